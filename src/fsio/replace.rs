@@ -1,0 +1,116 @@
+//! Replacing one file whole or not at all (DESIGN F8): a temp file in the same directory,
+//! synced, read back, then renamed. Dropped before [`Replacement::commit`], nothing happened.
+
+use super::read::read_back;
+use super::{Dir, Error};
+use crate::secret::SecretBuf;
+use rustix::fs::{Mode, OFlags};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write;
+
+const TEMP_SUFFIX: &str = ".agevault-tmp";
+
+/// New content of a file, complete on the disk and checked, not yet under its name.
+#[must_use = "nothing is replaced before `commit`"]
+#[derive(Debug)]
+pub struct Replacement<'a> {
+    dir: &'a Dir,
+    temp: OsString,
+    name: OsString,
+}
+
+impl<'a> Replacement<'a> {
+    /// Writes `bytes` beside `name` with `mode`, syncs, and compares what the disk gives back.
+    ///
+    /// # Errors
+    /// A full or failing disk; [`Error::ReadBack`] when the bytes read are not those written.
+    pub fn write(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<Self, Error> {
+        let path = dir.path().join(name);
+        let (this, file) = Self::begin(dir, name, bytes, mode)?;
+        file.sync_all().map_err(|error| Error::io("sync", &path, error))?;
+        let back = read_back(dir.open_file(&this.temp)?, bytes.len());
+        let back = SecretBuf::new(back.map_err(|error| Error::io("read back", &path, error))?);
+        if back.expose() == bytes { Ok(this) } else { Err(Error::ReadBack(path)) }
+    }
+
+    /// Replaces `name` at once and whole, but not for good: a power cut may take it back or
+    /// empty it. For records that can be done without.
+    ///
+    /// # Errors
+    /// A full or failing disk.
+    pub fn write_loosely(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        let (mut this, _) = Self::begin(dir, name, bytes, mode)?;
+        dir.rename(&this.temp, &this.name)?;
+        this.temp.clear();
+        Ok(())
+    }
+
+    fn begin(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(Self, File), Error> {
+        let mut temp = OsString::from(".");
+        temp.push(name);
+        temp.push(format!(".{}{TEMP_SUFFIX}", random_name(dir)?));
+        let path = dir.path().join(name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(dir.fd(), &temp, flags, Mode::from_raw_mode(mode))
+            .map_err(|error| Error::io("write", &path, error.into()))?;
+        let this = Self { dir, temp, name: name.to_owned() };
+        let mut file = File::from(fd);
+        // The umask may have taken bits away.
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
+            .map_err(|error| Error::io("write", &path, error.into()))?;
+        file.write_all(bytes).map_err(|error| Error::io("write", &path, error))?;
+        Ok((this, file))
+    }
+
+    /// Gives the new content the time (Unix seconds) of what it is a copy of.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn dated(self, seconds: u64) -> Result<Self, Error> {
+        let time = rustix::fs::Timespec { tv_sec: i64::try_from(seconds).unwrap_or_default(), tv_nsec: 0 };
+        let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+        rustix::fs::utimensat(self.dir.fd(), &self.temp, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| Error::io("date", &self.dir.path().join(&self.name), error.into()))?;
+        Ok(self)
+    }
+
+    /// Gives the new content its name and makes that last.
+    ///
+    /// # Errors
+    /// When the rename fails (nothing changed) or the directory cannot be synced (the new
+    /// content is there, but a power cut could still take it back).
+    pub fn commit(mut self) -> Result<(), Error> {
+        self.dir.rename(&self.temp, &self.name)?;
+        self.temp.clear();
+        self.dir.sync()
+    }
+}
+
+impl Drop for Replacement<'_> {
+    fn drop(&mut self) {
+        if !self.temp.is_empty() {
+            let _ = self.dir.remove(&self.temp);
+        }
+    }
+}
+
+/// Removes temp files that a killed process left for `name`. Only under its lock.
+///
+/// # Errors
+/// When the directory cannot be read or changed.
+pub fn sweep_temps(dir: &Dir, name: &str) -> Result<(), Error> {
+    let prefix = format!(".{name}.");
+    for found in dir.names()? {
+        if found.starts_with(&prefix) && found.ends_with(TEMP_SUFFIX) {
+            dir.remove(OsStr::new(&found))?;
+        }
+    }
+    Ok(())
+}
+
+fn random_name(dir: &Dir) -> Result<String, Error> {
+    let mut random = [0_u8; 8];
+    getrandom::getrandom(&mut random).map_err(|error| Error::io("write in", dir.path(), error.into()))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}

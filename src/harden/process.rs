@@ -1,0 +1,38 @@
+#![allow(unsafe_code)]
+//! What a process that will hold secrets does first.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// Forbids core dumps and, on Linux, reading of this process by others of the same user.
+///
+/// To be called before any secret is in memory and before any thread is started.
+///
+/// # Errors
+/// The system's error when the limit or the attribute cannot be set.
+pub fn protect_process() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    // age-core prints plugin traffic, keys included, when this is set.
+    // SAFETY: the process has one thread.
+    unsafe { std::env::remove_var("AGEDEBUG") };
+    Ok(())
+}
+
+/// Takes over the descriptor `number` that the parent process has opened for us.
+///
+/// # Errors
+/// `EBADF` when it is not open; standard streams are refused with `InvalidInput`.
+pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: only borrowed for the check below; -1 cannot be here.
+    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(borrowed)?;
+    // SAFETY: open, above the standard streams, and opened by nobody in this process:
+    // called once per number while the command line is read.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}

@@ -1,0 +1,5 @@
+//! agevault keeps the credentials of an OpenClaw gateway in one age-encrypted file.
+
+pub mod fsio;
+pub mod harden;
+pub mod secret;
