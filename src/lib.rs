@@ -2,4 +2,5 @@
 
 pub mod fsio;
 pub mod harden;
+pub mod model;
 pub mod secret;

@@ -1,0 +1,277 @@
+//! Changes: what a command wants, applied to whatever the vault holds when its turn comes.
+
+use super::recipient::{add, position};
+use super::{
+    Credential, Error, Label, LazyMap, MAX_NAME, MAX_VALUE, Meta, RawMap, Recipient, Scope, ScopeEntries, SecretId, Vault,
+};
+use crate::secret::Secret;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
+
+/// One step of a change.
+pub enum Op {
+    /// Puts a secret: a credential object for `auth/` ids, else a JSON string. The last part
+    /// is the command that brings it.
+    Put(SecretId, Box<RawValue>, &'static str),
+    /// Takes a secret away, and out of its agent's orders.
+    Remove(SecretId),
+    /// Gives a secret another id of the same world, in its agent's orders too.
+    Rename(SecretId, SecretId),
+    /// Sets (or with `None` forgets) the order of a provider's profiles for one scope.
+    Order(Scope, String, Option<Vec<String>>),
+    /// One more recipient.
+    AddRecipient(Recipient),
+    /// One recipient less; always together with a [`Rotation`].
+    RemoveRecipient(Label),
+    /// Another name for a recipient.
+    RenameRecipient(Label, Label),
+    /// A new key under the same label.
+    ReplaceRecipient(Label, Recipient),
+    /// All entries and what is known of them, as a snapshot has them (DESIGN F11).
+    Restore(Box<Entries>),
+    /// New vault secret: those who knew the old one can no longer forge.
+    Rotate(Rotation),
+}
+
+/// The new secret of a vault, and the record that links it to the old one (DESIGN F9).
+pub struct Rotation {
+    /// 32 random bytes, base64.
+    pub secret: Secret,
+    /// One entry of `succession`.
+    pub link: Box<RawValue>,
+}
+
+/// The entries of a vault without its identity: what a restore brings back.
+pub struct Entries {
+    scopes: BTreeMap<String, ScopeEntries<'static>>,
+    env: RawMap<'static>,
+    config: RawMap<'static>,
+    meta: RawMap<'static>,
+}
+
+impl Entries {
+    /// A copy of the entries of `vault`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when its records are.
+    pub fn of(vault: &Vault<'_>) -> Result<Self, Error> {
+        let scopes = vault.scopes.iter().map(|(name, scope)| (name.clone(), scope.to_static())).collect();
+        let (env, config, meta) = (vault.env.to_static(), vault.config.to_static(), vault.meta.to_static()?);
+        Ok(Self { scopes, env, config, meta })
+    }
+}
+
+/// The steps of one command, all or none of which happen.
+#[derive(Default)]
+pub struct Change(Vec<Op>);
+
+impl Change {
+    /// One step.
+    pub fn of(op: Op) -> Self {
+        Self(vec![op])
+    }
+
+    /// Adds a step.
+    pub fn push(&mut self, op: Op) {
+        self.0.push(op);
+    }
+
+    /// Whether nothing is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The ids whose values it replaces or removes.
+    pub fn touched(&self) -> impl Iterator<Item = &SecretId> {
+        self.0
+            .iter()
+            .flat_map(|op| match op {
+                Op::Put(id, ..) | Op::Remove(id) => [Some(id), None],
+                Op::Rename(from, to) => [Some(from), Some(to)],
+                _ => [None, None],
+            })
+            .flatten()
+    }
+
+    /// Refuses when somebody else changed what this change was made for: `seen` is the vault
+    /// that its maker saw, `now` the one that it would be applied to (DESIGN F8).
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] with the id or label.
+    pub fn check_against(&self, seen: &Vault<'_>, now: &Vault<'_>) -> Result<(), Error> {
+        for id in self.touched() {
+            if seen.get(id).map(RawValue::get) != now.get(id).map(RawValue::get) {
+                return Err(Error::Conflict(id.to_string()));
+            }
+        }
+        for op in &self.0 {
+            match op {
+                Op::Order(scope, provider, _) => {
+                    let order = |vault: &Vault<'_>| vault.scopes.get(scope.as_str())?.order.get(provider).cloned();
+                    if order(seen) != order(now) {
+                        return Err(Error::Conflict(format!("{}: order of {provider}", scope.as_str())));
+                    }
+                }
+                Op::Restore(_) if seen.rev != now.rev => return Err(Error::Conflict("all entries".to_owned())),
+                Op::RemoveRecipient(_) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
+                    let keys = |vault: &Vault<'_>| -> Vec<String> {
+                        vault.recipients.iter().map(|recipient| recipient.public.clone()).collect()
+                    };
+                    if keys(seen) != keys(now) || seen.epoch != now.epoch {
+                        return Err(Error::Conflict("recipients".to_owned()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies every step to `vault`. `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// The first step that cannot be done; the vault is then to be thrown away.
+    pub fn apply(self, vault: &mut Vault<'_>, now: u64) -> Result<(), Error> {
+        self.0.into_iter().try_for_each(|op| op.apply(vault, now))
+    }
+}
+
+impl Op {
+    fn apply(self, vault: &mut Vault<'_>, now: u64) -> Result<(), Error> {
+        match self {
+            Self::Put(id, value, source) => put(vault, &id, value, now, source),
+            Self::Remove(id) => {
+                take(vault, &id)?;
+                in_orders(vault, &id, |order, at| {
+                    order.remove(at);
+                });
+                Ok(())
+            }
+            Self::Rename(from, to) => rename(vault, &from, &to, now),
+            Self::Order(scope, provider, ids) => {
+                let orders = &mut vault.scopes.entry(scope.as_str().to_owned()).or_default().order;
+                match ids {
+                    Some(ids) => orders.insert(provider, ids),
+                    None => orders.remove(&provider),
+                };
+                Ok(())
+            }
+            Self::AddRecipient(recipient) => add(&mut vault.recipients, recipient),
+            Self::RemoveRecipient(label) => {
+                let at = position(&vault.recipients, &label)?;
+                vault.recipients.remove(at);
+                if vault.recipients.is_empty() { Err(Error::LastRecipient) } else { Ok(()) }
+            }
+            Self::RenameRecipient(from, to) => {
+                if vault.recipients.iter().any(|have| have.label == to) {
+                    return Err(Error::Taken(to.as_str().to_owned()));
+                }
+                let at = position(&vault.recipients, &from)?;
+                vault.recipients.iter_mut().skip(at).take(1).for_each(|recipient| recipient.label = to.clone());
+                Ok(())
+            }
+            Self::ReplaceRecipient(label, new) => {
+                let at = position(&vault.recipients, &label)?;
+                vault.recipients.iter_mut().skip(at).take(1).for_each(|recipient| *recipient = new.clone());
+                Ok(())
+            }
+            Self::Restore(entries) => {
+                let Entries { scopes, env, config, meta } = *entries;
+                (vault.scopes, vault.env, vault.config) = (scopes, env, config);
+                vault.meta = LazyMap::Map(meta);
+                Ok(())
+            }
+            Self::Rotate(Rotation { secret, link }) => {
+                vault.vault_secret = secret;
+                vault.epoch += 1;
+                let have = vault.other.get("succession").map_or("[]", RawValue::get);
+                let mut links: Vec<Box<RawValue>> = serde_json::from_str(have)?;
+                links.push(link);
+                vault.other.put("succession", to_raw_value(&links)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn put(
+    vault: &mut Vault<'_>,
+    id: &SecretId,
+    value: Box<RawValue>,
+    now: u64,
+    source: &'static str,
+) -> Result<(), Error> {
+    if value.get().len() > MAX_VALUE {
+        return Err(Error::Bound("value size", MAX_VALUE));
+    }
+    let new = vault.get(id).is_none();
+    let meta = if new {
+        Meta::new(now, source)
+    } else {
+        Meta { updated: Some(now), source: source.to_owned(), ..vault.meta_of(id)? }
+    };
+    match id {
+        SecretId::Auth(scope, profile) => {
+            Credential::parse(&id.to_string(), &value)?;
+            vault.scopes.entry(scope.as_str().to_owned()).or_default().profiles.put(profile, value);
+        }
+        SecretId::Env(name) => vault.env.put(name.as_str(), value),
+        SecretId::Config(segments) => vault.config.put(&bounded(SecretId::config_key(segments))?, value),
+    }
+    vault.meta.read()?.put(&bounded(id.to_string())?, to_raw_value(&meta)?);
+    Ok(())
+}
+
+/// A name that readers will accept: encoding can make it longer than it was.
+fn bounded(name: String) -> Result<String, Error> {
+    if name.len() > MAX_NAME { Err(Error::Bound("name length", MAX_NAME)) } else { Ok(name) }
+}
+
+fn take(vault: &mut Vault<'_>, id: &SecretId) -> Result<Box<RawValue>, Error> {
+    let taken = match id {
+        SecretId::Auth(scope, profile) => {
+            let scope = vault.scopes.get_mut(scope.as_str());
+            scope.and_then(|scope| scope.profiles.take(profile))
+        }
+        SecretId::Env(name) => vault.env.take(name.as_str()),
+        SecretId::Config(segments) => vault.config.take(&SecretId::config_key(segments)),
+    };
+    let taken = taken.ok_or_else(|| Error::NoEntry(id.to_string()))?;
+    vault.meta.read()?.take(&id.to_string());
+    Ok(taken)
+}
+
+fn rename(vault: &mut Vault<'_>, from: &SecretId, to: &SecretId, now: u64) -> Result<(), Error> {
+    if vault.get(to).is_some() {
+        return Err(Error::Taken(to.to_string()));
+    }
+    let meta = Meta { updated: Some(now), ..vault.meta_of(from)? };
+    let value = take(vault, from)?;
+    put(vault, to, value, now, "rename")?;
+    vault.meta.read()?.put(&to.to_string(), to_raw_value(&meta)?);
+    let stays = matches!((from, to), (SecretId::Auth(a, _), SecretId::Auth(b, _)) if a == b);
+    in_orders(vault, from, |order, at| match to {
+        SecretId::Auth(_, profile) if stays => {
+            order.iter_mut().skip(at).take(1).for_each(|entry| entry.clone_from(profile));
+        }
+        _ => {
+            order.remove(at);
+        }
+    });
+    Ok(())
+}
+
+/// Calls `change` with each order of the id's scope that names it, and where; orders that
+/// have become empty are dropped, since an empty order would exclude every profile.
+fn in_orders(vault: &mut Vault<'_>, id: &SecretId, mut change: impl FnMut(&mut Vec<String>, usize)) {
+    if let SecretId::Auth(scope, profile) = id
+        && let Some(scope) = vault.scopes.get_mut(scope.as_str())
+    {
+        for order in scope.order.values_mut() {
+            if let Some(at) = order.iter().position(|entry| entry == profile) {
+                change(order, at);
+            }
+        }
+        scope.order.retain(|_, order| !order.is_empty());
+    }
+}

@@ -1,0 +1,57 @@
+//! The vault as a document (DESIGN F5, F7): names, ids, the codec, changes to it.
+//!
+//! Knows no cryptography, no file and no words. Values stay slices of the decrypted text
+//! ([`RawMap`]); what a change does not touch is written back as it stood.
+
+mod change;
+mod check;
+mod codec;
+mod credential;
+mod health;
+mod id;
+mod raw;
+mod recipient;
+mod vault;
+
+pub use change::{Change, Entries, Op, Rotation};
+pub use check::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME, MAX_PAYLOAD, MAX_VALUE};
+pub use credential::{Credential, Kind, Member};
+pub use health::{Standing, standing};
+pub use id::{EnvName, IdError, Scope, SecretId};
+pub use raw::{LazyMap, RawMap};
+pub use recipient::{Kdf, Label, Recipient, RecipientKind};
+pub use vault::{Keys, Meta, ScopeEntries, Vault, pad};
+
+/// What can be wrong with a document or a change to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Not the JSON of a vault; where it went wrong.
+    Malformed {
+        /// Line, from 1.
+        line: usize,
+        /// Column in bytes, from 1.
+        column: usize,
+    },
+    /// A bound of F7 is broken: which one, and its value.
+    Bound(&'static str, usize),
+    /// Written by a newer agevault, which uses something that this one does not know.
+    Newer,
+    /// The same name twice inside one object of this entry.
+    Duplicate(String),
+    /// There is no such entry.
+    NoEntry(String),
+    /// There is one already.
+    Taken(String),
+    /// Somebody else changed this entry meanwhile.
+    Conflict(String),
+    /// No recipient would be left, or none that was proven here.
+    LastRecipient,
+    /// The recipients' Argon2id costs would together break the bound of F4.
+    Costs,
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed { line: error.line(), column: error.column() }
+    }
+}

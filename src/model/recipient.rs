@@ -1,0 +1,125 @@
+//! One way to open the vault, as the payload describes it (DESIGN F5).
+
+use super::Error;
+use serde::{Deserialize, Serialize};
+
+/// The name by which a person speaks of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Label(String);
+
+impl Label {
+    /// 1 to 64 characters, none of them a control character, none at the edges white space.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.chars().count());
+        let clean = !text.chars().any(|character| character.is_control() || is_invisible(character));
+        (fits && clean && text.trim() == text).then(|| Self(text.to_owned()))
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Marks that reorder or hide text on a terminal.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// What kind of key opens the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipientKind {
+    /// A native age key pair.
+    X25519,
+    /// A passphrase (DESIGN F3).
+    Passphrase,
+}
+
+impl RecipientKind {
+    /// The word in `--json` and on the terminal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::X25519 => "x25519",
+            Self::Passphrase => "passphrase",
+        }
+    }
+}
+
+/// Salt and costs of a passphrase recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kdf {
+    /// 16 bytes, unpadded standard base64.
+    pub salt: String,
+    /// Memory in KiB.
+    pub m: u32,
+    /// Passes.
+    pub t: u32,
+    /// Lanes.
+    pub p: u32,
+}
+
+/// One recipient of the vault.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Its name; unique in the vault.
+    pub label: Label,
+    /// What it is.
+    pub kind: RecipientKind,
+    /// The public half, `age1...`.
+    pub public: String,
+    /// Only for passphrases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kdf: Option<Kdf>,
+    /// When it was added, in Unix seconds.
+    pub added: u64,
+    /// Members that a newer agevault wrote.
+    #[serde(flatten)]
+    other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Recipient {
+    /// A recipient added now.
+    pub fn new(label: Label, public: String, kdf: Option<Kdf>, added: u64) -> Self {
+        let kind = if kdf.is_some() { RecipientKind::Passphrase } else { RecipientKind::X25519 };
+        Self { label, kind, public, kdf, added, other: serde_json::Map::new() }
+    }
+
+    /// The memory that opening needs, in MiB; 0 for keys.
+    pub fn memory_mib(&self) -> u32 {
+        self.kdf.as_ref().map_or(0, |kdf| kdf.m.div_ceil(1024))
+    }
+}
+
+/// The recipients with one more.
+pub(super) fn add(recipients: &mut Vec<Recipient>, new: Recipient) -> Result<(), Error> {
+    let taken = recipients.iter().any(|have| have.label == new.label || have.public == new.public);
+    if taken {
+        return Err(Error::Taken(new.label.as_str().to_owned()));
+    }
+    recipients.push(new);
+    Ok(())
+}
+
+/// Where the recipient of this label stands.
+pub(super) fn position(recipients: &[Recipient], label: &Label) -> Result<usize, Error> {
+    let found = recipients.iter().position(|have| have.label == *label);
+    found.ok_or_else(|| Error::NoEntry(label.as_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_plain_words() {
+        for good in ["laptop", "ops team (Anna)", "пароль"] {
+            assert!(Label::parse(good).is_some(), "{good}");
+        }
+        let long = "x".repeat(65);
+        for bad in ["", " a", "a\n", "a\u{202e}b", "a\u{7}", long.as_str()] {
+            assert!(Label::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+}
