@@ -3,4 +3,5 @@
 pub mod fsio;
 pub mod harden;
 pub mod model;
+pub mod seal;
 pub mod secret;

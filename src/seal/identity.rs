@@ -1,0 +1,132 @@
+//! Native age identities, and the files that `age-keygen` writes them to.
+
+use super::passphrase::Passphrase;
+use super::{Error, bounds};
+use crate::secret::{Secret, SecretBuf};
+use age::secrecy::ExposeSecret;
+use age::x25519;
+use age_core::format::{FileKey, Stanza};
+use std::io::Read;
+
+/// Most keys in one file.
+const MAX_KEYS: usize = 64;
+/// Largest scrypt work factor of an encrypted identity file: 2^20, 1 GiB.
+const MAX_WORK_FACTOR: u8 = 20;
+
+/// A native age identity.
+pub struct Identity(x25519::Identity);
+
+impl Identity {
+    /// A new key pair from the system's randomness.
+    pub fn generate() -> Self {
+        Self(x25519::Identity::generate())
+    }
+
+    /// Reads `AGE-SECRET-KEY-1...`.
+    ///
+    /// # Errors
+    /// [`Error::BadIdentity`] at line 1.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        text.parse().map(Self).map_err(|_| Error::BadIdentity(1, "not an age identity"))
+    }
+
+    /// The public half, `age1...`.
+    pub fn public(&self) -> String {
+        self.0.to_public().to_string()
+    }
+
+    /// `AGE-SECRET-KEY-1...`
+    pub fn to_secret(&self) -> Secret {
+        Secret::new(self.0.to_string().expose_secret().to_owned())
+    }
+
+    /// The content of an identity file, as `age-keygen` writes it. `created` is RFC 3339.
+    pub fn to_file(&self, created: &str, note: &str) -> SecretBuf {
+        let key = self.to_secret();
+        let head = format!("# created: {created}\n# {note}\n# public key: {}\n", self.public());
+        let mut text = Vec::with_capacity(head.len() + key.expose().len() + 1);
+        text.extend_from_slice(head.as_bytes());
+        text.extend_from_slice(key.expose().as_bytes());
+        text.push(b'\n');
+        SecretBuf::new(text)
+    }
+}
+
+impl age::Identity for Identity {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
+        self.0.unwrap_stanza(stanza)
+    }
+}
+
+/// Reads the identities of a file: one a line, with comments and empty lines between.
+///
+/// # Errors
+/// [`Error::BadIdentity`] with the line and what seems to stand there; never the text.
+pub fn parse_file(file: &SecretBuf) -> Result<Vec<Identity>, Error> {
+    let text = file.text().ok_or(Error::BadIdentity(1, "not text"))?;
+    let mut identities = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim_end();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if identities.len() == MAX_KEYS {
+            return Err(Error::Bound("number of keys in one file", MAX_KEYS as u64));
+        }
+        let bad = |what| Error::BadIdentity(at + 1, what);
+        let identity = line.parse().map(Identity).map_err(|_| bad(looks_like(line)))?;
+        identities.push(identity);
+    }
+    if identities.is_empty() { Err(Error::BadIdentity(1, "no identity")) } else { Ok(identities) }
+}
+
+/// What a line that is no native identity seems to be, for the message.
+fn looks_like(line: &str) -> &'static str {
+    if line.starts_with("AGE-PLUGIN-") {
+        "a plugin identity, which this version cannot use"
+    } else if line.starts_with("-----BEGIN") {
+        "an SSH or PEM key, which this version cannot use"
+    } else if line.starts_with("age1") {
+        "a recipient, which is the public half"
+    } else if line.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-PQ-") {
+        "a post-quantum identity, which this version cannot use"
+    } else if line.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-1") {
+        "an age identity with a typing error"
+    } else {
+        "not an age identity"
+    }
+}
+
+/// Whether a key file is itself an age file, to be opened with its passphrase.
+pub fn is_encrypted(file: &SecretBuf) -> bool {
+    file.expose().starts_with(b"age-encryption.org/")
+        || file.expose().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+}
+
+/// Opens a passphrase-encrypted identity file, binary or armored.
+///
+/// # Errors
+/// [`Error::NoMatch`] for the wrong passphrase; a file that is damaged, costs too much, or
+/// is not sealed to a passphrase.
+pub fn decrypt_file(file: &SecretBuf, passphrase: &Passphrase) -> Result<SecretBuf, Error> {
+    let mut binary = Vec::with_capacity(file.expose().len());
+    age::armor::ArmoredReader::new(file.expose()).read_to_end(&mut binary).map_err(|_| Error::Damaged)?;
+    bounds::check_header(&binary)?;
+    let decryptor = age::Decryptor::new_buffered(&binary[..]).map_err(|_| Error::Damaged)?;
+    if !decryptor.is_scrypt() {
+        return Err(Error::BadIdentity(1, "an age file that is not sealed to a passphrase"));
+    }
+    let mut identity = age::scrypt::Identity::new(passphrase.to_age());
+    identity.set_max_work_factor(MAX_WORK_FACTOR);
+    let opened = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
+    crate::harden::scrub_stack();
+    let mut reader = opened.map_err(|error| match error {
+        age::DecryptError::ExcessiveWork { .. } => Error::Bound("scrypt work factor", u64::from(MAX_WORK_FACTOR)),
+        age::DecryptError::KeyDecryptionFailed | age::DecryptError::DecryptionFailed => Error::NoMatch,
+        _ => Error::Damaged,
+    })?;
+    let mut plain = Vec::with_capacity(binary.len());
+    let read = reader.read_to_end(&mut plain);
+    let plain = SecretBuf::new(plain);
+    read.map(|_| plain).map_err(|_| Error::Damaged)
+}
