@@ -2,6 +2,8 @@
 
 pub mod fsio;
 pub mod harden;
+pub mod keys;
 pub mod model;
 pub mod seal;
 pub mod secret;
+pub mod store;

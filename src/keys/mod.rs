@@ -1,0 +1,67 @@
+//! Where the opening key comes from (DESIGN 3): the first source that is present wins, and
+//! one that is present but unusable is an error, not a reason to try the next.
+
+mod ladder;
+mod unlock;
+
+pub use ladder::{Ladder, Source};
+pub use unlock::{read_new_passphrase, read_passphrase, unlock};
+
+use crate::seal::{Passphrase, Refused};
+use crate::{fsio, seal};
+
+/// Largest identity file or passphrase file, in bytes.
+pub const MAX_KEY_FILE: usize = 1024 * 1024;
+/// Entries at a prompt before giving up.
+const TRIES: usize = 3;
+
+/// Asks a person; given by the command line.
+pub trait Ask {
+    /// A hidden entry for `what`.
+    ///
+    /// # Errors
+    /// [`Error::NoTerminal`], [`Error::Interrupted`].
+    fn passphrase(&mut self, what: &Prompt<'_>) -> Result<Passphrase, Error>;
+
+    /// Says that the last entry did not open it.
+    fn wrong(&mut self);
+
+    /// Says that a derivation begins, and ends when the result is dropped.
+    fn slow(&mut self) -> Box<dyn std::any::Any>;
+}
+
+/// What a prompt is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Prompt<'a> {
+    /// Opening this vault; the labels of its slots, if they are known here.
+    Vault(&'a std::path::Path, &'a [String]),
+    /// Opening this encrypted identity file.
+    IdentityFile(&'a std::path::Path),
+    /// A new passphrase, first entry.
+    New,
+    /// The same once more.
+    Again,
+}
+
+/// Why there is no key.
+#[derive(Debug)]
+pub enum Error {
+    /// No source is present: what was looked for, in order.
+    NoKey(Vec<Source>),
+    /// A source is there but cannot be read.
+    File(Source, fsio::Error),
+    /// A source holds no usable key.
+    Unusable(Source, seal::Error),
+    /// A source holds no usable passphrase.
+    Refused(Source, Refused),
+    /// The key of this source opens something else.
+    Wrong(Source),
+    /// What is to be opened is at fault.
+    Seal(seal::Error),
+    /// There is nobody to ask.
+    NoTerminal,
+    /// The person gave up.
+    Interrupted,
+    /// The two entries of a new passphrase differ.
+    Differ,
+}

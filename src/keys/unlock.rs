@@ -1,0 +1,129 @@
+//! Opening a vault with what the ladder gives.
+
+use super::{Ask, Error, Ladder, MAX_KEY_FILE, Prompt, Source, TRIES};
+use crate::seal::{self, Identity, Key, Opener, Passphrase};
+use crate::secret::SecretBuf;
+use crate::{fsio, harden};
+use std::path::Path;
+
+/// Opens `sealed`, the vault at `vault`, with the first key source that is present. `labels`
+/// names its passphrase slots for the prompt.
+///
+/// # Errors
+/// Why that source does not open it; [`Error::NoKey`] when there is none.
+pub fn unlock(
+    sealed: &[u8],
+    ladder: &Ladder,
+    ask: &mut dyn Ask,
+    vault: &Path,
+    labels: &[String],
+) -> Result<(SecretBuf, Opener), Error> {
+    let sources = ladder.first_present();
+    match sources.first() {
+        None => Err(Error::NoKey(ladder.looked_for())),
+        Some(Source::Prompt) => by_prompt(sealed, ask, vault, labels, ladder),
+        Some(source @ (Source::PassphraseFd(_) | Source::PassphraseFile(_))) => {
+            let passphrase = read_passphrase(source)?;
+            let _slow = ask.slow();
+            seal::unlock(sealed, Key::Passphrase(passphrase)).map_err(|error| match error {
+                seal::Error::NoMatch | seal::Error::NoSlot => Error::Wrong(source.clone()),
+                other => Error::Seal(other),
+            })
+        }
+        Some(first) => {
+            let mut identities = Vec::new();
+            for source in &sources {
+                identities.extend(read_identities(source, ask)?);
+            }
+            seal::unlock(sealed, Key::Identities(identities)).map_err(|error| match error {
+                seal::Error::NoMatch => Error::Wrong(first.clone()),
+                other => Error::Seal(other),
+            })
+        }
+    }
+}
+
+fn by_prompt(
+    sealed: &[u8],
+    ask: &mut dyn Ask,
+    vault: &Path,
+    labels: &[String],
+    ladder: &Ladder,
+) -> Result<(SecretBuf, Opener), Error> {
+    // Not worth asking for a passphrase that could open nothing.
+    if !seal::has_slot(sealed).map_err(Error::Seal)? {
+        return Err(Error::NoKey(ladder.looked_for()));
+    }
+    for _ in 0..TRIES {
+        let passphrase = match ask.passphrase(&Prompt::Vault(vault, labels)) {
+            Err(Error::NoTerminal) if !ladder.prompt_only => return Err(Error::NoKey(ladder.looked_for())),
+            other => other?,
+        };
+        let slow = ask.slow();
+        let opened = seal::unlock(sealed, Key::Passphrase(passphrase));
+        drop(slow);
+        match opened {
+            Err(seal::Error::NoMatch) => ask.wrong(),
+            other => return other.map_err(Error::Seal),
+        }
+    }
+    Err(Error::Wrong(Source::Prompt))
+}
+
+/// The identities of one source; an encrypted file is opened with its passphrase.
+fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identity>, Error> {
+    let file = |error| Error::File(source.clone(), error);
+    let unusable = |error| Error::Unusable(source.clone(), error);
+    let (bytes, path) = match source {
+        Source::Identity(path) | Source::DefaultIdentity(path) => {
+            (fsio::read_private(path, MAX_KEY_FILE).map_err(file)?, path.as_path())
+        }
+        _ => (fsio::read_stdin(MAX_KEY_FILE).map_err(file)?, Path::new("standard input")),
+    };
+    if !seal::is_encrypted(&bytes) {
+        return seal::parse_file(&bytes).map_err(unusable);
+    }
+    for _ in 0..TRIES {
+        let passphrase = ask.passphrase(&Prompt::IdentityFile(path))?;
+        let slow = ask.slow();
+        let opened = seal::decrypt_file(&bytes, &passphrase);
+        drop(slow);
+        match opened {
+            Ok(plain) => return seal::parse_file(&plain).map_err(unusable),
+            Err(seal::Error::NoMatch) => ask.wrong(),
+            Err(error) => return Err(unusable(error)),
+        }
+    }
+    Err(Error::Wrong(source.clone()))
+}
+
+/// Reads a passphrase from a file of ours or an inherited descriptor.
+///
+/// # Errors
+/// A file that others can read, a descriptor that is not open, a text that is no passphrase.
+pub fn read_passphrase(source: &Source) -> Result<Passphrase, Error> {
+    let file = |error| Error::File(source.clone(), error);
+    let bytes = match source {
+        Source::PassphraseFd(number) => {
+            let path = Path::new("descriptor");
+            let fd = harden::take_descriptor(*number).map_err(|error| file(fsio::Error::io("read", path, error)))?;
+            fsio::read_descriptor(fd, MAX_KEY_FILE)
+        }
+        Source::PassphraseFile(path) => fsio::read_private(path, MAX_KEY_FILE),
+        _ => return Err(Error::NoTerminal),
+    };
+    Passphrase::new(&bytes.map_err(file)?).map_err(|refused| Error::Refused(source.clone(), refused))
+}
+
+/// A new passphrase: from `source` if one is given, else typed twice.
+///
+/// # Errors
+/// As [`read_passphrase`]; [`Error::Differ`].
+pub fn read_new_passphrase(source: Option<&Source>, ask: &mut dyn Ask) -> Result<Passphrase, Error> {
+    if let Some(source) = source {
+        return read_passphrase(source);
+    }
+    let first = ask.passphrase(&Prompt::New)?;
+    let second = ask.passphrase(&Prompt::Again)?;
+    if first.equals(&second) { Ok(first) } else { Err(Error::Differ) }
+}

@@ -1,0 +1,68 @@
+//! Backups: sealed vaults that a person keeps elsewhere, with names that sort by time.
+
+use super::{Checked, Error, Seen};
+use crate::fsio::{self, Dir, Replacement};
+use jiff::Timestamp;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// A backup in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its file name.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Unix seconds at which it was written.
+    pub written: u64,
+}
+
+/// Copies the vault file, as it was read and checked, into `dir` (made 0700 if missing).
+/// What the disk gives back is compared with what was opened.
+///
+/// # Errors
+/// A directory of another user or open to writing by others, a full or failing disk.
+pub fn backup_create(seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<Backup, Error> {
+    let dir = match Dir::open(&fsio::real_path(dir)?) {
+        Ok(dir) => dir,
+        Err(error) if error.is_not_found() => Dir::open_or_create_private(dir)?,
+        Err(error) => return Err(error.into()),
+    };
+    let meta = dir.own_meta()?;
+    if meta.mode & 0o022 != 0 {
+        return Err(fsio::Error::Mode(dir.path().to_owned(), meta.mode).into());
+    }
+    let vault = &checked.vault;
+    let time = Timestamp::now();
+    let rev: String = vault.rev.chars().take(8).collect();
+    let name = format!("agevault-{}-g{}-{rev}.age", time.strftime("%Y%m%dT%H%M%SZ"), vault.generation);
+    Replacement::write(&dir, OsStr::new(&name), &seen.sealed, 0o600)?.commit()?;
+    let size = u64::try_from(seen.sealed.len()).unwrap_or_default();
+    let written = u64::try_from(time.as_second()).unwrap_or_default();
+    Ok(Backup { path: dir.path().join(&name), name, size, written })
+}
+
+/// The backups in a directory, oldest first.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn backup_list(dir: &Path) -> Result<Vec<Backup>, Error> {
+    let dir = Dir::open(&fsio::real_path(dir)?)?;
+    let mut found = Vec::new();
+    for name in dir.names()? {
+        if !(name.starts_with("agevault-") && name.ends_with(".age")) {
+            continue;
+        }
+        let path = dir.path().join(&name);
+        let meta = std::fs::symlink_metadata(&path).map_err(|error| fsio::Error::io("look at", &path, error))?;
+        if meta.is_file() {
+            let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let written = modified.map_or(0, |since| since.as_secs());
+            found.push(Backup { path, name, size: meta.len(), written });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,171 @@
+//! The only write path (DESIGN F8): under the lock, read again, applied to what is there now,
+//! written beside, read back, opened, kept, renamed, synced.
+
+use super::local::{Known, LastSeen, Slot};
+use super::read::parse_and_check;
+use super::{Checked, Error, Local, Place, Policy, Seen, hex, now, random, reseal, snapshot};
+use crate::fsio::Replacement;
+use crate::model::{Change, Vault};
+use crate::seal::{self, Opener};
+use crate::secret::SecretBuf;
+use std::time::Duration;
+
+/// What a save has done.
+#[derive(Debug)]
+pub struct Saved {
+    /// The number of the new generation.
+    pub generation: u64,
+}
+
+/// Applies `change`, made while looking at `checked`, to the vault that stands at `place`.
+///
+/// Entries that somebody else changed meanwhile are kept. Waits at most `patience` for the
+/// lock. For changes after which a key must no longer fit see [`super::edit_resealing`].
+///
+/// # Errors
+/// [`crate::model::Error::Conflict`] for a change to the same entry; a lock that stays
+/// taken; [`Error::RolledBack`]; a disk that fails. The old vault is then still in place.
+pub fn edit(
+    local: &Local,
+    place: &Place,
+    seen: &Seen,
+    checked: Checked<'_>,
+    change: Change,
+    policy: &Policy,
+    patience: Duration,
+) -> Result<Saved, Error> {
+    under_lock(local, place, seen, checked, change, policy, patience, |vault, change, size| {
+        save(local, place, vault, change, &seen.opener, size)
+    })
+}
+
+/// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn under_lock<R>(
+    local: &Local,
+    place: &Place,
+    seen: &Seen,
+    checked: Checked<'_>,
+    change: Change,
+    policy: &Policy,
+    patience: Duration,
+    then: impl FnOnce(Vault<'_>, Change, usize) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let _lock = place.lock(patience)?;
+    let sealed = place.read()?;
+    if sealed == seen.sealed {
+        return then(believable(checked, policy)?, change, seen.size());
+    }
+    let plain = open_again(&seen.opener, &sealed)?;
+    let now = parse_and_check(local, place, &plain, policy)?;
+    change.check_against(&checked.vault, &now.vault)?;
+    then(believable(now, policy)?, change, plain.expose().len())
+}
+
+/// Opens what somebody else has saved meanwhile; a key that no longer fits is a conflict.
+fn open_again(opener: &Opener, sealed: &[u8]) -> Result<SecretBuf, Error> {
+    opener.open(sealed).map_err(|error| match error {
+        seal::Error::NoMatch => crate::model::Error::Conflict("recipients".to_owned()).into(),
+        other => Error::Seal(other),
+    })
+}
+
+/// The vault to be changed, with the history that this host knows joined to its own.
+fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Error> {
+    let Checked { mut vault, behind, last, .. } = checked;
+    if let Some(behind) = behind.filter(|_| !policy.accept_rollback) {
+        return Err(behind);
+    }
+    for (host, saves) in last.unwrap_or_default().writers {
+        let count = vault.writers.entry(host).or_default();
+        *count = saves.max(*count);
+    }
+    Ok(vault)
+}
+
+fn save(
+    local: &Local,
+    place: &Place,
+    mut vault: Vault<'_>,
+    change: Change,
+    proof: &Opener,
+    size: usize,
+) -> Result<Saved, Error> {
+    let displaced = snapshot::name_of(&vault);
+    let generations = place.generations()?;
+    reseal::finish(&generations, &mut vault)?;
+    change.apply(&mut vault, now())?;
+    stamp(local, &mut vault)?;
+    let sealed = seal_vault(&vault, size)?;
+    let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
+    prove(&sealed, proof)?;
+    snapshot::keep(place, &generations, &displaced)?;
+    generations.sync()?;
+    written.commit()?;
+    settle(local, place, &vault, Some(proof))?;
+    snapshot::prune(&generations)?;
+    Ok(Saved { generation: vault.generation })
+}
+
+/// Counts one more save by this host.
+pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>) -> Result<(), Error> {
+    *vault.writers.entry(local.host()?).or_default() += 1;
+    vault.generation += 1;
+    vault.rev = hex(&random::<16>()?);
+    vault.updated = now();
+    Ok(())
+}
+
+/// A payload and the same sealed.
+pub(super) struct Sealed {
+    pub(super) plain: SecretBuf,
+    pub(super) bytes: Vec<u8>,
+}
+
+pub(super) fn seal_vault(vault: &Vault<'_>, size: usize) -> Result<Sealed, Error> {
+    let plain = vault.render(size)?;
+    let bytes = seal::seal(plain.expose(), &recipients(vault)?)?;
+    Ok(Sealed { plain, bytes })
+}
+
+/// Whom a vault is sealed to: always from the payload, never from the header (DESIGN F5).
+pub(super) fn recipients(vault: &Vault<'_>) -> Result<Vec<seal::Recipient>, Error> {
+    let one = |recipient: &crate::model::Recipient| {
+        let slot = recipient.kdf.as_ref().map(|kdf| seal::Slot::parse(&kdf.salt, kdf.m, kdf.t, kdf.p)).transpose()?;
+        seal::Recipient::parse(&recipient.public, slot)
+    };
+    vault.recipients.iter().map(|recipient| one(recipient).map_err(Error::Seal)).collect()
+}
+
+/// What the disk gave back is what was written ([`Replacement`] compared it); now it must
+/// also open.
+pub(super) fn prove(sealed: &Sealed, proof: &Opener) -> Result<(), Error> {
+    let opened = proof.open(&sealed.bytes)?;
+    if opened.expose() == sealed.plain.expose() { Ok(()) } else { Err(seal::Error::Damaged.into()) }
+}
+
+/// Records what was saved: this host's pin, its last save, what it can open with.
+pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
+    let pin = super::Pin::of(vault)?;
+    let before = local.known(&vault.vault_id)?;
+    let mut proven = before.as_ref().map(|known| known.proven.clone()).unwrap_or_default();
+    proven.extend(proof.map(Opener::public));
+    proven.retain(|public| vault.recipients.iter().any(|recipient| recipient.public == *public));
+    proven.sort_unstable();
+    proven.dedup();
+    let retired = super::pin::retired(vault);
+    let slots: Vec<Slot> = vault
+        .recipients
+        .iter()
+        .filter_map(|recipient| {
+            let salt = recipient.kdf.as_ref()?.salt.clone();
+            Some(Slot { salt, label: recipient.label.as_str().to_owned() })
+        })
+        .collect();
+    let unchanged = |known: &Known| known.pin == pin && known.proven == proven && known.slots == slots;
+    if !before.as_ref().is_some_and(unchanged) {
+        local.remember(&vault.vault_id, &Known { pin, retired, proven, slots })?;
+    }
+    local.remember_path(place.path(), &vault.vault_id)?;
+    local.accept(&vault.vault_id, &LastSeen::of(vault))
+}

@@ -1,0 +1,169 @@
+//! What this host remembers of vaults (DESIGN F9, F10): pins by id and by path, the last
+//! accepted save, who this host is. No secret is in it.
+
+use super::{Error, Pin, hex, random};
+use crate::fsio::{self, Dir, Replacement};
+use crate::model::Vault;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+const MAX_RECORD: usize = 8 * 1024 * 1024;
+
+/// The directory of local state.
+#[derive(Clone, Debug)]
+pub struct Local(PathBuf);
+
+/// What is known of one vault.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Known {
+    /// Its pin.
+    pub pin: Pin,
+    /// Pins that it had before; they authenticate snapshots only.
+    #[serde(default)]
+    pub retired: Vec<Pin>,
+    /// Public halves of recipients that have opened it on this host.
+    #[serde(default)]
+    pub proven: Vec<String>,
+    /// Its passphrase slots, so that a prompt can name them before anything is open.
+    #[serde(default)]
+    pub slots: Vec<Slot>,
+}
+
+/// A passphrase slot by its salt, as the header shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Base64, as in the header.
+    pub salt: String,
+    /// The recipient's label.
+    pub label: String,
+}
+
+/// The last save that this host accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSeen {
+    /// Host -> number of its saves.
+    pub writers: BTreeMap<String, u64>,
+    /// Random name of the save.
+    pub rev: String,
+    /// Number of the save.
+    pub generation: u64,
+}
+
+impl LastSeen {
+    pub(super) fn of(vault: &Vault<'_>) -> Self {
+        Self { writers: vault.writers.clone(), rev: vault.rev.clone(), generation: vault.generation }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct PathRecord {
+    path: PathBuf,
+    vault_id: String,
+}
+
+impl Local {
+    /// Local state under this directory; nothing is made before something is to be kept.
+    pub fn new(root: PathBuf) -> Self {
+        Self(root)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// The random id by which this host counts its saves; made at the first save.
+    pub(super) fn host(&self) -> Result<String, Error> {
+        if let Some(host) = self.load::<String>(&self.0, "host.json")? {
+            return Ok(host);
+        }
+        let host = hex(&random::<8>()?);
+        self.keep("", "host.json", &host)?;
+        Ok(host)
+    }
+
+    /// What is known of the vault with this id.
+    ///
+    /// # Errors
+    /// A record that cannot be read: local state is not guessed.
+    pub fn known(&self, vault_id: &str) -> Result<Option<Known>, Error> {
+        self.load(&self.0.join("vaults"), &format!("{}.json", file_safe(vault_id)?))
+    }
+
+    /// Remembers a vault.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(&self, vault_id: &str, known: &Known) -> Result<(), Error> {
+        self.keep("vaults", &format!("{}.json", file_safe(vault_id)?), known)
+    }
+
+    /// The id of the vault that was last seen at this real path.
+    ///
+    /// # Errors
+    /// As [`Local::known`].
+    pub fn at_path(&self, path: &Path) -> Result<Option<String>, Error> {
+        let record: Option<PathRecord> = self.load(&self.0.join("paths"), &path_name(path))?;
+        Ok(record.map(|record| record.vault_id))
+    }
+
+    /// Remembers which vault is at a path.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember_path(&self, path: &Path, vault_id: &str) -> Result<(), Error> {
+        if self.at_path(path)?.as_deref() == Some(vault_id) {
+            return Ok(());
+        }
+        let record = PathRecord { path: path.to_owned(), vault_id: vault_id.to_owned() };
+        self.keep("paths", &path_name(path), &record)
+    }
+
+    /// The last accepted save. A record that a power cut damaged counts as none: whoever can
+    /// write here could remove it as well.
+    pub(super) fn last_seen(&self, vault_id: &str) -> Result<Option<LastSeen>, Error> {
+        match self.load(&self.0.join("seen"), &format!("{}.json", file_safe(vault_id)?)) {
+            Err(Error::Model(_)) => Ok(None),
+            other => other,
+        }
+    }
+
+    pub(super) fn accept(&self, vault_id: &str, seen: &LastSeen) -> Result<(), Error> {
+        let (dir, bytes) = self.prepare("seen", seen)?;
+        Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
+    }
+
+    fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
+        match fsio::read_private(&dir.join(name), MAX_RECORD) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(bytes.expose()).map_err(crate::model::Error::from)?)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn keep<T: Serialize>(&self, below: &str, name: &str, record: &T) -> Result<(), Error> {
+        let (dir, bytes) = self.prepare(below, record)?;
+        Ok(Replacement::write(&dir, OsStr::new(name), &bytes, 0o600)?.commit()?)
+    }
+
+    /// The directory of a record, made if it is missing, and the bytes of the record.
+    fn prepare<T: Serialize>(&self, below: &str, record: &T) -> Result<(Dir, Vec<u8>), Error> {
+        let root = Dir::open_or_create_private(&self.0)?;
+        let dir = if below.is_empty() { root } else { root.child(OsStr::new(below), true)? };
+        Ok((dir, serde_json::to_vec(record).map_err(crate::model::Error::from)?))
+    }
+}
+
+/// A vault id as a file name: only the canonical form of a UUID, never a path.
+fn file_safe(vault_id: &str) -> Result<String, Error> {
+    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
+    id.filter(|id| id == vault_id).ok_or(Error::Model(crate::model::Error::Malformed { line: 1, column: 1 }))
+}
+
+fn path_name(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    format!("{}.json", hex(&Sha256::digest(path.as_os_str().as_bytes())))
+}

@@ -1,0 +1,88 @@
+//! The vault file and what this host remembers of it.
+//!
+//! [`Place::read`] gives sealed bytes, [`Seen`] holds them opened, [`check`] is the only way
+//! from there to a [`Vault`](crate::model::Vault), and [`edit`] the only way to write one.
+
+mod backup;
+mod create;
+mod edit;
+mod local;
+mod pin;
+mod place;
+mod read;
+mod reseal;
+mod restore;
+mod snapshot;
+
+pub use backup::{Backup, backup_create, backup_list};
+pub use create::{New, create};
+pub use edit::{Saved, edit};
+pub use local::{Known, Local, Slot as KnownSlot};
+pub use pin::{Pin, rotation};
+pub use place::Place;
+pub use read::{Checked, Policy, Seen, Trust, check, is_retired};
+pub use reseal::{Unreadable, edit_resealing};
+pub use restore::{place_whole, restore_change, verify_deep};
+pub use snapshot::{Snapshot, history};
+
+use crate::{fsio, model, seal};
+
+/// Why the vault could not be read or written.
+#[derive(Debug)]
+pub enum Error {
+    /// A file or a place.
+    File(fsio::Error),
+    /// Sealed bytes or a key.
+    Seal(seal::Error),
+    /// The document, or a change to it.
+    Model(model::Error),
+    /// Not written by somebody who knew the vault's secret: the fingerprint that it has.
+    NotAuthentic(Pin),
+    /// Never seen here, and nobody is there to confirm it: its fingerprint.
+    Unknown(Pin),
+    /// Older than what this host has seen.
+    RolledBack,
+    /// Written from a state that this host's last one is no part of.
+    Forked,
+    /// Generations that the key at hand cannot open, so that they cannot be sealed anew.
+    Unreadable(Vec<String>),
+    /// No kept generation with this number.
+    NoGeneration(u64),
+    /// The system gave no random bytes.
+    Random,
+}
+
+impl From<fsio::Error> for Error {
+    fn from(error: fsio::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<seal::Error> for Error {
+    fn from(error: seal::Error) -> Self {
+        Self::Seal(error)
+    }
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
+/// `N` bytes from the system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::getrandom(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(bytes)
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Unix seconds.
+pub fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

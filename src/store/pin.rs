@@ -1,0 +1,157 @@
+//! Pins: what tells a vault from one that somebody forged with its public keys (DESIGN F9).
+
+use super::{Error, random};
+use crate::model::{Rotation, Vault};
+use crate::secret::Secret;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use zeroize::Zeroizing;
+
+const LABEL: &[u8] = b"agevault/pin/v1";
+const LINK_LABEL: &[u8] = b"agevault/succession/v1";
+/// Bytes of a pin that its fingerprint shows: 128 bits, against second preimages.
+const SHOWN: usize = 16;
+
+/// SHA-256(label || vault id || vault secret). Shown as the fingerprint of its first 128 bits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pin(String);
+
+impl Pin {
+    /// The pin of a vault.
+    ///
+    /// # Errors
+    /// [`crate::model::Error::Malformed`] when its secret is not 32 bytes in base64.
+    pub fn of(vault: &Vault<'_>) -> Result<Self, Error> {
+        Self::from_parts(&vault.vault_id, &vault.vault_secret)
+    }
+
+    fn from_parts(vault_id: &str, secret: &Secret) -> Result<Self, Error> {
+        let secret = decode(secret)?;
+        let digest = Sha256::new().chain_update(LABEL).chain_update(vault_id).chain_update(&*secret).finalize();
+        Ok(Self(super::hex(&digest)))
+    }
+
+    /// Whether `text` is this pin's fingerprint: as shown, or without dashes, or the whole pin.
+    pub fn matches(&self, text: &str) -> bool {
+        let given: String = text.trim().chars().filter(|character| *character != '-').collect();
+        let given = given.to_ascii_lowercase();
+        given.len() >= 2 * SHOWN && self.0.starts_with(&given)
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, character) in self.0.chars().take(2 * SHOWN).enumerate() {
+            if at > 0 && at % 4 == 0 {
+                out.write_str("-")?;
+            }
+            write!(out, "{character}")?;
+        }
+        Ok(())
+    }
+}
+
+fn decode(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let bytes = BASE64_STANDARD_NO_PAD.decode(secret.expose()).map(Zeroizing::new);
+    let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
+    bytes.ok().filter(|bytes| bytes.len() == 32).ok_or(Error::Model(malformed))
+}
+
+/// 32 random bytes, base64.
+pub(super) fn new_secret() -> Result<Secret, Error> {
+    let bytes = Zeroizing::new(random::<32>()?);
+    Ok(Secret::new(BASE64_STANDARD_NO_PAD.encode(*bytes)))
+}
+
+/// One change of the vault secret, as `succession` holds it. The old secret is disclosed to
+/// those who can open the vault: nobody gains by it, since who knows it could forge under the
+/// old pin anyway, and without it a host that holds only the old pin could check nothing.
+#[derive(Serialize, Deserialize)]
+struct Link {
+    from: Pin,
+    to: Pin,
+    secret: String,
+    mac: String,
+}
+
+impl Link {
+    fn mac(vault_id: &str, secret: &Secret, from: &Pin, to: &Pin) -> Result<Hmac<Sha256>, Error> {
+        let key = decode(secret)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| Error::Random)?;
+        for part in [LINK_LABEL, vault_id.as_bytes(), from.0.as_bytes(), to.0.as_bytes()] {
+            mac.update(part);
+        }
+        Ok(mac)
+    }
+
+    /// Whether the holder of the secret behind `from` named `to` as its successor.
+    fn holds(&self, vault_id: &str) -> bool {
+        let secret = Secret::new(self.secret.clone());
+        let proves_from = Pin::from_parts(vault_id, &secret).is_ok_and(|pin| pin == self.from);
+        let mac = Self::mac(vault_id, &secret, &self.from, &self.to);
+        proves_from && mac.is_ok_and(|mac| super::hex(&mac.finalize().into_bytes()) == self.mac)
+    }
+}
+
+/// A new vault secret, and the link by which a host with the old pin finds the new one: an
+/// HMAC of both pins under the old secret.
+///
+/// # Errors
+/// No randomness; a vault whose secret cannot be read.
+pub fn rotation(vault: &Vault<'_>) -> Result<Rotation, Error> {
+    let secret = new_secret()?;
+    let (from, to) = (Pin::of(vault)?, Pin::from_parts(&vault.vault_id, &secret)?);
+    let mac = Link::mac(&vault.vault_id, &vault.vault_secret, &from, &to)?;
+    let mac = super::hex(&mac.finalize().into_bytes());
+    let link = Link { from, to, secret: vault.vault_secret.expose().to_owned(), mac };
+    Ok(Rotation { secret, link: to_raw_value(&link).map_err(crate::model::Error::from)? })
+}
+
+fn links(vault: &Vault<'_>) -> Vec<Link> {
+    let links = vault.other.get("succession").map(|raw| serde_json::from_str(raw.get()));
+    links.and_then(Result::ok).unwrap_or_default()
+}
+
+/// The pins that this vault had before.
+pub(super) fn retired(vault: &Vault<'_>) -> Vec<Pin> {
+    links(vault).into_iter().map(|link| link.from).collect()
+}
+
+/// Whether `known` is the start of an unbroken chain that ends at the vault's own pin.
+pub(super) fn succeeds(vault: &Vault<'_>, known: &Pin, pin: &Pin) -> bool {
+    let mut at = known.clone();
+    for link in links(vault) {
+        if link.from == at && link.holds(&vault.vault_id) {
+            at = link.to;
+        }
+    }
+    at == *pin
+}
+
+/// Whether the vault that `snapshot` was taken from is this one: its pin is the standing one
+/// or a retired one, which authenticates snapshots only.
+pub(super) fn knows(vault: &Vault<'_>, snapshot: &Pin) -> Result<bool, Error> {
+    Ok(Pin::of(vault)? == *snapshot || retired(vault).contains(snapshot))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_compared_whole() {
+        let pin = Pin("00112233445566778899aabbccddeeff0011223344556677".to_owned());
+        assert_eq!(pin.to_string(), "0011-2233-4455-6677-8899-aabb-ccdd-eeff");
+        assert!(pin.matches("0011-2233-4455-6677-8899-AABB-CCDD-EEFF\n"));
+        assert!(pin.matches("00112233445566778899aabbccddeeff"));
+        assert!(!pin.matches("0011-2233-4455-6677"));
+        assert!(!pin.matches(""));
+        assert!(!pin.matches("1011-2233-4455-6677-8899-aabb-ccdd-eeff"));
+    }
+}

@@ -1,0 +1,150 @@
+//! From sealed bytes to a vault that may be believed (DESIGN F7, F9, F10).
+
+use super::local::LastSeen;
+use super::{Error, Local, Pin, Place, pin};
+use crate::model::Vault;
+use crate::seal::Opener;
+use crate::secret::SecretBuf;
+
+/// A vault file, opened but not yet believed.
+pub struct Seen {
+    pub(super) sealed: Vec<u8>,
+    pub(super) plain: SecretBuf,
+    pub(super) opener: Opener,
+}
+
+impl Seen {
+    /// What an opener made of sealed bytes.
+    pub fn new(sealed: Vec<u8>, plain: SecretBuf, opener: Opener) -> Self {
+        Self { sealed, plain, opener }
+    }
+
+    /// The key that opened it.
+    pub fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
+    /// Opens another sealed state with the same key, if it fits.
+    ///
+    /// # Errors
+    /// As [`Opener::open`].
+    pub fn reopen(&self, sealed: Vec<u8>) -> Result<Self, Error> {
+        let plain = self.opener.open(&sealed)?;
+        Ok(Self { sealed, plain, opener: self.opener.clone() })
+    }
+
+    /// Size of the payload in bytes, a hint for what is made of it.
+    pub fn size(&self) -> usize {
+        self.plain.expose().len()
+    }
+}
+
+/// How much a command wants to know before it believes a vault.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// A fingerprint that was given: it must fit.
+    pub pin: Option<String>,
+    /// Take a file that is older than the last one seen, for this command.
+    pub accept_rollback: bool,
+    /// Report a misfit in [`Checked::trust`] instead of stopping.
+    pub report_only: bool,
+}
+
+/// Why a vault is believed, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Its pin is the one that this host remembers.
+    Known,
+    /// Somebody removed a recipient elsewhere; its pin follows from the one remembered.
+    Succeeded,
+    /// Its pin was given with the command.
+    Given,
+    /// Never seen here.
+    New,
+    /// Its pin is not the one that it should be.
+    Misfit,
+}
+
+/// A vault, and what was found out about it.
+pub struct Checked<'a> {
+    /// The document.
+    pub vault: Vault<'a>,
+    /// Its pin.
+    pub pin: Pin,
+    /// Why it is believed.
+    pub trust: Trust,
+    /// [`Error::RolledBack`] or [`Error::Forked`], which reading only warns of.
+    pub behind: Option<Error>,
+    /// What this host accepted last, for the next save to join.
+    pub(super) last: Option<LastSeen>,
+}
+
+/// Parses `seen` and checks its pin and its place in history.
+///
+/// # Errors
+/// A malformed document; [`Error::NotAuthentic`] for a pin that does not fit,
+/// [`Error::Unknown`] for a vault never seen here, unless `policy` wants a report.
+pub fn check<'a>(local: &Local, place: &Place, seen: &'a Seen, policy: &Policy) -> Result<Checked<'a>, Error> {
+    parse_and_check(local, place, &seen.plain, policy)
+}
+
+pub(super) fn parse_and_check<'a>(
+    local: &Local,
+    place: &Place,
+    plain: &'a SecretBuf,
+    policy: &Policy,
+) -> Result<Checked<'a>, Error> {
+    let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
+    let vault = Vault::parse(text)?;
+    let pin = Pin::of(&vault)?;
+    let trust = trust(local, place, &vault, &pin, policy)?;
+    match trust {
+        Trust::Misfit if !policy.report_only => return Err(Error::NotAuthentic(pin)),
+        Trust::New if !policy.report_only => return Err(Error::Unknown(pin)),
+        _ => {}
+    }
+    let last = local.last_seen(&vault.vault_id)?;
+    let behind = last.as_ref().and_then(|last| behind(last, &vault));
+    Ok(Checked { vault, pin, trust, behind, last })
+}
+
+fn trust(local: &Local, place: &Place, vault: &Vault<'_>, fits: &Pin, policy: &Policy) -> Result<Trust, Error> {
+    // A forger writes the id too: what was at this path before counts as well.
+    let other_id = local.at_path(place.path())?.is_some_and(|id| id != vault.vault_id);
+    let known = local.known(&vault.vault_id)?;
+    let moved = known.as_ref().is_some_and(|known| known.pin != *fits);
+    let succeeds = known.as_ref().is_some_and(|known| pin::succeeds(vault, &known.pin, fits));
+    if other_id || (moved && !succeeds) {
+        return Ok(Trust::Misfit);
+    }
+    Ok(match (&policy.pin, known) {
+        (Some(given), _) if !fits.matches(given) => Trust::Misfit,
+        (_, Some(_)) if moved => Trust::Succeeded,
+        (_, Some(_)) => Trust::Known,
+        (Some(_), None) => Trust::Given,
+        (None, None) => Trust::New,
+    })
+}
+
+/// Compares the counts of saves per host: lower somewhere is not a successor.
+fn behind(last: &LastSeen, vault: &Vault<'_>) -> Option<Error> {
+    let count = |writers: &std::collections::BTreeMap<String, u64>, host: &str| writers.get(host).copied().unwrap_or(0);
+    let lower = last.writers.iter().any(|(host, saves)| count(&vault.writers, host) < *saves);
+    let higher = vault.writers.iter().any(|(host, saves)| count(&last.writers, host) < *saves);
+    match (lower, higher) {
+        (true, false) => Some(Error::RolledBack),
+        (true, true) => Some(Error::Forked),
+        (false, true) => None,
+        (false, false) => (last.rev != vault.rev).then_some(Error::Forked),
+    }
+}
+
+/// Whether a vault that does not fit is a snapshot from before a change of its secret: the
+/// host's own pin is then further down the same chain.
+///
+/// # Errors
+/// When local state cannot be read.
+pub fn is_retired(local: &Local, snapshot: &Checked<'_>) -> Result<bool, Error> {
+    let known = local.known(&snapshot.vault.vault_id)?;
+    Ok(known.is_some_and(|known| known.retired.contains(&snapshot.pin)))
+}

@@ -1,0 +1,135 @@
+//! A save after which a key must open nothing here any more: kept generations are sealed
+//! anew, and the old copies go only when the new vault stands.
+//!
+//! Order, so that a crash at any point leaves a vault that its owner can open: copies sealed
+//! anew beside the old ones; the vault, marked; the old copies removed; the mark goes with
+//! the next save, which first finishes what it finds undone.
+
+use super::edit::{prove, recipients, seal_vault, settle, stamp, under_lock};
+use super::snapshot::{self, Snapshot};
+use super::{Checked, Error, Local, Place, Policy, Saved, Seen, now};
+use crate::fsio::{Dir, Replacement};
+use crate::model::{Change, Vault};
+use crate::seal::{self, Opener};
+use crate::secret::SecretBuf;
+use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
+use std::ffi::OsStr;
+use std::time::Duration;
+
+const MARK: &str = "resealing";
+
+/// What to do with generations that the key at hand cannot open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Change nothing and name them.
+    Refuse,
+    /// Remove them: they cannot be sealed anew.
+    Drop,
+}
+
+/// In the payload while old copies may still be there.
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    epoch: u64,
+    generation: u64,
+}
+
+/// As [`super::edit`], for a change that removes or replaces a recipient and rotates the
+/// vault secret. `proof` must open what is written.
+///
+/// # Errors
+/// As [`super::edit`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
+#[allow(clippy::too_many_arguments)]
+pub fn edit_resealing(
+    local: &Local,
+    place: &Place,
+    seen: &Seen,
+    checked: Checked<'_>,
+    change: Change,
+    policy: &Policy,
+    patience: Duration,
+    proof: &Opener,
+    unreadable: Unreadable,
+) -> Result<Saved, Error> {
+    under_lock(local, place, seen, checked, change, policy, patience, |vault, change, size| {
+        save(local, place, vault, change, seen, proof, unreadable, size)
+    })
+}
+
+#[allow(clippy::too_many_arguments)]
+fn save(
+    local: &Local,
+    place: &Place,
+    mut vault: Vault<'_>,
+    change: Change,
+    seen: &Seen,
+    proof: &Opener,
+    unreadable: Unreadable,
+    size: usize,
+) -> Result<Saved, Error> {
+    let generations = place.generations()?;
+    finish(&generations, &mut vault)?;
+    let displaced = snapshot::name_of(&vault);
+    let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
+    change.apply(&mut vault, now())?;
+    stamp(local, &mut vault)?;
+    let mark = Mark { epoch: vault.epoch, generation: vault.generation };
+    vault.other.put(MARK, to_raw_value(&mark).map_err(crate::model::Error::from)?);
+
+    let openers = [&seen.opener, proof];
+    let old = snapshot::list(&generations)?;
+    if unreadable == Unreadable::Refuse {
+        let closed: Vec<String> =
+            old.iter().filter(|one| open_one(one, openers).is_err()).map(|one| one.name.clone()).collect();
+        if !closed.is_empty() {
+            return Err(Error::Unreadable(closed));
+        }
+    }
+    let to = recipients(&vault)?;
+    for one in &old {
+        if let Ok(plain) = open_one(one, openers) {
+            write(&generations, &one.resealed_name(mark.epoch), &plain, &to, one.saved)?;
+        }
+    }
+    let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.epoch);
+    write(&generations, &resealed, &displaced_text, &to, displaced_at)?;
+    generations.sync()?;
+
+    let sealed = seal_vault(&vault, size)?;
+    let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
+    prove(&sealed, proof)?;
+    written.commit()?;
+    settle(local, place, &vault, Some(proof))?;
+    remove_old(&generations, &mark)?;
+    snapshot::prune(&generations)?;
+    Ok(Saved { generation: vault.generation })
+}
+
+fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<SecretBuf, Error> {
+    let sealed = snapshot.read()?;
+    let [first, second] = openers;
+    Ok(first.open(&sealed).or_else(|_| second.open(&sealed))?)
+}
+
+fn write(generations: &Dir, name: &str, plain: &SecretBuf, to: &[seal::Recipient], saved: u64) -> Result<(), Error> {
+    let sealed = seal::seal(plain.expose(), to)?;
+    Ok(Replacement::write(generations, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?)
+}
+
+/// Everything from before the mark that was not sealed anew for it.
+fn remove_old(generations: &Dir, mark: &Mark) -> Result<(), Error> {
+    for one in snapshot::list(generations)? {
+        if one.generation < mark.generation && one.resealed < mark.epoch {
+            generations.remove(OsStr::new(&one.name))?;
+        }
+    }
+    Ok(generations.sync()?)
+}
+
+/// Finishes a removal that was interrupted, and takes its mark out of the next save.
+pub(super) fn finish(generations: &Dir, vault: &mut Vault<'_>) -> Result<(), Error> {
+    let Some(raw) = vault.other.take(MARK) else { return Ok(()) };
+    let mark: Mark = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
+    remove_old(generations, &mark)
+}

@@ -1,0 +1,48 @@
+//! Bringing a snapshot back (DESIGN F11), and looking into one closely.
+
+use super::edit::settle;
+use super::{Checked, Error, Local, Pin, Place, Seen, pin};
+use crate::fsio::{self, Replacement};
+use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
+use std::time::Duration;
+
+/// Puts a snapshot where no vault is: everything is taken, and its pin is remembered.
+///
+/// # Errors
+/// [`fsio::Error::Exists`] when a vault is there; a disk that fails.
+pub fn place_whole(
+    local: &Local,
+    place: &Place,
+    seen: &Seen,
+    checked: &Checked<'_>,
+    patience: Duration,
+) -> Result<(), Error> {
+    let _lock = place.lock(patience)?;
+    if place.exists()? {
+        return Err(fsio::Error::Exists(place.path().to_owned()).into());
+    }
+    Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?.commit()?;
+    settle(local, place, &checked.vault, Some(&seen.opener))
+}
+
+/// The change that brings back the entries of `snapshot`; who can open the vault and how it
+/// is authenticated stay as they are. Says too whether the snapshot is of the same vault.
+///
+/// # Errors
+/// A vault whose secret cannot be read.
+pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<(Change, bool), Error> {
+    let same = standing.vault_id == snapshot.vault_id && pin::knows(standing, &Pin::of(snapshot)?)?;
+    Ok((Change::of(Op::Restore(Box::new(Entries::of(snapshot)?))), same))
+}
+
+/// Reads every entry as strictly as commands do when they select it; the ids that fail.
+pub fn verify_deep(vault: &Vault<'_>) -> Vec<SecretId> {
+    let fails = |id: &SecretId| match (id, vault.get(id)) {
+        (SecretId::Auth(..), Some(raw)) => {
+            Credential::parse(&id.to_string(), raw).map_or(true, |credential| credential.kind().is_none())
+        }
+        (_, Some(raw)) => serde_json::from_str::<String>(raw.get()).is_err(),
+        (_, None) => true,
+    };
+    vault.ids().filter(fails).collect()
+}

@@ -1,0 +1,143 @@
+//! Kept generations: `vault.age.d/<generation>-<rev>.age`, the states before each save.
+
+use super::{Error, Place, now};
+use crate::fsio::{self, Dir, Replacement};
+use crate::model::Vault;
+use crate::seal::MAX_FILE;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
+
+/// Saves by people that are kept at least.
+const KEPT: usize = 10;
+/// Days for each of which the last save is kept.
+const DAYS: u64 = 14;
+const DAY: u64 = 86_400;
+
+/// A sealed vault that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The number of its save.
+    pub generation: u64,
+    /// The random name of its save.
+    pub rev: String,
+    /// Counts the re-sealings after which it was written anew; 0 if it was not.
+    pub resealed: u64,
+    /// Its file name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Unix seconds of the save.
+    pub saved: u64,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+impl Snapshot {
+    /// The sealed bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(&self) -> Result<Vec<u8>, Error> {
+        Ok(fsio::read_capped(&self.path, MAX_FILE)?.into_vec())
+    }
+
+    /// The name of the same snapshot sealed anew in `epoch`.
+    pub(super) fn resealed_name(&self, epoch: u64) -> String {
+        format!("{}-{}.r{epoch}.age", self.generation, self.rev)
+    }
+
+    fn parse(dir: &Dir, name: &str) -> Option<Self> {
+        let stem = name.strip_suffix(".age")?;
+        let (generation, rest) = stem.split_once('-')?;
+        let (rev, resealed) = match rest.split_once(".r") {
+            Some((rev, epoch)) => (rev, epoch.parse().ok()?),
+            None => (rest, 0),
+        };
+        let generation = generation.parse().ok()?;
+        let path = dir.path().join(name);
+        let meta = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        let saved = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        Some(Self { generation, rev: rev.to_owned(), resealed, name: name.to_owned(), path, saved, size: meta.len() })
+    }
+}
+
+/// The file name under which the vault as it stands will be kept.
+pub(super) fn name_of(vault: &Vault<'_>) -> String {
+    format!("{}-{}.age", vault.generation, vault.rev)
+}
+
+/// Gives the standing vault file a second name among the generations; where the file system
+/// has no second names, a copy.
+pub(super) fn keep(place: &Place, generations: &Dir, name: &str) -> Result<(), Error> {
+    let name = OsStr::new(name);
+    match place.dir().link(place.name(), generations, name) {
+        // A crash between this and the rename leaves it there already.
+        Ok(()) | Err(fsio::Error::Exists(_)) => Ok(()),
+        Err(_) => Ok(Replacement::write(generations, name, &place.read()?, 0o600)?.commit()?),
+    }
+}
+
+/// The kept generations, oldest first.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn history(place: &Place) -> Result<Vec<Snapshot>, Error> {
+    place.generations_if_any()?.map_or_else(|| Ok(Vec::new()), |dir| list(&dir))
+}
+
+pub(super) fn list(dir: &Dir) -> Result<Vec<Snapshot>, Error> {
+    let mut found: Vec<Snapshot> = dir.names()?.iter().filter_map(|name| Snapshot::parse(dir, name)).collect();
+    found.sort_by(|a, b| (a.generation, &a.rev, a.resealed).cmp(&(b.generation, &b.rev, b.resealed)));
+    Ok(found)
+}
+
+/// Drops what is neither among the last saves nor the last of one of the last days.
+pub(super) fn prune(dir: &Dir) -> Result<(), Error> {
+    // Most saves have few generations: names alone then say that there is nothing to do.
+    if dir.names()?.len() <= KEPT {
+        return Ok(());
+    }
+    let all = list(dir)?;
+    for snapshot in superfluous(&all, now()) {
+        dir.remove(OsStr::new(&snapshot.name))?;
+    }
+    Ok(())
+}
+
+fn superfluous(all: &[Snapshot], now: u64) -> Vec<&Snapshot> {
+    let mut days = BTreeSet::new();
+    let newest_first = all.iter().rev().enumerate();
+    newest_first
+        .filter(|(at, snapshot)| {
+            let day = snapshot.saved / DAY;
+            let recent = now.saturating_sub(snapshot.saved) < DAYS * DAY;
+            let last_of_day = recent && days.insert(day);
+            *at >= KEPT && !last_of_day
+        })
+        .map(|(_, snapshot)| snapshot)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(generation: u64, saved: u64) -> Snapshot {
+        let name = format!("{generation}-00.age");
+        Snapshot { generation, rev: "00".into(), resealed: 0, path: name.clone().into(), name, saved, size: 0 }
+    }
+
+    #[test]
+    fn the_last_ten_and_one_a_day_for_two_weeks_are_kept() {
+        let now = 1000 * DAY;
+        // Three saves a day for 30 days, oldest first.
+        let all: Vec<Snapshot> = (0..90).map(|n| saved(n, now - (89 - n) * DAY / 3)).collect();
+        let dropped: BTreeSet<u64> = superfluous(&all, now).iter().map(|snapshot| snapshot.generation).collect();
+        let kept: Vec<u64> = (0..90).filter(|n| !dropped.contains(n)).collect();
+        assert!((80..90).all(|n| kept.contains(&n)), "{kept:?}");
+        assert_eq!(kept.len(), 10 + 11, "{kept:?}");
+        assert!(kept.iter().all(|n| now - saved(*n, now - (89 - n) * DAY / 3).saved < 14 * DAY + DAY));
+    }
+}
