@@ -1,5 +1,6 @@
 //! agevault keeps the credentials of an OpenClaw gateway in one age-encrypted file.
 
+pub mod formats;
 pub mod fsio;
 pub mod harden;
 pub mod keys;

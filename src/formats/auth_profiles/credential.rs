@@ -1,0 +1,133 @@
+//! One entry of a file of profiles: aliases of older gateways resolved, everything else kept.
+
+use super::super::strict::Object;
+use super::super::{Error, NoteKind, js, pretty, secretref};
+use crate::model::{Credential, Kind};
+use serde_json::value::RawValue;
+
+/// Most members of one credential; the model's bound, under a name of its own here.
+const MAX_MEMBERS: usize = 256;
+
+/// Which file an entry comes from, and so what it may leave out.
+#[derive(Clone, Copy)]
+pub(super) enum Era<'a> {
+    /// `profiles` of `auth-profiles.json`: nothing.
+    Current,
+    /// A flat file: the provider, and the type where the members tell it.
+    Flat { provider: &'a str },
+    /// `oauth.json`: provider and type.
+    OauthFile { provider: &'a str },
+}
+
+/// The credential as the vault keeps it, and what there is to say about it; without a
+/// credential the gateway ignores the entry.
+pub(super) fn normalise(
+    name: &str,
+    raw: &RawValue,
+    era: Era<'_>,
+) -> Result<(Option<Box<RawValue>>, Option<NoteKind>), Error> {
+    let Some(object) = Object::read(raw.get()) else { return Ok((None, Some(NoteKind::NotAnObject))) };
+    if object.0.len() > MAX_MEMBERS {
+        return Err(Error::Bound("members of a credential", MAX_MEMBERS));
+    }
+    let compact = pretty::compact(raw);
+    let mut credential = match era {
+        Era::OauthFile { provider } => {
+            let mut credential = Credential::new(Kind::Oauth, provider);
+            object.0.iter().for_each(|(member, value)| credential.put(member, &pretty::compact(value)));
+            credential
+        }
+        _ => Credential::parse(name, &compact)?,
+    };
+    let Some(kind) = resolve_type(&mut credential, era) else { return Ok((None, Some(NoteKind::UnknownType))) };
+    if !resolve_provider(&mut credential, era) {
+        return Ok((None, Some(NoteKind::NoProvider)));
+    }
+    let note = match kind {
+        Kind::ApiKey => {
+            if credential.get("key").is_none() && credential.text("apiKey").is_some() {
+                credential.rename("apiKey", "key");
+            }
+            resolve_reference(&mut credential, "key", "keyRef")
+        }
+        Kind::Token => resolve_reference(&mut credential, "token", "tokenRef"),
+        Kind::Oauth => of_oauth(&credential),
+    };
+    Ok((Some(credential.to_raw()?), note))
+}
+
+/// `mode` is an older word for `type`, `apiKey` an older one for `api_key`.
+fn resolve_type(credential: &mut Credential<'_>, era: Era<'_>) -> Option<Kind> {
+    if credential.get("type").is_none() && credential.text("mode").is_some() {
+        credential.rename("mode", "type");
+    }
+    if credential.text("type").is_some_and(|kind| kind.expose() == "apiKey") {
+        credential.put("type", &Kind::ApiKey.word());
+    }
+    if credential.get("type").is_none() && matches!(era, Era::Flat { .. }) {
+        let has = |member: &str| filled(credential, member);
+        let kind = if has("key") || has("apiKey") {
+            Kind::ApiKey
+        } else if has("token") {
+            Kind::Token
+        } else if has("access") && has("refresh") {
+            Kind::Oauth
+        } else {
+            return None;
+        };
+        credential.put("type", &kind.word());
+    }
+    credential.kind()
+}
+
+fn resolve_provider(credential: &mut Credential<'_>, era: Era<'_>) -> bool {
+    if let (None, Era::Flat { provider }) = (credential.get("provider"), era) {
+        credential.put("provider", &provider);
+    }
+    !js::is_blank(&credential.provider())
+}
+
+/// A reference in the place of the secret goes to the member for references, where the
+/// gateway puts it too.
+fn resolve_reference(credential: &mut Credential<'_>, member: &str, ref_member: &str) -> Option<NoteKind> {
+    let stands = |credential: &Credential<'_>| {
+        let as_text =
+            || credential.text(ref_member).is_some_and(|text| secretref::env_reference(text.expose()).is_some());
+        credential.get(ref_member).is_some_and(secretref::is_reference) || as_text()
+    };
+    let text = credential.text(member);
+    let variable = text.as_ref().and_then(|text| secretref::env_reference(text.expose()));
+    let is_reference = variable.is_some() || credential.get(member).is_some_and(secretref::is_reference);
+    if is_reference {
+        if stands(credential) {
+            credential.remove(member);
+        } else {
+            credential.remove(ref_member);
+            credential.rename(member, ref_member);
+            if let Some(variable) = variable {
+                credential.put(ref_member, &secretref::EnvRef::of(variable));
+            }
+        }
+        return Some(if variable.is_some() { NoteKind::EnvReference } else { NoteKind::Reference });
+    }
+    match (stands(credential), text.filter(|text| !js::is_blank(text.expose()))) {
+        (true, Some(_)) => Some(NoteKind::Shadowed),
+        (true, None) => Some(NoteKind::Reference),
+        (false, Some(text)) => js::mangled(text.expose()).map(NoteKind::Mangled),
+        (false, None) => Some(NoteKind::NoSecret),
+    }
+}
+
+fn of_oauth(credential: &Credential<'_>) -> Option<NoteKind> {
+    let tokens = ["access", "refresh"].map(|member| credential.text(member));
+    let mut filled = tokens.iter().flatten().filter(|text| !js::is_blank(text.expose())).peekable();
+    match (filled.peek().is_some(), credential.get("oauthRef").is_some()) {
+        (true, _) => filled.find_map(|text| js::mangled(text.expose())).map(NoteKind::Mangled),
+        (false, true) => Some(NoteKind::Elsewhere),
+        (false, false) => Some(NoteKind::NoSecret),
+    }
+}
+
+fn filled(credential: &Credential<'_>, member: &str) -> bool {
+    credential.text(member).is_some_and(|text| !js::is_blank(text.expose()))
+}

@@ -1,0 +1,73 @@
+//! Order, last good profiles and usage: what the gateway keeps beside the credentials.
+
+use super::super::strict::{self, Object};
+use super::super::{Error, js, pretty};
+use crate::model::MAX_NAME;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
+
+/// State of the gateway that is no secret and is never vaulted, but not lost (DESIGN F6).
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// Provider -> the profile that worked last.
+    pub last_good: Option<Box<RawValue>>,
+    /// Profile -> errors, cooldowns, last use.
+    pub usage_stats: Option<Box<RawValue>>,
+}
+
+impl Carried {
+    pub(super) fn overlay(&mut self, over: Self) {
+        self.last_good = merged(self.last_good.take(), over.last_good);
+        self.usage_stats = merged(self.usage_stats.take(), over.usage_stats);
+    }
+}
+
+/// What an `auth-state.json` holds.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Provider -> profile ids, in the order of use.
+    pub order: BTreeMap<String, Vec<String>>,
+    /// The rest.
+    pub carried: Carried,
+}
+
+/// Reads `auth-state.json`.
+///
+/// # Errors
+/// Anything that is no strict JSON; [`Error::Shape`] for anything but an object.
+pub fn parse_state(bytes: &[u8]) -> Result<State, Error> {
+    of(&Object::read(strict::json(bytes)?).ok_or(Error::Shape("auth-state"))?)
+}
+
+/// The state members of a file.
+pub(super) fn of(file: &Object<'_>) -> Result<State, Error> {
+    let object = |name: &str| file.get(name).filter(|raw| raw.get().starts_with('{')).map(pretty::compact);
+    let carried = Carried { last_good: object("lastGood"), usage_stats: object("usageStats") };
+    let order = file.get("order").and_then(|raw| Object::read(raw.get()));
+    let order = order.into_iter().flat_map(|order| order.0).filter_map(|(provider, raw)| {
+        let ids = ids(raw)?;
+        Some(if provider.len() > MAX_NAME || ids.iter().any(|id| id.len() > MAX_NAME) {
+            Err(Error::Bound("name length", MAX_NAME))
+        } else {
+            Ok((provider.into_owned(), ids))
+        })
+    });
+    Ok(State { order: order.collect::<Result<_, _>>()?, carried })
+}
+
+/// The ids of one order, cleaned as the gateway does; `None` if none is left. (Newer gateways
+/// let an empty list exclude all profiles, but those do not read this file.)
+fn ids(raw: &RawValue) -> Option<Vec<String>> {
+    let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
+    let texts = entries.into_iter().filter_map(|entry| serde_json::from_str::<String>(entry.get()).ok());
+    let ids: Vec<String> = texts.map(|text| js::trim(&text).to_owned()).filter(|id| !id.is_empty()).collect();
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// The members of both objects, in the order of their names; those of `over` win.
+fn merged(base: Option<Box<RawValue>>, over: Option<Box<RawValue>>) -> Option<Box<RawValue>> {
+    let (Some(base), Some(over)) = (&base, &over) else { return over.or(base) };
+    let objects = [Object::read(base.get())?, Object::read(over.get())?];
+    let members: BTreeMap<_, _> = objects.into_iter().flat_map(|object| object.0).collect();
+    to_raw_value(&members).ok()
+}

@@ -1,0 +1,186 @@
+use super::super::Mangle;
+use super::*;
+use crate::model::Credential;
+use proptest::prelude::*;
+
+fn profile(store: &Store, name: &str) -> String {
+    store.profiles.iter().find(|(have, _)| have == name).unwrap().1.get().to_owned()
+}
+
+/// The one credential and the one note of a file of one profile named `p`.
+fn one(credential: &str) -> (Option<String>, Option<NoteKind>) {
+    let store = parse(format!(r#"{{"version":1,"profiles":{{"p":{credential}}}}}"#).as_bytes()).unwrap();
+    assert!(store.profiles.len() <= 1 && store.notes.len() <= 1);
+    (store.profiles.first().map(|(_, raw)| raw.get().to_owned()), store.notes.first().map(|note| note.what))
+}
+
+#[test]
+fn unknown_members_survive_with_order_and_spelling() {
+    let text = r#"{"zeta":{"b" : 1.50, "a":[ ]},"type":"api_key","provider":"x","key":"k\u0041","x":1e2}"#;
+    assert_eq!(one(text), (Some(text.replace(" : ", ":").replace(", ", ",").replace("[ ]", "[]")), None));
+}
+
+#[test]
+fn aliases_of_older_gateways_are_resolved_in_place() {
+    let wanted = r#"{"type":"api_key","provider":"x","key":"k"}"#;
+    for text in [
+        r#"{"mode":"api_key","provider":"x","apiKey":"k"}"#,
+        r#"{"type":"apiKey","provider":"x","apiKey":"k"}"#,
+        r#"{"mode":"apiKey","provider":"x","key":"k"}"#,
+    ] {
+        assert_eq!(one(text), (Some(wanted.to_owned()), None), "{text}");
+    }
+    let both = r#"{"type":"api_key","mode":"token","provider":"x","key":"k","apiKey":"old"}"#;
+    assert_eq!(one(both), (Some(both.to_owned()), None));
+}
+
+#[test]
+fn references_go_to_their_own_member() {
+    for (text, wanted, note) in [
+        (
+            r#"{"type":"api_key","provider":"x","key":{"source":"exec","provider":"v","id":"i"},"n":1}"#,
+            r#"{"type":"api_key","provider":"x","keyRef":{"source":"exec","provider":"v","id":"i"},"n":1}"#,
+            NoteKind::Reference,
+        ),
+        (
+            r#"{"type":"token","provider":"x","token":"${A_B}"}"#,
+            r#"{"type":"token","provider":"x","tokenRef":{"source":"env","provider":"default","id":"A_B"}}"#,
+            NoteKind::EnvReference,
+        ),
+        (
+            r#"{"type":"token","provider":"x","token":{"source":"env","id":"A"},"tokenRef":{"source":"env","id":"B"}}"#,
+            r#"{"type":"token","provider":"x","tokenRef":{"source":"env","id":"B"}}"#,
+            NoteKind::Reference,
+        ),
+        (
+            r#"{"type":"token","provider":"x","token":{"source":"env","id":"A"},"tokenRef":7}"#,
+            r#"{"type":"token","provider":"x","tokenRef":{"source":"env","id":"A"}}"#,
+            NoteKind::Reference,
+        ),
+    ] {
+        assert_eq!(one(text), (Some(wanted.to_owned()), Some(note)), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_usable_secret_is_kept_and_named() {
+    for (text, note) in [
+        (r#"{"type":"api_key","provider":"x","keyRef":{"source":"env","id":"A"}}"#, NoteKind::Reference),
+        (r#"{"type":"api_key","provider":"x","key":"k","keyRef":{"source":"env","id":"A"}}"#, NoteKind::Shadowed),
+        (r#"{"type":"api_key","provider":"x"}"#, NoteKind::NoSecret),
+        (r#"{"type":"api_key","provider":"x","key":7}"#, NoteKind::NoSecret),
+        (r#"{"type":"token","provider":"x","token":" \n"}"#, NoteKind::NoSecret),
+        (r#"{"type":"token","provider":"x","token":"a\nb"}"#, NoteKind::Mangled(Mangle::LineBreak)),
+        (r#"{"type":"oauth","provider":"x","oauthRef":{"id":"i"},"expires":1}"#, NoteKind::Elsewhere),
+        (r#"{"type":"oauth","provider":"x","access":"","refresh":null}"#, NoteKind::NoSecret),
+        (r#"{"type":"oauth","provider":"x","access":"a","refresh":"ö…"}"#, NoteKind::Mangled(Mangle::NotLatin1)),
+    ] {
+        assert_eq!(one(text), (Some(text.to_owned()), Some(note)), "{text}");
+    }
+}
+
+#[test]
+fn what_the_gateway_ignores_is_left_out_and_named() {
+    for (text, note) in [
+        (r#""key""#, NoteKind::NotAnObject),
+        ("[]", NoteKind::NotAnObject),
+        (r#"{"type":"password","provider":"x"}"#, NoteKind::UnknownType),
+        (r#"{"provider":"x","key":"k"}"#, NoteKind::UnknownType),
+        (r#"{"type":null,"mode":"token","provider":"x"}"#, NoteKind::UnknownType),
+        (r#"{"type":"token","token":"t"}"#, NoteKind::NoProvider),
+        (r#"{"type":"token","token":"t","provider":" "}"#, NoteKind::NoProvider),
+    ] {
+        assert_eq!(one(text), (None, Some(note)), "{text}");
+    }
+}
+
+#[test]
+fn flat_files_become_default_profiles() {
+    let store = parse(
+        br#"{"version":1,"google":{"key":"g"},"openai":{"type":"token","token":"t","provider":"o"},
+            "me:work":{"access":"a","refresh":"r","expires":1},"junk":3,"order":{"google":["google:default"]}}"#,
+    )
+    .unwrap();
+    assert_eq!(profile(&store, "google:default"), r#"{"key":"g","type":"api_key","provider":"google"}"#);
+    assert_eq!(profile(&store, "openai:default"), r#"{"type":"token","token":"t","provider":"o"}"#);
+    assert_eq!(
+        profile(&store, "me:work"),
+        r#"{"access":"a","refresh":"r","expires":1,"type":"oauth","provider":"me"}"#
+    );
+    assert_eq!(store.notes, [Note::new("junk:default", NoteKind::NotAnObject)]);
+    assert_eq!(store.order.len(), 1);
+}
+
+#[test]
+fn the_legacy_oauth_file_becomes_oauth_profiles() {
+    let store = parse_legacy_oauth(br#"{"qwen-portal":{"access":"a","refresh":"r","expires":1},"x":null}"#).unwrap();
+    let wanted = r#"{"type":"oauth","provider":"qwen-portal","access":"a","refresh":"r","expires":1}"#;
+    assert_eq!(profile(&store, "qwen-portal:default"), wanted);
+    assert_eq!(store.notes, [Note::new("x:default", NoteKind::NotAnObject)]);
+}
+
+#[test]
+fn other_files_are_not_taken_for_stores() {
+    for text in [r#"{"name":"x","dependencies":{}}"#, "[]", "1", r#"{"profiles":[]}"#, r#"{"profiles":null}"#] {
+        assert_eq!(parse(text.as_bytes()).err(), Some(Error::Shape("auth-profiles")), "{text}");
+    }
+    for text in ["{}", r#"{"version":1,"profiles":{}}"#, r#"{"version":1}"#] {
+        assert!(parse(text.as_bytes()).unwrap().profiles.is_empty(), "{text}");
+    }
+    assert!(matches!(parse(br#"{"profiles":{"a":{},"a":{}}}"#), Err(Error::Duplicate { .. })));
+    assert!(parse_state(b"[]").is_err());
+}
+
+#[test]
+fn order_is_cleaned_and_state_is_carried() {
+    let mut store = parse(
+        br#"{"profiles":{},"order":{"a":[" x ","",3,"y"],"b":[],"c":"z"},"lastGood":{"a": "x","b":"y"},"usageStats":[]}"#,
+    )
+    .unwrap();
+    assert_eq!(store.order, BTreeMap::from([("a".to_owned(), vec!["x".to_owned(), "y".to_owned()])]));
+    assert!(store.carried.usage_stats.is_none());
+    store.overlay(
+        parse_state(br#"{"version":1,"order":{"a":["q"]},"lastGood":{"a":"q"},"usageStats":{"q":{}}}"#).unwrap(),
+    );
+    assert_eq!(store.order, BTreeMap::from([("a".to_owned(), vec!["q".to_owned()])]));
+    assert_eq!(store.carried.last_good.unwrap().get(), r#"{"a":"q","b":"y"}"#);
+    assert_eq!(store.carried.usage_stats.unwrap().get(), r#"{"q":{}}"#);
+}
+
+#[test]
+fn the_view_looks_as_the_gateway_writes_it() {
+    let mut profiles = RawMap::default();
+    profiles.put("x:default", RawValue::from_string(r#"{"type":"token","provider":"x","n":0.10}"#.to_owned()).unwrap());
+    let view = render(&profiles, &BTreeMap::new(), &Carried::default()).unwrap();
+    let expected = "{\n  \"version\": 1,\n  \"profiles\": {\n    \"x:default\": {\n      \"type\": \"token\",\n      \"provider\": \"x\",\n      \"n\": 0.10\n    }\n  }\n}\n";
+    assert_eq!(view.text().unwrap(), expected);
+}
+
+proptest! {
+    #[test]
+    fn every_view_comes_back(
+        entries in proptest::collection::btree_map("\\PC{1,12}", ("\\PC{1,20}", "[^\\x00]{0,20}", any::<i32>()), 0..6),
+        order in proptest::collection::btree_map("[a-z]{1,5}", proptest::collection::vec("[a-z:@.]{1,9}", 1..4), 0..3),
+        stats in any::<bool>(),
+    ) {
+        let mut profiles = RawMap::default();
+        for (name, (key, other, number)) in &entries {
+            let mut credential = Credential::new(crate::model::Kind::ApiKey, "x");
+            credential.put("key", key);
+            credential.put("number", number);
+            credential.put("other", &BTreeMap::from([(other, [other])]));
+            profiles.put(name, credential.to_raw().unwrap());
+        }
+        let raw = || stats.then(|| RawValue::from_string(r#"{"x":[1]}"#.to_owned()).unwrap());
+        let carried = Carried { last_good: raw(), usage_stats: raw() };
+        let store = parse(render(&profiles, &order, &carried).unwrap().expose()).unwrap();
+        prop_assert_eq!(store.profiles.len(), profiles.len());
+        for ((name, raw), (wanted_name, wanted)) in store.profiles.iter().zip(profiles.iter()) {
+            prop_assert_eq!((name.as_str(), raw.get()), (wanted_name, wanted.get()));
+        }
+        prop_assert_eq!(store.order, order);
+        let text = |raw: &Option<Box<RawValue>>| raw.as_ref().map(|raw| raw.get().to_owned());
+        prop_assert_eq!(text(&store.carried.last_good), text(&carried.last_good));
+        prop_assert_eq!(text(&store.carried.usage_stats), text(&carried.usage_stats));
+    }
+}
