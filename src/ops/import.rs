@@ -1,0 +1,222 @@
+//! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
+
+use crate::formats::{self, Note, auth_profiles, dotenv, openclaw_config};
+use crate::gateway::{Found, Shape};
+use crate::model::{self, Change, Op, Scope, SecretId, Vault};
+use crate::secret::Secret;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+const SOURCE: &str = "import";
+
+/// What to do with an entry that the vault has with another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Change nothing at all.
+    Fail,
+    /// Keep the vault's.
+    Keep,
+    /// Take the file's.
+    Replace,
+}
+
+/// Why nothing was imported.
+#[derive(Debug)]
+pub enum Error {
+    /// A file that cannot be read as what it is, and where it is.
+    Format(formats::Error, PathBuf),
+    /// Something that the vault cannot hold.
+    Model(model::Error),
+    /// Entries that the vault has with another value.
+    Conflict(Vec<String>),
+    /// Env entries that no `.env` view could carry.
+    Unrepresentable(Vec<String>),
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
+/// What an import will do, in names.
+#[derive(Default)]
+pub struct Plan {
+    /// New entries.
+    pub added: Vec<String>,
+    /// Entries that get another value.
+    pub replaced: Vec<String>,
+    /// Entries whose other value stays.
+    pub kept: Vec<String>,
+    /// How many entries are there already with the same value.
+    pub same: usize,
+    /// What was left out or is remarkable, and the file it is in.
+    pub notes: Vec<(PathBuf, Note)>,
+    /// Gateway state that is no secret (DESIGN F6), by scope.
+    pub carried: BTreeMap<String, auth_profiles::Carried>,
+    /// The change to be saved.
+    pub change: Change,
+}
+
+/// What the files hold, before it is compared with the vault.
+#[derive(Default)]
+struct Gathered {
+    entries: Vec<(SecretId, Box<RawValue>)>,
+    orders: Vec<(Scope, String, Vec<String>)>,
+    plan: Plan,
+}
+
+/// Reads `files` and plans what to change in `vault`. Only profiles of `only` if it is given.
+///
+/// # Errors
+/// The first file that cannot be read; conflicts under [`OnConflict::Fail`].
+pub fn plan(vault: &Vault<'_>, files: &[Found], only: Option<&Scope>, on: OnConflict) -> Result<Plan, Error> {
+    let mut gathered = Gathered::default();
+    for file in files {
+        let failed = |error| Error::Format(error, file.path.clone());
+        gathered.take(file, only).map_err(failed)?;
+    }
+    gathered.check_env()?;
+    gathered.compare(vault, on)
+}
+
+impl Gathered {
+    /// Puts one entry; the first of the same id wins, as it does for the gateway.
+    fn put(&mut self, id: SecretId, value: Box<RawValue>) {
+        if !self.entries.iter().any(|(have, _)| *have == id) {
+            self.entries.push((id, value));
+        }
+    }
+
+    fn take(&mut self, file: &Found, only: Option<&Scope>) -> Result<(), formats::Error> {
+        let bytes = file.bytes.expose();
+        let agent = match &file.shape {
+            Shape::AuthProfiles(scope) | Shape::AuthState(scope) | Shape::AuthJson(scope) => scope.clone(),
+            Shape::LegacyOauth | Shape::Dotenv | Shape::Config => Scope::main(),
+        };
+        if only.is_some_and(|only| *only != agent) {
+            return Ok(());
+        }
+        let notes = match &file.shape {
+            Shape::AuthProfiles(_) | Shape::AuthJson(_) => self.store(&agent, auth_profiles::parse(bytes)?)?,
+            Shape::LegacyOauth => {
+                // The gateway looks there only when the agent has no store of its own.
+                let has_store =
+                    self.entries.iter().any(|(id, _)| matches!(id, SecretId::Auth(scope, _) if *scope == agent));
+                if has_store { Vec::new() } else { self.store(&agent, auth_profiles::parse_legacy_oauth(bytes)?)? }
+            }
+            Shape::AuthState(_) => {
+                let state = auth_profiles::parse_state(bytes)?;
+                // Per provider this file wins over what stands beside the profiles.
+                for (provider, ids) in state.order {
+                    self.orders.retain(|(scope, have, _)| !(*scope == agent && *have == provider));
+                    self.orders.push((agent.clone(), provider, ids));
+                }
+                Vec::new()
+            }
+            Shape::Dotenv => {
+                let read = dotenv::parse(bytes)?;
+                for (name, value) in read.entries {
+                    self.put(SecretId::Env(name), text(&value)?);
+                }
+                read.notes
+            }
+            Shape::Config => {
+                let read = openclaw_config::parse(bytes)?;
+                for (segments, value) in read.targets {
+                    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+                    let id = SecretId::config(&segments).map_err(|_| formats::Error::Shape("configuration path"))?;
+                    self.put(id, text(&value)?);
+                }
+                for (name, value) in read.env {
+                    self.put(SecretId::Env(name), text(&value)?);
+                }
+                read.notes
+            }
+        };
+        self.plan.notes.extend(notes.into_iter().map(|note| (file.path.clone(), note)));
+        Ok(())
+    }
+
+    fn store(&mut self, agent: &Scope, store: auth_profiles::Store) -> Result<Vec<Note>, formats::Error> {
+        for (profile, credential) in store.profiles {
+            let id = SecretId::auth(agent.clone(), &profile).map_err(|_| formats::Error::Shape("profile id"))?;
+            self.put(id, credential);
+        }
+        for (provider, ids) in store.order {
+            self.orders.push((agent.clone(), provider, ids));
+        }
+        if store.carried.last_good.is_some() || store.carried.usage_stats.is_some() {
+            self.plan.carried.insert(agent.as_str().to_owned(), store.carried);
+        }
+        Ok(store.notes)
+    }
+
+    /// An env entry must be able to leave again as it came.
+    fn check_env(&self) -> Result<(), Error> {
+        let misfit = |(id, raw): &(SecretId, Box<RawValue>)| {
+            let SecretId::Env(name) = id else { return None };
+            let value = Secret::new(serde_json::from_str(raw.get()).ok()?);
+            dotenv::accepts(name.as_str(), value.expose()).is_err().then(|| id.to_string())
+        };
+        let misfits: Vec<String> = self.entries.iter().filter_map(misfit).collect();
+        if misfits.is_empty() { Ok(()) } else { Err(Error::Unrepresentable(misfits)) }
+    }
+
+    fn compare(self, vault: &Vault<'_>, on: OnConflict) -> Result<Plan, Error> {
+        let Self { entries, orders, mut plan } = self;
+        let mut conflicts = Vec::new();
+        for (id, value) in entries {
+            let name = id.to_string();
+            match vault.get(&id) {
+                None => plan.added.push(name),
+                Some(have) if equal(have, &value) => {
+                    plan.same += 1;
+                    continue;
+                }
+                Some(_) => match on {
+                    OnConflict::Fail => {
+                        conflicts.push(name);
+                        continue;
+                    }
+                    OnConflict::Keep => {
+                        plan.kept.push(name);
+                        continue;
+                    }
+                    OnConflict::Replace => plan.replaced.push(name),
+                },
+            }
+            plan.change.push(Op::Put(id, value, SOURCE));
+        }
+        for (scope, provider, ids) in orders {
+            let have = vault.scopes.get(scope.as_str()).and_then(|entries| entries.order.get(&provider));
+            let name = format!("order of {provider} for {}", scope.as_str());
+            match (have, on) {
+                (Some(have), _) if *have == ids => continue,
+                (None, _) => {}
+                (Some(_), OnConflict::Fail) => {
+                    conflicts.push(name);
+                    continue;
+                }
+                (Some(_), OnConflict::Keep) => {
+                    plan.kept.push(name);
+                    continue;
+                }
+                (Some(_), OnConflict::Replace) => plan.replaced.push(name),
+            }
+            plan.change.push(Op::Order(scope, provider, Some(ids)));
+        }
+        if conflicts.is_empty() { Ok(plan) } else { Err(Error::Conflict(conflicts)) }
+    }
+}
+
+/// Whether two JSON texts mean the same; members in another order do.
+fn equal(a: &RawValue, b: &RawValue) -> bool {
+    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
+    a.get() == b.get() || value(a) == value(b)
+}
+
+fn text(value: &Secret) -> Result<Box<RawValue>, formats::Error> {
+    to_raw_value(value.expose()).map_err(|_| formats::Error::NotText)
+}

@@ -1,0 +1,6 @@
+//! Jobs that join worlds: one file each; no format, no cryptography, no words.
+
+pub mod export;
+pub mod health;
+pub mod import;
+pub mod wipe;

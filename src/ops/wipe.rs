@@ -1,0 +1,66 @@
+//! What `export` made, taken away again (DESIGN F12).
+
+use crate::model::Vault;
+use crate::views::{Carry, Changes, Error, Key, Ledger, Seen, Target, Verdict, check_unchanged, remove};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is to be removed.
+#[derive(Debug)]
+pub struct Request<'r> {
+    /// Only what was exported into this directory; without it, everything.
+    pub dir: Option<&'r Path>,
+    /// Views that the gateway changed.
+    pub changes: Changes,
+    /// Root of local state.
+    pub local: &'r Path,
+    /// How long to wait for others that write views of this vault.
+    pub patience: Duration,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Views that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Views that were no longer there.
+    pub gone: Vec<PathBuf>,
+}
+
+/// Removes exported views of `vault`, and the directories made for them that are empty then.
+/// Everything is checked before the first file is removed. What was never exported is no
+/// error: the report is empty.
+///
+/// # Errors
+/// [`Error::Changed`] with the names of what the gateway changed; a file or directory that is
+/// not what was made.
+pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
+    let mut ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
+    let mut carry = Carry::load(request.local, &vault.vault_id)?;
+    let key = Key::of(vault)?;
+    let wanted = request.dir.map(Target::resolve).transpose()?;
+    let mut places = Vec::new();
+    for dir in ledger.dirs() {
+        if wanted.as_ref().is_some_and(|wanted| wanted.path() != dir) {
+            continue;
+        }
+        let target = Target::known(dir)?;
+        let kinds = ledger.place(dir).into_iter().flat_map(|place| place.views.keys().cloned());
+        let views = kinds.map(|kind| Seen::look(&target, &ledger, &key, kind)).collect::<Result<Vec<_>, _>>()?;
+        places.push((target, views));
+    }
+    let views = || places.iter().flat_map(|(_, views)| views);
+    check_unchanged(views(), request.changes)?;
+    views().for_each(|seen| carry.keep_from(seen));
+    let mut report = Report::default();
+    for seen in views() {
+        let list = if *seen.verdict() == Verdict::Gone { &mut report.gone } else { &mut report.removed };
+        list.push(seen.path().to_owned());
+    }
+    remove(&mut ledger, &mut carry, &places)?;
+    Ok(report)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The ledger: what `export` wrote, where, and keyed digests of it (DESIGN F12). No values.
+
+use super::record::Record;
+use super::{Digests, Error};
+use crate::model::Scope;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const VERSION: u32 = 1;
+
+/// What a view shows; it also says where in the gateway's layout it lies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Kind {
+    /// `auth-profiles.json` of an agent.
+    AuthProfiles(Scope),
+    /// `.env`.
+    Env,
+}
+
+impl Kind {
+    /// Its path below the target directory.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::AuthProfiles(scope) => ["agents", scope.as_str(), "agent", "auth-profiles.json"].iter().collect(),
+            Self::Env => PathBuf::from(".env"),
+        }
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::AuthProfiles(scope) => format!("auth/{}", scope.as_str()),
+            Kind::Env => "env".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let scope = text.strip_prefix("auth/").map(Scope::parse);
+        let kind = match scope {
+            Some(Ok(scope)) if scope.is_agent() => Self::AuthProfiles(scope),
+            None if text == "env" => Self::Env,
+            _ => return Err("not a kind of view"),
+        };
+        if String::from(kind.clone()) == text { Ok(kind) } else { Err("not canonical") }
+    }
+}
+
+/// What was written into one target directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Directories that were made for it, by their whole paths.
+    pub made: BTreeSet<PathBuf>,
+    /// The digests that each view may have: those written, and, until a replacement is
+    /// certainly done, those before it. So a crash between the ledger and the rename is
+    /// never mistaken for a change by the gateway.
+    pub views: BTreeMap<Kind, Vec<Digests>>,
+}
+
+type Places = BTreeMap<PathBuf, Place>;
+
+/// Everything that was exported of one vault: target directory -> what is there. As long as
+/// it lives, no other process writes views of this vault.
+#[derive(Debug)]
+pub struct Ledger {
+    record: Record,
+    places: Places,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content<P> {
+    version: u32,
+    places: P,
+}
+
+impl Ledger {
+    /// Reads it from local state in `root`; empty where there is none. Waits at most
+    /// `patience` for others that write views of this vault.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when it cannot be understood: then nothing may be replaced;
+    /// [`crate::fsio::Error::Busy`]; a directory that others reach.
+    pub fn load(root: &Path, vault_id: &str, patience: Duration) -> Result<Self, Error> {
+        let record = Record::open(root, "ledger", vault_id, patience)?;
+        let places = match record.load::<Content<Places>>()? {
+            None => Places::new(),
+            Some(content) if content.version == VERSION => content.places,
+            Some(_) => return Err(record.unreadable()),
+        };
+        Ok(Self { record, places })
+    }
+
+    pub(super) fn save(&self) -> Result<(), Error> {
+        self.record.keep(&Content { version: VERSION, places: &self.places })
+    }
+
+    /// Everything in it, to be put back by [`Ledger::set`].
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    pub(super) fn set(&mut self, places: Places) {
+        self.places = places;
+    }
+
+    /// What is known of a target directory, by its real path.
+    pub fn place(&self, dir: &Path) -> Option<&Place> {
+        self.places.get(dir)
+    }
+
+    /// All target directories.
+    pub fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.places.keys().map(PathBuf::as_path)
+    }
+
+    pub(super) fn place_mut(&mut self, dir: &Path) -> &mut Place {
+        self.places.entry(dir.to_owned()).or_default()
+    }
+
+    /// Forgets directories that are gone, and places where nothing of ours is left.
+    pub(super) fn tidy(&mut self) {
+        for place in self.places.values_mut() {
+            place.made.retain(|dir| std::fs::symlink_metadata(dir).is_ok_and(|found| found.is_dir()));
+        }
+        self.places.retain(|_, place| !place.made.is_empty() || !place.views.is_empty());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_has_one_spelling_and_never_leaves_the_target() {
+        for text in ["auth/main", "auth/a-b_1", "env"] {
+            assert_eq!(String::from(Kind::try_from(text.to_owned()).unwrap()), text);
+        }
+        for text in ["auth/", "auth/..", "auth/Main", "auth/_shared", "auth/a/b", "env/A", ""] {
+            assert!(Kind::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! One record of a vault in local state, under its lock.
+
+use super::Error;
+use crate::fsio::{self, Dir, Lock, Replacement};
+use serde::{Serialize, de::DeserializeOwned};
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+/// Two digest sets of a vault of the largest size.
+const MAX_RECORD: usize = 256 * 1024 * 1024;
+
+/// The file `<root>/<folder>/<vault id>.json`; as long as it lives, no other process has it.
+#[derive(Debug)]
+pub(super) struct Record {
+    dir: Dir,
+    name: OsString,
+    _lock: Lock,
+}
+
+impl Record {
+    /// Waits at most `patience` for others. Directories are made where they are missing.
+    pub(super) fn open(root: &Path, folder: &str, vault_id: &str, patience: Duration) -> Result<Self, Error> {
+        // Only the canonical form of a UUID becomes a file name.
+        let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
+        let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
+        let id = id.filter(|id| id == vault_id).ok_or(malformed)?;
+        let dir = Dir::open_or_create_private(root)?.child(folder.as_ref(), true)?;
+        dir.check_private()?;
+        let lock = Lock::acquire(&dir, format!("{id}.lock").as_ref(), patience)?;
+        Ok(Self { dir, name: format!("{id}.json").into(), _lock: lock })
+    }
+
+    /// What it says, `None` if there is nothing yet.
+    pub(super) fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        match fsio::read_private(&self.dir.path().join(&self.name), MAX_RECORD) {
+            Ok(bytes) => serde_json::from_slice(bytes.expose()).map(Some).map_err(|_| self.unreadable()),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Replaces it, 0600.
+    pub(super) fn keep<T: Serialize>(&self, content: &T) -> Result<(), Error> {
+        fsio::sweep_temps(&self.dir, &self.name.to_string_lossy())?;
+        let bytes = serde_json::to_vec(content).map_err(|_| self.unreadable())?;
+        Ok(Replacement::write(&self.dir, &self.name, &bytes, 0o600)?.commit()?)
+    }
+
+    pub(super) fn unreadable(&self) -> Error {
+        Error::Record(self.dir.path().join(&self.name))
+    }
+}

@@ -1,0 +1,133 @@
+//! A view as it stands, judged by the ledger.
+
+use super::compare::{Verdict, compare, loses_nothing};
+use super::digest::{Digests, Key, digests};
+use super::{Changes, Error, Kind, Ledger, Target};
+use crate::fsio::{self, Dir};
+use crate::secret::SecretBuf;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Larger than any view of a vault.
+const MAX_VIEW: usize = crate::model::MAX_PAYLOAD;
+/// The mode of every view.
+pub(super) const MODE: u32 = 0o600;
+
+/// What was found where a view lies or will lie.
+#[derive(Debug)]
+pub struct Seen {
+    kind: Kind,
+    path: PathBuf,
+    file: Option<(SecretBuf, u32)>,
+    digests: Option<Digests>,
+    verdict: Verdict,
+}
+
+impl Seen {
+    /// Looks at the place of a view.
+    ///
+    /// # Errors
+    /// [`fsio::Error::Link`] for a link or a file with several names, [`fsio::Error::Owner`],
+    /// [`fsio::Error::Kind`]; the same for the directories on the way.
+    pub fn look(target: &Target, ledger: &Ledger, key: &Key, kind: Kind) -> Result<Self, Error> {
+        let path = target.path().join(kind.path());
+        let dir = target.open(&kind)?;
+        let file = dir.map(|dir| read(&dir, &name(&kind))).transpose()?.flatten();
+        let now = file.as_ref().and_then(|(bytes, _)| digests(key, &kind, bytes).ok());
+        let known = ledger.place(target.path()).and_then(|place| place.views.get(&kind));
+        let verdict = match (&file, known) {
+            (None, _) => Verdict::Gone,
+            (Some(_), None) => Verdict::NotOurs,
+            (Some(_), Some(accepted)) => compare(accepted, now.as_ref()),
+        };
+        Ok(Self { kind, path, file, digests: now, verdict })
+    }
+
+    /// What the view shows.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How it relates to what was written.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// What it holds.
+    pub fn bytes(&self) -> Option<&SecretBuf> {
+        self.file.as_ref().map(|(bytes, _)| bytes)
+    }
+
+    pub(super) fn digests(&self) -> Option<&Digests> {
+        self.digests.as_ref()
+    }
+
+    /// Whether it is, to the byte and the mode, what would be written.
+    pub(super) fn is(&self, bytes: &SecretBuf) -> bool {
+        self.file.as_ref().is_some_and(|(have, mode)| *mode == MODE && have.expose() == bytes.expose())
+    }
+
+    /// Refuses if the file is no longer what was looked at.
+    pub(super) fn check_still(&self, target: &Target) -> Result<(), Error> {
+        let dir = target.open(&self.kind)?;
+        let now = dir.map(|dir| read(&dir, &name(&self.kind))).transpose()?.flatten();
+        let same = match (&self.file, &now) {
+            (None, None) => true,
+            (Some((seen, _)), Some((now, _))) => seen.expose() == now.expose(),
+            _ => false,
+        };
+        if same { Ok(()) } else { Err(Error::Changed(vec![self.path.display().to_string()])) }
+    }
+
+    /// Whether replacing it by a view with these digests could lose something.
+    pub(super) fn would_lose(&self, new: &Digests) -> bool {
+        self.verdict == Verdict::NotOurs && !self.digests.as_ref().is_some_and(|found| loses_nothing(found, new))
+    }
+}
+
+/// Refuses views that were changed, naming all that changed in all of them (F12).
+///
+/// # Errors
+/// [`Error::Changed`].
+pub fn check_unchanged<'s>(seen: impl Iterator<Item = &'s Seen>, changes: Changes) -> Result<(), Error> {
+    let mut names = Vec::new();
+    for view in seen {
+        if let Verdict::Changed(differences) = &view.verdict {
+            names.extend(differences.iter().map(|difference| difference.name(&view.kind, &view.path)));
+        }
+    }
+    if changes == Changes::Discard || names.is_empty() { Ok(()) } else { Err(Error::Changed(names)) }
+}
+
+/// The last part of a view's path.
+pub(super) fn name(kind: &Kind) -> OsString {
+    kind.path().file_name().map(OsStr::to_owned).unwrap_or_default()
+}
+
+/// A file of ours that has no other name, and its mode.
+fn read(dir: &Dir, name: &OsStr) -> Result<Option<(SecretBuf, u32)>, Error> {
+    let path = dir.path().join(name);
+    let file = match dir.open_file(name) {
+        Ok(file) => file,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let meta = file.metadata().map_err(|error| fsio::Error::io("look at", &path, error))?;
+    if !meta.is_file() {
+        return Err(fsio::Error::Kind(path).into());
+    }
+    if meta.uid() != fsio::own_uid() {
+        return Err(fsio::Error::Owner(path, meta.uid()).into());
+    }
+    if meta.nlink() > 1 {
+        return Err(fsio::Error::Link(path).into());
+    }
+    let bytes = fsio::read_descriptor(file.into(), MAX_VIEW)?;
+    Ok(Some((bytes, meta.mode() & 0o7777)))
+}
