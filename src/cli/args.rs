@@ -1,0 +1,493 @@
+//! The table of commands and options: parsing, help, man pages and completions come from it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Shown under `--help`.
+pub const EXIT_CODES: &str = "Exit codes:
+  0 done   1 unexpected failure   2 usage   3 no such entry   4 cannot unlock
+  5 busy   6 conflict   7 damaged or not a vault   8 unsafe permissions or place
+  9 not authentic, rolled back or forked   10 findings   130 interrupted
+  status --check: 0 fine, 1 expired or missing, 2 expires soon, 64 usage, 70 unexpected";
+
+/// One age-encrypted file for the credentials of an OpenClaw gateway.
+#[derive(Debug, Parser)]
+#[command(name = "agevault", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The vault file [env: AGEVAULT_FILE; default: $XDG_DATA_HOME/agevault/vault.age]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub vault: Option<PathBuf>,
+    /// What this host remembers of vaults [env: AGEVAULT_STATE_DIR; default: $XDG_STATE_HOME/agevault]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub local_state: Option<PathBuf>,
+    /// The gateway's state directory [default: as the gateway finds it]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Open with this age identity file, `-` for standard input; repeatable [env: AGEVAULT_IDENTITY_FILE]
+    #[arg(short, long, global = true, value_name = "PATH")]
+    pub identity: Vec<PathBuf>,
+    /// Open with the passphrase in this file [env: AGEVAULT_PASSPHRASE_FILE]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Open with the passphrase on this descriptor [env: AGEVAULT_PASSPHRASE_FD]
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<i32>,
+    /// Ask for the passphrase now, use nothing else
+    #[arg(short, long, global = true)]
+    pub prompt: bool,
+    /// The fingerprint that the vault must have
+    #[arg(long, global = true, value_name = "FINGERPRINT")]
+    pub pin: Option<String>,
+    /// Take a vault that is older than the last one seen here, for this command
+    #[arg(long, global = true)]
+    pub accept_rollback: bool,
+    /// How long to wait for another command that is saving, in seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
+    pub lock_timeout: u64,
+    /// Answer yes to every question
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Never ask
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Machine-readable output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors and what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a vault
+    Init(Init),
+    /// Take the credentials of a gateway's state directory into the vault
+    Import(Import),
+    /// List the names in the vault, never values
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Print one value
+    Get(Get),
+    /// Put one value, from standard input, a prompt or a file
+    Set(Set),
+    /// Remove entries
+    #[command(visible_alias = "remove")]
+    Rm(Rm),
+    /// Give an entry another name
+    #[command(visible_alias = "mv")]
+    Rename(Rename),
+    /// The gateway's own verbs for credentials
+    #[command(subcommand)]
+    Auth(Auth),
+    /// What is in the vault, how long it lasts, which keys open it
+    Status(Status),
+    /// Print one view for a gateway or another program
+    Render(Render),
+    /// Write the views as files, in the gateway's layout
+    Export(Export),
+    /// Remove the files that `export` wrote
+    Wipe(Wipe),
+    /// Who can open the vault
+    #[command(subcommand)]
+    Recipients(Recipients),
+    /// Change a passphrase
+    Passwd(Passwd),
+    /// Show the vault's fingerprint and remember it here
+    Trust,
+    /// Sealed copies of the vault, elsewhere
+    #[command(subcommand)]
+    Backup(Backup),
+    /// Bring a backup or a kept generation back
+    Restore(Restore),
+    /// The generations that saves have kept
+    #[command(subcommand)]
+    History(History),
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
+}
+
+/// Where a new passphrase comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NewPassphrase {
+    /// Take the new passphrase from this file
+    #[arg(long, value_name = "PATH", conflicts_with = "new_passphrase_fd")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Take the new passphrase from this descriptor
+    #[arg(long, value_name = "N")]
+    pub new_passphrase_fd: Option<i32>,
+    /// Memory of its Argon2id derivation in MiB [default: calibrated to about a second]
+    #[arg(long, value_name = "MIB")]
+    pub kdf_memory: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Make an age identity file and add it [default place: $XDG_CONFIG_HOME/agevault/identity.txt]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true)]
+    pub generate_identity: Option<Option<PathBuf>>,
+    /// Add this age recipient; repeatable
+    #[arg(short, long, value_name = "AGE1...")]
+    pub recipient: Vec<String>,
+    /// Memory of the passphrase's Argon2id derivation in MiB [default: calibrated to about a second]
+    #[arg(long, value_name = "MIB")]
+    pub kdf_memory: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum InputFormat {
+    AuthProfiles,
+    Dotenv,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum OnConflict {
+    #[default]
+    Fail,
+    Keep,
+    Replace,
+}
+
+#[derive(Args, Debug)]
+pub struct Import {
+    /// A state directory or single files; `-` with --format for standard input [default: the gateway's state directory]
+    pub paths: Vec<PathBuf>,
+    /// What standard input holds
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<InputFormat>,
+    /// Only this agent; for single files the agent that they belong to
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// What to do with entries that the vault has with another value
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub on_conflict: OnConflict,
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct List {
+    /// Only ids that begin like this
+    pub prefix: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Get {
+    /// The entry
+    pub id: String,
+    /// A member of the credential other than its key or token
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Set {
+    /// The entry
+    pub id: String,
+    /// Take the value from this file, `-` for standard input
+    #[arg(long, value_name = "PATH")]
+    pub value_file: Option<PathBuf>,
+    /// Replace the same old value in all other entries too
+    #[arg(long)]
+    pub everywhere: bool,
+    /// Refused: values are never taken from the command line
+    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    pub value: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub struct Rm {
+    /// The entries
+    #[arg(required = true)]
+    pub ids: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Rename {
+    /// The entry
+    pub old: String,
+    /// Its new name
+    pub new: String,
+}
+
+/// Whose credential.
+#[derive(Args, Clone, Debug)]
+pub struct Whose {
+    /// The provider, such as `anthropic`
+    #[arg(long, value_name = "NAME")]
+    pub provider: String,
+    /// The agent
+    #[arg(long, value_name = "AGENT", default_value = "main")]
+    pub agent: String,
+}
+
+#[derive(Args, Debug)]
+pub struct Paste {
+    #[command(flatten)]
+    pub whose: Whose,
+    /// The profile [default: the gateway's for this verb]
+    #[arg(long, value_name = "ID")]
+    pub profile_id: Option<String>,
+    /// Refused: values are never taken from the command line
+    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    pub value: Vec<OsString>,
+}
+
+#[derive(Args, Debug)]
+pub struct PasteToken {
+    #[command(flatten)]
+    pub paste: Paste,
+    /// How long the token is valid: 365d, 12h, 1d12h; a bare number means days
+    #[arg(long, value_name = "DURATION")]
+    pub expires_in: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct SetupToken {
+    /// The provider
+    #[arg(long, value_name = "NAME", default_value = "anthropic")]
+    pub provider: String,
+    /// The agent
+    #[arg(long, value_name = "AGENT", default_value = "main")]
+    pub agent: String,
+    /// The profile [default: anthropic:default]
+    #[arg(long, value_name = "ID")]
+    pub profile_id: Option<String>,
+    /// How long the token is valid: 365d, 12h, 1d12h; a bare number means days
+    #[arg(long, value_name = "DURATION")]
+    pub expires_in: Option<String>,
+    /// Refused: values are never taken from the command line
+    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    pub value: Vec<OsString>,
+}
+
+/// Shown under `auth setup-token --help`.
+const SETUP_TOKEN_HELP: &str = "The token is what `claude setup-token` prints: it begins with sk-ant-oat01-.
+
+If the provider answers \"This credential is only authorized for use with Claude Code\", the token
+is sound but Anthropic refuses it outside Claude Code for this account or model: use an API key
+instead (agevault auth paste-api-key --provider anthropic), or a gateway release that reuses the
+Claude CLI's own login.";
+
+#[derive(Debug, Subcommand)]
+pub enum Auth {
+    /// Put an API key, pasted or from standard input
+    PasteApiKey(Paste),
+    /// Put a token, pasted or from standard input
+    PasteToken(PasteToken),
+    /// Put an Anthropic setup-token, pasted or from standard input
+    #[command(after_help = SETUP_TOKEN_HELP)]
+    SetupToken(SetupToken),
+    /// Which profile a provider uses first
+    #[command(subcommand)]
+    Order(Order),
+    /// List the profiles
+    #[command(hide = true)]
+    List,
+    /// Remove profiles
+    #[command(hide = true)]
+    Logout(Rm),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Order {
+    /// Show the order
+    Get(Whose),
+    /// Set the order
+    Set {
+        #[command(flatten)]
+        whose: Whose,
+        /// Profile ids, first first; profiles that are not named are not used
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Forget the order
+    Clear(Whose),
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Tell by the exit code: 0 fine, 1 expired or missing, 2 expires soon
+    #[arg(long)]
+    pub check: bool,
+    /// Only this provider
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// Only this agent
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// What "soon" means: 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub warn: String,
+    /// Judge OAuth by its access token alone, as the gateway does
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    AuthProfiles,
+    Dotenv,
+    Shell,
+    Systemd,
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub struct Render {
+    /// The form
+    pub format: Format,
+    /// The agent, for auth-profiles
+    #[arg(long, value_name = "AGENT", default_value = "main")]
+    pub agent: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    AuthProfiles,
+    Env,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// Where to [default: openclaw/ in the runtime directory]
+    pub dir: Option<PathBuf>,
+    /// Only one kind of view
+    #[arg(long, value_name = "KIND")]
+    pub only: Option<Only>,
+    /// Only this agent's profiles
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// Write plaintext to a disk, not only to memory
+    #[arg(long)]
+    pub on_disk: bool,
+    /// Write where it is not safe for the gateway
+    #[arg(long)]
+    pub force: bool,
+    /// Replace views that the gateway has changed
+    #[arg(long)]
+    pub discard: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Wipe {
+    /// Only below this directory [default: everything that was exported]
+    pub dir: Option<PathBuf>,
+    /// Remove views that the gateway has changed too
+    #[arg(long)]
+    pub discard: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recipients {
+    /// List them
+    List,
+    /// Add one: an age recipient (age1...), an identity file, or the word `passphrase`
+    Add {
+        /// age1..., a path, or `passphrase`
+        recipient: String,
+        /// Its name
+        #[arg(long, value_name = "LABEL")]
+        label: String,
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Remove one; kept generations are sealed anew without it
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name
+        label: String,
+        /// Remove kept generations that the key at hand cannot open
+        #[arg(long)]
+        drop_unreadable: bool,
+    },
+    /// Give one another name
+    Rename {
+        /// Its name
+        old: String,
+        /// Its new name
+        new: String,
+    },
+    /// Write the age identity that a passphrase leads to, for stock age
+    ExportIdentity {
+        /// Its name
+        label: String,
+        /// The file, 0600
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Passwd {
+    /// Which passphrase, if there are several
+    pub label: Option<String>,
+    #[command(flatten)]
+    pub new: NewPassphrase,
+    /// Remove kept generations that the key at hand cannot open
+    #[arg(long)]
+    pub drop_unreadable: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Backup {
+    /// Write a sealed copy, and check it
+    Create {
+        /// The directory, made if missing
+        dir: PathBuf,
+    },
+    /// List the backups in a directory; needs no key
+    List {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Open a backup, or all in a directory, and check every entry
+    Verify {
+        /// The file or directory
+        path: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The backup
+    #[arg(required_unless_present = "generation")]
+    pub path: Option<PathBuf>,
+    /// Open the backup with this age identity file [default: as the vault]
+    #[arg(long, value_name = "PATH", conflicts_with = "backup_passphrase_file")]
+    pub backup_identity: Option<PathBuf>,
+    /// Open the backup with the passphrase in this file
+    #[arg(long, value_name = "PATH")]
+    pub backup_passphrase_file: Option<PathBuf>,
+    /// A kept generation instead
+    #[arg(long, value_name = "N", conflicts_with = "path")]
+    pub generation: Option<u64>,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum History {
+    /// List them; needs no key
+    List,
+    /// Show the names in one
+    Show {
+        /// Its number
+        generation: u64,
+    },
+}

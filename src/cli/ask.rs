@@ -1,0 +1,123 @@
+//! Asking a person at `/dev/tty`, whatever standard input is.
+
+use super::{Error, Usage};
+use crate::keys::{self, Prompt};
+use crate::seal::{Passphrase, Refused};
+use crate::secret::{Secret, SecretBuf};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+
+/// The terminal, if there is one and it may be used.
+pub struct Terminal {
+    allowed: bool,
+    quiet: bool,
+    yes: bool,
+}
+
+impl Terminal {
+    /// With `--no-input` nobody is asked, with `--yes` every question has its answer.
+    pub fn new(no_input: bool, quiet: bool, yes: bool) -> Self {
+        Self { allowed: !no_input, quiet, yes }
+    }
+
+    /// Whether somebody could be asked.
+    pub fn present(&self) -> bool {
+        self.allowed && open().is_ok()
+    }
+
+    /// Asks yes or no; anything but `y` or `yes` is no.
+    ///
+    /// # Errors
+    /// [`Usage::NeedsYes`] when there is nobody to ask, [`Error::Declined`] for a no.
+    pub fn confirm(&self, question: &str) -> Result<(), Error> {
+        if self.yes {
+            return Ok(());
+        }
+        let mut tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) }
+            .map_err(|_| Error::Usage(Usage::NeedsYes))?;
+        let asked = write!(tty, "{question} [y/N] ").and_then(|()| read_line(&mut tty));
+        match asked.map_err(|_| Error::Usage(Usage::NeedsYes))?.trim() {
+            "y" | "Y" | "yes" | "Yes" => Ok(()),
+            _ => Err(Error::Declined),
+        }
+    }
+
+    /// A hidden entry that is no passphrase: a value, a token.
+    ///
+    /// # Errors
+    /// [`keys::Error::NoTerminal`], [`keys::Error::Interrupted`].
+    pub fn hidden(&self, prompt: &str) -> Result<Secret, keys::Error> {
+        if !self.allowed {
+            return Err(keys::Error::NoTerminal);
+        }
+        match rpassword::prompt_password(format!("{prompt}: ")) {
+            Ok(typed) => Ok(Secret::new(typed)),
+            Err(error) => Err(match error.kind() {
+                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => keys::Error::Interrupted,
+                _ => keys::Error::NoTerminal,
+            }),
+        }
+    }
+}
+
+fn open() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty")
+}
+
+fn read_line(tty: &mut File) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0_u8];
+    while line.len() < 1024 && tty.read(&mut byte)? == 1 && byte != [b'\n'] {
+        line.extend_from_slice(&byte);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+impl keys::Ask for Terminal {
+    fn passphrase(&mut self, what: &Prompt<'_>) -> Result<Passphrase, keys::Error> {
+        let prompt = match what {
+            Prompt::Vault(path, []) => format!("passphrase for {}", path.display()),
+            Prompt::Vault(path, labels) => format!("passphrase for {} ({})", path.display(), labels.join(", ")),
+            Prompt::IdentityFile(path) => format!("passphrase for identity file {}", path.display()),
+            Prompt::New => "new passphrase".to_owned(),
+            Prompt::Again => "the same again".to_owned(),
+        };
+        let typed = self.hidden(&prompt)?;
+        let bytes = SecretBuf::new(typed.expose().as_bytes().to_vec());
+        match Passphrase::new(&bytes) {
+            Err(Refused::Empty) => Err(keys::Error::Interrupted),
+            other => other.map_err(|refused| keys::Error::Refused(keys::Source::Prompt, refused)),
+        }
+    }
+
+    #[allow(clippy::print_stderr)]
+    fn wrong(&mut self) {
+        eprintln!("that does not open it");
+    }
+
+    fn slow(&mut self) -> Box<dyn std::any::Any> {
+        Box::new(Working::start(!self.quiet && io::stderr().is_terminal()))
+    }
+}
+
+/// A line on the terminal while a derivation runs, taken back when it ends.
+struct Working(bool);
+
+impl Working {
+    #[allow(clippy::print_stderr)]
+    fn start(shown: bool) -> Self {
+        if shown {
+            eprint!("deriving the key ...");
+        }
+        Self(shown)
+    }
+}
+
+impl Drop for Working {
+    #[allow(clippy::print_stderr)]
+    fn drop(&mut self) {
+        if self.0 {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `auth`: the gateway's own verbs for credentials, with its defaults and checks.
+
+use super::args::{Auth, Paste};
+use super::context::{Context, agent};
+use super::value::{self, Refused};
+use super::{Error, Usage};
+use crate::formats::{paste, provider};
+use crate::model::{Change, Credential, Kind, Op, Scope, SecretId};
+use crate::secret::Secret;
+use crate::store::now;
+
+/// What one verb puts where.
+struct Wanted<'a> {
+    kind: Kind,
+    provider: String,
+    scope: Scope,
+    profile: String,
+    expires_in: Option<&'a str>,
+    prompt: &'static str,
+    source: &'static str,
+}
+
+/// One of the pasting verbs.
+pub fn run(context: &mut Context, args: &Auth) -> Result<(), Error> {
+    match args {
+        Auth::PasteApiKey(args) => {
+            let wanted = wanted(args, Kind::ApiKey, None, "API key", "paste-api-key")?;
+            put(context, &wanted, |wanted, value| paste::api_key(&wanted.provider, value.expose()))
+        }
+        Auth::PasteToken(args) => {
+            let wanted = wanted(&args.paste, Kind::Token, args.expires_in.as_deref(), "token", "paste-token")?;
+            put(context, &wanted, |wanted, value| paste::token(&wanted.provider, value.expose()))
+        }
+        Auth::SetupToken(args) => {
+            value::none_in_args(&args.value)?;
+            let wanted = Wanted {
+                kind: Kind::Token,
+                provider: provider::normalise(&args.provider),
+                scope: agent(&args.agent)?,
+                profile: paste::setup_profile_id(args.profile_id.as_deref()),
+                expires_in: args.expires_in.as_deref(),
+                prompt: "setup-token",
+                source: "setup-token",
+            };
+            put(context, &wanted, |_, value| paste::setup_token(value.expose()))
+        }
+        // The others are dispatched before.
+        Auth::Order(_) | Auth::List | Auth::Logout(_) => Ok(()),
+    }
+}
+
+fn wanted<'a>(
+    args: &'a Paste,
+    kind: Kind,
+    expires_in: Option<&'a str>,
+    prompt: &'static str,
+    source: &'static str,
+) -> Result<Wanted<'a>, Error> {
+    value::none_in_args(&args.value)?;
+    let provider = provider::normalise(&args.whose.provider);
+    if provider.is_empty() {
+        return Err(Usage::Provider.into());
+    }
+    let profile = paste::profile_id(args.profile_id.as_deref(), &provider).map_err(refused)?;
+    Ok(Wanted { kind, provider, scope: agent(&args.whose.agent)?, profile, expires_in, prompt, source })
+}
+
+fn refused(refused: paste::Refused) -> Error {
+    Error::Value(Refused::Paste(refused))
+}
+
+fn put(
+    context: &mut Context,
+    wanted: &Wanted<'_>,
+    check: impl FnOnce(&Wanted<'_>, &Secret) -> Result<Secret, paste::Refused>,
+) -> Result<(), Error> {
+    // Before anybody pastes; blank means no expiry, as it does for the gateway.
+    let expires = |text| paste::expiry(text, now().saturating_mul(1000)).map_err(refused);
+    let expires = wanted.expires_in.map(expires).transpose()?.flatten();
+    let id = SecretId::auth(wanted.scope.clone(), &wanted.profile).map_err(Usage::Id)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let pasted = value::read(context, None, wanted.prompt)?;
+    let value = check(wanted, &pasted).map_err(refused)?;
+    let old = checked.vault.get(&id);
+    let mut credential = match old.map(|raw| Credential::parse(&id.to_string(), raw)).transpose()? {
+        // An API key keeps what else is known of it; a token replaces the whole, as the gateway's does.
+        Some(old) if wanted.kind == Kind::ApiKey && old.kind() == Some(Kind::ApiKey) => old,
+        _ => Credential::new(wanted.kind, &wanted.provider),
+    };
+    if let Some(member) = wanted.kind.secret_member() {
+        credential.put("provider", &wanted.provider);
+        credential.put(member, &value.expose());
+        credential.remove(&format!("{member}Ref"));
+    }
+    if let Some(expires) = expires {
+        credential.put("expires", &expires);
+    }
+    let verb = if old.is_some() { "replaced" } else { "added" };
+    let raw = credential.to_raw()?;
+    context.save(&opened, checked, Change::of(Op::Put(id.clone(), raw, wanted.source)))?;
+    context.out.say(&format!("{verb} {id} ({}, {})", wanted.provider, wanted.kind.word()));
+    Ok(())
+}

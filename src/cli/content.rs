@@ -1,0 +1,133 @@
+//! `set`, `rm`, `rename`.
+
+use super::args::{Rename, Rm, Set};
+use super::context::Context;
+use super::show::{entry, id};
+use super::value::{self, Refused};
+use super::{Error, Usage, words};
+use crate::formats::{self, dotenv};
+use crate::model::{Change, Credential, Op, SecretId, Vault};
+use crate::secret::Secret;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// Puts one value.
+pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
+    value::none_in_args(&args.value)?;
+    let id = id(&args.id)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let vault = &checked.vault;
+    // Before anybody pastes: what cannot be set at all.
+    let old = vault.get(&id).map(|raw| secret_of(&id, raw)).transpose()?;
+    if old.is_none() && matches!(id, SecretId::Auth(..)) {
+        return Err(Usage::SetNewAuth.into());
+    }
+    let value = value::read(context, args.value_file.as_deref(), "value")?;
+    accept(&id, &value)?;
+    if let SecretId::Config(segments) = &id {
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if !crate::formats::targets::is_registered_target(&segments) {
+            context.out.warn("warning: no known gateway version has a secret at this path of its configuration");
+        }
+    }
+    if let Some(what) = formats::mangled(value.expose()) {
+        context.out.warn(&format!("warning: the value {}", words::mangled(what)));
+    }
+    let mut change = Change::default();
+    change.push(put(vault, &id, &value)?);
+    let same = old.flatten().map(|old| others_with(vault, &id, &old)).unwrap_or_default();
+    for other in &same {
+        if args.everywhere {
+            accept(other, &value)?;
+            change.push(put(vault, other, &value)?);
+        }
+    }
+    let verb = if vault.get(&id).is_some() { "replaced" } else { "added" };
+    context.save(&opened, checked, change)?;
+    context.out.say(&format!("{verb} {id}"));
+    for other in same {
+        match args.everywhere {
+            true => context.out.say(&format!("replaced {other}")),
+            false => context.out.warn(&format!("note: {other} still has the old value; --everywhere replaces it too")),
+        }
+    }
+    Ok(())
+}
+
+/// What an entry of this kind can hold.
+fn accept(id: &SecretId, value: &Secret) -> Result<(), Error> {
+    match id {
+        SecretId::Env(name) => {
+            dotenv::accepts(name.as_str(), value.expose()).map_err(|why| Error::Value(Refused::Dotenv(why)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The secret that stands for an entry: `None` for a credential that has none yet.
+fn secret_of(id: &SecretId, raw: &RawValue) -> Result<Option<Secret>, Error> {
+    if let SecretId::Auth(..) = id {
+        let credential = Credential::parse(&id.to_string(), raw)?;
+        let member = credential.kind().and_then(|kind| kind.secret_member()).ok_or(Usage::Oauth)?;
+        return Ok(credential.text(member));
+    }
+    Ok(serde_json::from_str(raw.get()).ok().map(Secret::new))
+}
+
+/// The other entries that hold the same secret.
+fn others_with(vault: &Vault<'_>, id: &SecretId, secret: &Secret) -> Vec<SecretId> {
+    let needle = secret.expose().as_bytes();
+    let holds = |other: &SecretId| {
+        let Some(raw) = vault.get(other).filter(|_| other != id) else { return false };
+        // Only a text with an escape in it can hold the secret without showing it.
+        let may = raw.get().contains('\\') || memchr::memmem::find(raw.get().as_bytes(), needle).is_some();
+        let held = if may { secret_of(other, raw).ok().flatten() } else { None };
+        held.is_some_and(|held| held.expose() == secret.expose())
+    };
+    vault.ids().filter(holds).collect()
+}
+
+fn put(vault: &Vault<'_>, id: &SecretId, value: &Secret) -> Result<Op, Error> {
+    let raw = if let SecretId::Auth(..) = id {
+        let mut credential = Credential::parse(&id.to_string(), entry(vault, id)?)?;
+        let member = credential.kind().and_then(|kind| kind.secret_member()).ok_or(Usage::Oauth)?;
+        credential.put(member, &value.expose());
+        // A reference beside the value would win over it.
+        credential.remove(&format!("{member}Ref"));
+        credential.to_raw()?
+    } else {
+        to_raw_value(value.expose()).map_err(crate::model::Error::from)?
+    };
+    Ok(Op::Put(id.clone(), raw, "set"))
+}
+
+/// Removes entries, all or none.
+pub fn remove(context: &mut Context, args: &Rm) -> Result<(), Error> {
+    let mut ids = args.ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let mut change = Change::default();
+    for id in &ids {
+        entry(&checked.vault, id)?;
+        change.push(Op::Remove(id.clone()));
+    }
+    context.save(&opened, checked, change)?;
+    ids.iter().for_each(|id| context.out.say(&format!("removed {id}")));
+    Ok(())
+}
+
+/// Gives an entry another name of the same world.
+pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
+    let (old, new) = (id(&args.old)?, id(&args.new)?);
+    if std::mem::discriminant(&old) != std::mem::discriminant(&new) {
+        return Err(Usage::OtherWorld.into());
+    }
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    entry(&checked.vault, &old)?;
+    context.save(&opened, checked, Change::of(Op::Rename(old.clone(), new.clone())))?;
+    context.out.say(&format!("renamed {old} to {new}"));
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! From what was typed and set to what commands need: paths, key sources, policies.
+
+use super::args::Globals;
+use super::ask::Terminal;
+use super::out::Out;
+use super::{Error, Usage};
+use crate::gateway::Settings;
+use crate::keys::{self, Ladder, Source};
+use crate::model::{Change, Scope};
+use crate::seal::Opener;
+use crate::secret::SecretBuf;
+use crate::store::{self, Checked, Known, Local, Pin, Place, Policy, Saved, Seen};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that commands share.
+pub struct Context {
+    /// Where output goes.
+    pub out: Out,
+    /// Who can be asked.
+    pub terminal: Terminal,
+    /// What this host remembers.
+    pub local: Local,
+    /// How much a vault must prove.
+    pub policy: Policy,
+    /// What was typed.
+    pub globals: Globals,
+    vault: PathBuf,
+    ladder: Ladder,
+    patience: Duration,
+}
+
+/// A vault that was opened, and where it is.
+pub struct Opened {
+    /// Its place.
+    pub place: Place,
+    /// Its content, not yet believed: [`Context::check`].
+    pub seen: Seen,
+}
+
+impl Context {
+    /// Reads the environment; nothing is opened or made.
+    ///
+    /// # Errors
+    /// No home directory, options that exclude each other.
+    pub fn new(globals: Globals) -> Result<Self, Error> {
+        let vault = match globals.vault.clone().or_else(|| var_path("AGEVAULT_FILE")) {
+            Some(path) => path,
+            None => xdg("XDG_DATA_HOME", ".local/share")?.join("agevault/vault.age"),
+        };
+        let local = match globals.local_state.clone().or_else(|| var_path("AGEVAULT_STATE_DIR")) {
+            Some(path) => path,
+            None => xdg("XDG_STATE_HOME", ".local/state")?.join("agevault"),
+        };
+        let given_passphrase = globals.passphrase_fd.is_some() || globals.passphrase_file.is_some();
+        let given = [!globals.identity.is_empty(), given_passphrase, globals.prompt];
+        if given.iter().filter(|given| **given).count() > 1
+            || (globals.passphrase_fd.is_some() && globals.passphrase_file.is_some())
+        {
+            return Err(Usage::TwoKeys.into());
+        }
+        let ladder = Ladder {
+            identities: globals.identity.iter().map(|path| identity_source(path)).collect(),
+            passphrase_fd: globals.passphrase_fd,
+            passphrase_file: globals.passphrase_file.clone(),
+            env_identities: env::var_os("AGEVAULT_IDENTITY_FILE")
+                .map(|paths| env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect())
+                .unwrap_or_default(),
+            env_passphrase_fd: var_number("AGEVAULT_PASSPHRASE_FD")?,
+            env_passphrase_file: var_path("AGEVAULT_PASSPHRASE_FILE"),
+            default_identity: default_identity().ok(),
+            prompt_only: globals.prompt,
+            no_input: globals.no_input,
+        };
+        Ok(Self {
+            out: Out { json: globals.json, quiet: globals.quiet },
+            terminal: Terminal::new(globals.no_input, globals.quiet, globals.yes),
+            local: Local::new(absolute(&local)?),
+            policy: Policy { pin: globals.pin.clone(), accept_rollback: globals.accept_rollback, report_only: false },
+            vault: absolute(&vault)?,
+            ladder,
+            patience: Duration::from_secs(globals.lock_timeout),
+            globals,
+        })
+    }
+
+    /// The vault's path as it was given.
+    pub fn vault_path(&self) -> &Path {
+        &self.vault
+    }
+
+    /// How long to wait for a lock.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// The place of the vault, which must be there.
+    ///
+    /// # Errors
+    /// [`Error::NoVault`].
+    pub fn place(&self) -> Result<Place, Error> {
+        let place = Place::at(&self.vault).map_err(|error| self.missing(error))?;
+        if place.exists()? { Ok(place) } else { Err(Error::NoVault(place.path().to_owned())) }
+    }
+
+    fn missing(&self, error: store::Error) -> Error {
+        match error {
+            store::Error::File(error) if error.is_not_found() => Error::NoVault(self.vault.clone()),
+            other => other.into(),
+        }
+    }
+
+    /// Reads and opens the vault.
+    ///
+    /// # Errors
+    /// No vault, no key, the wrong key, a damaged file.
+    pub fn open(&mut self) -> Result<Opened, Error> {
+        let place = self.place()?;
+        let sealed = place.read()?;
+        let (plain, opener) = self.unlock(&sealed, place.path())?;
+        Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
+    }
+
+    /// Opens any sealed vault with the key sources of this command.
+    ///
+    /// # Errors
+    /// As [`Context::open`].
+    pub fn unlock(&mut self, sealed: &[u8], path: &Path) -> Result<(SecretBuf, Opener), Error> {
+        let labels = self.slot_labels(path);
+        Ok(keys::unlock(sealed, &self.ladder, &mut self.terminal, path, &labels)?)
+    }
+
+    /// Opens a sealed vault with a key of its own, or else by asking.
+    ///
+    /// # Errors
+    /// As [`Context::open`].
+    pub fn unlock_with(
+        &mut self,
+        sealed: &[u8],
+        path: &Path,
+        key: Option<Source>,
+    ) -> Result<(SecretBuf, Opener), Error> {
+        let mut ladder = Ladder { no_input: self.globals.no_input, ..Ladder::default() };
+        match key {
+            Some(Source::PassphraseFile(file)) => ladder.passphrase_file = Some(file),
+            Some(identity) => ladder.identities = vec![identity],
+            None => {}
+        }
+        Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &[])?)
+    }
+
+    /// Labels of the passphrases that open the vault last seen at `path`.
+    fn slot_labels(&self, path: &Path) -> Vec<String> {
+        let id = self.local.at_path(path).ok().flatten();
+        let known = id.and_then(|id| self.local.known(&id).ok().flatten());
+        known.map(|known| known.slots.into_iter().map(|slot| slot.label).collect()).unwrap_or_default()
+    }
+
+    /// Believes an opened vault, asking a person about one never seen here.
+    ///
+    /// # Errors
+    /// A vault that is not authentic, malformed or unknown.
+    pub fn check<'a>(&self, opened: &'a Opened) -> Result<Checked<'a>, Error> {
+        let checked = match store::check(&self.local, &opened.place, &opened.seen, &self.policy) {
+            Err(store::Error::Unknown(pin)) if self.terminal.present() => {
+                self.first_use(opened, &pin)?;
+                store::check(&self.local, &opened.place, &opened.seen, &self.policy)?
+            }
+            other => other?,
+        };
+        if let Some(behind) = &checked.behind {
+            self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
+        }
+        if let Some(mode) = opened.place.wide_mode() {
+            self.out.say(&format!("note: the vault file has mode {mode:04o}; the next save narrows it to 0600"));
+        }
+        Ok(checked)
+    }
+
+    fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
+        self.out.warn(&format!("{} has not been used on this host before", opened.place.path().display()));
+        self.out.warn(&format!("its fingerprint is {pin}"));
+        self.terminal.confirm("is this the fingerprint that was shown when it was made?")?;
+        let report = Policy { report_only: true, ..self.policy.clone() };
+        let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
+        self.remember(opened, &checked)
+    }
+
+    /// Makes the pin of `checked` the one that this host expects.
+    ///
+    /// # Errors
+    /// When local state cannot be written.
+    pub fn remember(&self, opened: &Opened, checked: &Checked<'_>) -> Result<(), Error> {
+        let id = &checked.vault.vault_id;
+        let proven = vec![opened.seen.opener().public()];
+        let known = Known { pin: checked.pin.clone(), retired: Vec::new(), proven, slots: Vec::new() };
+        self.local.remember(id, &known)?;
+        Ok(self.local.remember_path(opened.place.path(), id)?)
+    }
+
+    /// Saves a change to the vault that was opened.
+    ///
+    /// # Errors
+    /// As [`store::edit`].
+    pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
+        let Opened { place, seen } = opened;
+        Ok(store::edit(&self.local, place, seen, checked, change, &self.policy, self.patience)?)
+    }
+
+    /// What the gateway's environment says about its state directory.
+    pub fn settings(&self) -> Settings {
+        let var = |name: &str| env::var(name).ok();
+        Settings {
+            option: self.globals.state_dir.clone(),
+            state_dir: var("OPENCLAW_STATE_DIR"),
+            openclaw_home: var("OPENCLAW_HOME"),
+            home: env::home_dir(),
+            profile: var("OPENCLAW_PROFILE"),
+            config_path: var("OPENCLAW_CONFIG_PATH"),
+            agent_dir: var("OPENCLAW_AGENT_DIR"),
+            oauth_dir: var("OPENCLAW_OAUTH_DIR"),
+        }
+    }
+}
+
+fn identity_source(path: &Path) -> Source {
+    if path.as_os_str() == "-" { Source::IdentityStdin } else { Source::Identity(path.to_owned()) }
+}
+
+/// An agent named on the command line.
+///
+/// # Errors
+/// [`Usage::Agent`].
+pub fn agent(name: &str) -> Result<Scope, Error> {
+    let scope = Scope::parse(name).ok().filter(Scope::is_agent);
+    scope.ok_or_else(|| Usage::Agent.into())
+}
+
+/// Where an identity file is looked for when none is named.
+///
+/// # Errors
+/// No home directory.
+pub fn default_identity() -> Result<PathBuf, Error> {
+    Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("agevault/identity.txt"))
+}
+
+/// The directory for plaintext that must not outlive this boot.
+///
+/// # Errors
+/// [`Error::NoRuntimeDir`] when there is none.
+pub fn runtime_dir() -> Result<PathBuf, Error> {
+    if let Some(dir) = var_path("AGEVAULT_RUNTIME_DIR") {
+        return absolute(&dir);
+    }
+    let first = env::var_os("RUNTIME_DIRECTORY").and_then(|dirs| env::split_paths(&dirs).next());
+    if let Some(dir) = first.filter(|dir| dir.is_absolute()) {
+        return Ok(dir);
+    }
+    if let Some(dir) = var_path("XDG_RUNTIME_DIR").filter(|dir| dir.is_absolute()) {
+        return Ok(dir.join("agevault"));
+    }
+    let uid = crate::fsio::own_uid();
+    let usual = PathBuf::from(format!("/run/user/{uid}"));
+    let ours = std::fs::metadata(&usual).is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == uid);
+    if ours { Ok(usual.join("agevault")) } else { Err(Error::NoRuntimeDir) }
+}
+
+/// An XDG base directory: relative values are invalid by its specification.
+fn xdg(name: &str, below_home: &str) -> Result<PathBuf, Error> {
+    if let Some(dir) = var_path(name).filter(|dir| dir.is_absolute()) {
+        return Ok(dir);
+    }
+    let home = env::home_dir().filter(|home| home.is_absolute()).ok_or(Error::NoHome)?;
+    Ok(home.join(below_home))
+}
+
+fn var_path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn var_number(name: &'static str) -> Result<Option<i32>, Error> {
+    match env::var(name).ok().filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => value.parse().map(Some).map_err(|_| Usage::Variable(name).into()),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|error| crate::fsio::Error::io("look at", path, error).into())
+}

@@ -1,0 +1,124 @@
+//! `render`, `export`, `wipe`: views for the gateway.
+
+use super::Error;
+use super::args::{Export, Format, Only, Render, Wipe};
+use super::context::{Context, agent, runtime_dir};
+use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
+use crate::model::{self, Vault};
+use crate::ops::export::{self, Guard};
+use crate::ops::wipe;
+use crate::secret::{Secret, SecretBuf};
+use crate::views::Changes;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// One view to standard output.
+pub fn render(context: &mut Context, args: &Render) -> Result<(), Error> {
+    let scope = agent(&args.agent)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let vault = &checked.vault;
+    let failed = |error| Error::Format(error, None);
+    let view = match args.format {
+        Format::AuthProfiles => {
+            let entries = vault.scopes.get(scope.as_str());
+            let entries = entries.ok_or_else(|| model::Error::NoEntry(scope.as_str().to_owned()))?;
+            auth_profiles::render(&entries.profiles, &entries.order, &auth_profiles::Carried::default())
+                .map_err(failed)?
+        }
+        Format::Dotenv => env_view(vault, dotenv::render)?,
+        Format::Shell => env_view(vault, shell::render)?,
+        Format::Systemd => env_view(vault, systemd::render)?,
+        Format::Json => document::render(vault, None).map_err(failed)?,
+    };
+    context.out.view(&view)
+}
+
+type Renderer = fn(&[(&str, &Secret)]) -> Result<SecretBuf, formats::Error>;
+
+fn env_view(vault: &Vault<'_>, render: Renderer) -> Result<SecretBuf, Error> {
+    let values = vault.env.iter().map(|(name, raw)| {
+        let value: String = serde_json::from_str(raw.get()).map_err(model::Error::from)?;
+        Ok((name, Secret::new(value)))
+    });
+    let values = values.collect::<Result<Vec<_>, model::Error>>()?;
+    let entries: Vec<(&str, &Secret)> = values.iter().map(|(name, value)| (*name, value)).collect();
+    render(&entries).map_err(|error| Error::Format(error, None))
+}
+
+/// The views as files.
+pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
+    let agent = args.agent.as_deref().map(agent).transpose()?;
+    let dir = args.dir.clone().map_or_else(|| runtime_dir().map(|dir| dir.join("openclaw")), Ok)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let guard = |waived| if waived { Guard::Waive } else { Guard::Refuse };
+    let request = export::Request {
+        dir: &dir,
+        agent,
+        only: match args.only {
+            None => export::Only::Everything,
+            Some(Only::AuthProfiles) => export::Only::AuthProfiles,
+            Some(Only::Env) => export::Only::Env,
+        },
+        disk: guard(args.on_disk),
+        store: guard(args.force),
+        changes: changes(args.discard),
+        local: context.local.root(),
+        patience: context.patience(),
+    };
+    let report = export::export(&checked.vault, &request)?;
+    let out = context.out;
+    if out.json {
+        let written = report.written.iter().map(|view| json!({"path": shown(&view.path), "ids": view.ids}));
+        let removed = report.removed.iter().map(|path| shown(path));
+        return out.json(&json!({
+            "version": 1, "dir": shown(&report.dir), "written": written.collect::<Vec<_>>(),
+            "removed": removed.collect::<Vec<_>>(), "skipped": report.skipped,
+        }));
+    }
+    for view in &report.written {
+        out.say(&format!("wrote {} ({} entries)", view.path.display(), view.ids.len()));
+    }
+    report.removed.iter().for_each(|path| out.say(&format!("removed {}", path.display())));
+    for scope in &report.skipped {
+        out.warn(&format!("note: auth/{scope}/ has no file in this layout, it was not exported"));
+    }
+    if report.written.is_empty() {
+        out.warn("note: the vault has nothing to export");
+    }
+    // What a script needs to start the gateway with.
+    out.line(&shown(&report.dir))
+}
+
+fn changes(discard: bool) -> Changes {
+    if discard { Changes::Discard } else { Changes::Keep }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// What `export` wrote, taken away again.
+pub fn wipe(context: &mut Context, args: &Wipe) -> Result<(), Error> {
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let request = wipe::Request {
+        dir: args.dir.as_deref(),
+        changes: changes(args.discard),
+        local: context.local.root(),
+        patience: context.patience(),
+    };
+    let report = wipe::wipe(&checked.vault, &request)?;
+    if context.out.json {
+        let paths = |paths: &[PathBuf]| paths.iter().map(|path| shown(path)).collect::<Vec<_>>();
+        return context.out.json(&json!({
+            "version": 1, "removed": paths(&report.removed), "gone": paths(&report.gone),
+        }));
+    }
+    report.removed.iter().for_each(|path| context.out.say(&format!("removed {}", path.display())));
+    if report.removed.is_empty() {
+        context.out.say("there was nothing to remove");
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! `import`: a gateway's credentials into the vault.
+
+use super::args::{Import, InputFormat, OnConflict};
+use super::context::{Context, agent};
+use super::{Error, Usage, words};
+use crate::fsio;
+use crate::gateway::{self, Found, Shape};
+use crate::model::Scope;
+use crate::ops::import::{self, Plan};
+use crate::views::Carry;
+use serde_json::json;
+
+/// Largest standard input, in bytes.
+const MAX_INPUT: usize = 64 * 1024 * 1024;
+
+/// Reads, plans, shows names, saves.
+pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
+    let only = args.agent.as_deref().map(agent).transpose()?;
+    let files = gather(context, args, only.as_ref())?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let on = match args.on_conflict {
+        OnConflict::Fail => import::OnConflict::Fail,
+        OnConflict::Keep => import::OnConflict::Keep,
+        OnConflict::Replace => import::OnConflict::Replace,
+    };
+    let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on)?;
+    show(context, args.dry_run, &plan)?;
+    if args.dry_run {
+        return Ok(());
+    }
+    let carried = std::mem::take(&mut plan.carried);
+    if !carried.is_empty() {
+        let mut carry = Carry::load(context.local.root(), &checked.vault.vault_id)?;
+        carried.into_iter().for_each(|(scope, state)| carry.keep(&scope, state));
+        carry.save()?;
+    }
+    if !plan.change.is_empty() {
+        context.save(&opened, checked, plan.change)?;
+    }
+    Ok(())
+}
+
+fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<Found>, Error> {
+    let stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
+    if stdin != args.format.is_some() || (stdin && args.paths.len() > 1) {
+        return Err(Usage::StdinFormat.into());
+    }
+    if let Some(format) = args.format {
+        let shape = match format {
+            InputFormat::AuthProfiles => Shape::AuthProfiles(only.cloned().unwrap_or_else(Scope::main)),
+            InputFormat::Dotenv => Shape::Dotenv,
+        };
+        return Ok(vec![Found { shape, path: "standard input".into(), bytes: fsio::read_stdin(MAX_INPUT)? }]);
+    }
+    let settings = context.settings();
+    if args.paths.is_empty() {
+        return Ok(gateway::find(&gateway::resolve(&settings)?, &settings)?);
+    }
+    let mut files = Vec::new();
+    for path in &args.paths {
+        if path.is_dir() {
+            // A directory that is named is the whole of it: nothing of the environment's.
+            let settings = gateway::Settings { option: Some(path.clone()), ..gateway::Settings::default() };
+            files.extend(gateway::find(path, &settings)?);
+        } else {
+            files.push(gateway::open(path, only)?);
+        }
+    }
+    Ok(files)
+}
+
+fn show(context: &Context, dry_run: bool, plan: &Plan) -> Result<(), Error> {
+    let notes: Vec<(String, &'static str)> =
+        plan.notes.iter().map(|(_, note)| (words::plain(&note.name), words::note(note.what))).collect();
+    if context.out.json {
+        let notes: Vec<serde_json::Value> =
+            notes.iter().map(|(name, what)| json!({"name": name, "note": what})).collect();
+        return context.out.json(&json!({
+            "version": 1, "done": !dry_run, "added": plan.added, "replaced": plan.replaced,
+            "kept": plan.kept, "unchanged": plan.same, "notes": notes,
+        }));
+    }
+    let would = if dry_run { "would be " } else { "" };
+    for (verb, names) in [("added", &plan.added), ("replaced", &plan.replaced), ("kept", &plan.kept)] {
+        names.iter().for_each(|name| context.out.say(&format!("{would}{verb} {}", words::plain(name))));
+    }
+    for (name, what) in &notes {
+        context.out.warn(&format!("note: {name}: {what}"));
+    }
+    let count = plan.added.len() + plan.replaced.len();
+    context.out.say(&format!("{count} {would}imported, {} unchanged, {} kept", plan.same, plan.kept.len()));
+    Ok(())
+}

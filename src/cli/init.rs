@@ -1,0 +1,141 @@
+//! `init`: makes a vault.
+
+use super::args::Init;
+use super::context::{Context, default_identity};
+use super::{Error, Usage};
+use crate::fsio::{self, Dir, Replacement};
+use crate::keys::{self, Ask, Source};
+use crate::model::{Kdf, Label, Recipient};
+use crate::seal::{self, Costs, Identity, Opener, Passphrase, Slot};
+use crate::store::{self, Place, now};
+use serde_json::json;
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// Makes a vault from the recipients that were asked for.
+pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
+    let place = Place::prepare(context.vault_path())?;
+    if place.exists()? {
+        return Err(fsio::Error::Exists(place.path().to_owned()).into());
+    }
+    let mut recipients = Vec::new();
+    let mut proofs = Vec::new();
+    let mut elsewhere = false;
+    for (at, public) in args.recipient.iter().enumerate() {
+        let parsed = seal::Recipient::parse(public, None)?;
+        let label = label(&if at == 0 { "recipient".to_owned() } else { format!("recipient {}", at + 1) })?;
+        recipients.push(Recipient::new(label, parsed.public(), None, now()));
+        elsewhere = true;
+    }
+    let passphrase = wanted_passphrase(context, args)?;
+    if let Some(passphrase) = passphrase {
+        let (recipient, opener) = passphrase_recipient(context, &passphrase, "passphrase", args.kdf_memory)?;
+        recipients.push(recipient);
+        proofs.push(opener);
+        elsewhere = true;
+    }
+    let mut written = None;
+    if let Some(path) = &args.generate_identity {
+        let path = path.clone().map_or_else(default_identity, Ok)?;
+        let identity = Identity::generate();
+        recipients.push(Recipient::new(label("identity")?, identity.public(), None, now()));
+        write_identity(&path, &identity, "opens an agevault vault")?;
+        proofs.push(Opener::new(identity));
+        written = Some(path);
+    }
+    if recipients.is_empty() {
+        return Err(Usage::NoRecipient.into());
+    }
+    let made = match store::create(&context.local, &place, recipients, &proofs, context.patience()) {
+        Ok(made) => made,
+        Err(error) => {
+            // A key to a vault that was never made would only be in the way of the next try.
+            written.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            return Err(error.into());
+        }
+    };
+    if context.out.json {
+        let identity = written.as_ref().map(|path| path.display().to_string());
+        let (vault, fingerprint) = (place.path().display().to_string(), made.pin.to_string());
+        context.out.json(&json!({"version": 1, "vault": vault, "fingerprint": fingerprint, "identity": identity}))?;
+    } else {
+        context.out.say(&format!("made {}", place.path().display()));
+        written.iter().for_each(|path| context.out.say(&format!("wrote identity {}", path.display())));
+        context.out.say(&format!("fingerprint {}", made.pin));
+    }
+    if !elsewhere {
+        context
+            .out
+            .warn("note: every key to this vault lies on this host; if it is lost, so are the vault and its backups");
+        context.out.warn("      agevault recipients add passphrase --label NAME adds one that you can remember");
+    }
+    Ok(())
+}
+
+/// The passphrase that was given, or asked for: on a terminal it is the default when nothing
+/// else was named.
+fn wanted_passphrase(context: &mut Context, args: &Init) -> Result<Option<Passphrase>, Error> {
+    let globals = &context.globals;
+    let file = globals.passphrase_file.clone().map(Source::PassphraseFile);
+    let source = globals.passphrase_fd.map(Source::PassphraseFd).or(file);
+    if let Some(source) = source {
+        return Ok(Some(keys::read_passphrase(&source)?));
+    }
+    let nothing_named = args.recipient.is_empty() && args.generate_identity.is_none();
+    if globals.prompt || (nothing_named && context.terminal.present()) {
+        return Ok(Some(keys::read_new_passphrase(None, &mut context.terminal)?));
+    }
+    Ok(None)
+}
+
+/// A label that is known to be one.
+pub fn label(text: &str) -> Result<Label, Error> {
+    Label::parse(text).ok_or_else(|| Usage::Label.into())
+}
+
+/// A new slot for `passphrase`: calibrated, or with the memory that was asked for.
+pub fn passphrase_recipient(
+    context: &mut Context,
+    passphrase: &Passphrase,
+    name: &str,
+    memory: Option<u32>,
+) -> Result<(Recipient, Opener), Error> {
+    const SHORT: usize = 12;
+    const WEAK: u32 = 64;
+    if passphrase.chars() < SHORT {
+        context
+            .out
+            .warn("warning: a short passphrase is guessed by whoever gets the file; several random words are better");
+    }
+    let label = label(name)?;
+    let slow = context.terminal.slow();
+    let costs = memory.map_or_else(seal::calibrate, Costs::with_memory)?;
+    let slot = Slot::generate(costs)?;
+    let (recipient, identity) = slot.recipient(passphrase)?;
+    drop(slow);
+    if costs.memory_mib() < WEAK {
+        context.out.warn("warning: less than 64 MiB of memory makes guessing cheap");
+    }
+    let (m, t, p) = costs.parts();
+    let kdf = Kdf { salt: slot.salt(), m, t, p };
+    Ok((Recipient::new(label, recipient.public(), Some(kdf), now()), Opener::new(identity)))
+}
+
+/// Writes an identity file, 0600, where nothing is.
+pub fn write_identity(path: &Path, identity: &Identity, note: &str) -> Result<(), Error> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let dir = match Dir::open(&fsio::real_path(parent).unwrap_or_else(|_| parent.to_owned())) {
+        Ok(dir) => dir,
+        Err(error) if error.is_not_found() => Dir::open_or_create_private(parent)?,
+        Err(error) => return Err(error.into()),
+    };
+    let name = path.file_name().ok_or_else(|| fsio::Error::Kind(path.to_owned()))?;
+    if dir.meta(name)?.is_some() {
+        return Err(fsio::Error::Exists(path.to_owned()).into());
+    }
+    let text = identity.to_file(&jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), note);
+    Ok(Replacement::write(&dir, OsStr::new(name), text.expose(), 0o600)?.commit()?)
+}

@@ -1,0 +1,87 @@
+//! `recipients remove` and `passwd`: after them a key opens nothing here any more.
+
+use super::args::Passwd;
+use super::context::{Context, Opened};
+use super::init::{label, passphrase_recipient};
+use super::recipients::{find, source};
+use super::{Error, Usage};
+use crate::keys;
+use crate::model::{self, Change, Op, Recipient, RecipientKind};
+use crate::seal::Opener;
+use crate::store::{self, Checked, Unreadable, rotation};
+
+/// Removes a recipient, rotates the vault secret, seals kept generations anew.
+pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Result<(), Error> {
+    let label = label(name)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let leaving = find(&checked.vault, &label)?.public.clone();
+    let known = context.local.known(&checked.vault.vault_id)?;
+    let mut proven = known.map(|known| known.proven).unwrap_or_default();
+    proven.push(opened.seen.opener().public());
+    let stays = |recipient: &Recipient| recipient.public != leaving && proven.contains(&recipient.public);
+    if !checked.vault.recipients.iter().any(stays) {
+        return Err(model::Error::LastRecipient.into());
+    }
+    // What is written is opened with the key at hand, so that one must stay.
+    if opened.seen.opener().public() == leaving {
+        return Err(Usage::RemovesItself.into());
+    }
+    let mut change = Change::of(Op::RemoveRecipient(label));
+    change.push(Op::Rotate(rotation(&checked.vault)?));
+    save(context, &opened, checked, change, opened.seen.opener(), drop_unreadable)?;
+    context.out.say(&format!("removed {name}; it opens no file beside the vault any more"));
+    context
+        .out
+        .warn("note: what that key could read before, it may have kept: rotate those secrets at their providers");
+    context.out.warn("note: backups made before still open with it");
+    Ok(())
+}
+
+/// Replaces a passphrase: a new slot with a new salt under the old label.
+pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let old = which(&checked, args.label.as_deref())?;
+    let passphrase = keys::read_new_passphrase(source(&args.new).as_ref(), &mut context.terminal)?;
+    let name = old.label.as_str().to_owned();
+    let (new, opener) = passphrase_recipient(context, &passphrase, &name, args.new.kdf_memory)?;
+    let mut change = Change::of(Op::ReplaceRecipient(old.label.clone(), new));
+    change.push(Op::Rotate(rotation(&checked.vault)?));
+    save(context, &opened, checked, change, &opener, args.drop_unreadable)?;
+    context.out.say(&format!("changed {name}"));
+    context.out.warn("note: backups made before still open with the old passphrase");
+    Ok(())
+}
+
+fn which(checked: &Checked<'_>, name: Option<&str>) -> Result<Recipient, Error> {
+    if let Some(name) = name {
+        let found = find(&checked.vault, &label(name)?)?;
+        return if found.kind == RecipientKind::Passphrase {
+            Ok(found.clone())
+        } else {
+            Err(Usage::NotPassphrase.into())
+        };
+    }
+    let mut slots = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase);
+    match (slots.next(), slots.next()) {
+        (Some(one), None) => Ok(one.clone()),
+        (None, _) => Err(Usage::NotPassphrase.into()),
+        _ => Err(Usage::WhichPassphrase.into()),
+    }
+}
+
+fn save(
+    context: &Context,
+    opened: &Opened,
+    checked: Checked<'_>,
+    change: Change,
+    proof: &Opener,
+    drop_unreadable: bool,
+) -> Result<(), Error> {
+    let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
+    let Opened { place, seen } = opened;
+    let (local, policy) = (&context.local, &context.policy);
+    store::edit_resealing(local, place, seen, checked, change, policy, context.patience(), proof, unreadable)?;
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! The command line: parse, one call, print. One file per command; words and exit codes are
+//! in [`words`], and nowhere else.
+
+mod args;
+mod ask;
+mod auth;
+mod backup;
+mod content;
+mod context;
+mod export;
+mod import;
+mod init;
+mod key_change;
+mod order;
+mod out;
+mod recipients;
+mod restore;
+mod show;
+mod status;
+mod usage;
+mod value;
+pub mod words;
+
+use crate::{formats, fsio, gateway, keys, model, ops, seal, store, views};
+use args::{Auth, Backup, Cli, Command, History};
+use clap::{CommandFactory, FromArgMatches};
+use context::Context;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub enum Error {
+    /// What was typed makes no sense.
+    Usage(Usage),
+    /// The vault file.
+    Store(store::Error),
+    /// The opening key.
+    Keys(keys::Error),
+    /// The gateway's state directory.
+    Gateway(gateway::Error),
+    /// A foreign format, and the file it was in.
+    Format(formats::Error, Option<PathBuf>),
+    /// Views for the gateway.
+    Views(views::Error),
+    /// An import that was not done.
+    Import(ops::import::Error),
+    /// There is no vault at this path.
+    NoVault(PathBuf),
+    /// A value that the gateway could not use as it is.
+    Value(value::Refused),
+    /// `HOME` is not set.
+    NoHome,
+    /// No directory in memory is known for plaintext.
+    NoRuntimeDir,
+    /// The person said no.
+    Declined,
+    /// This many problems were found and told.
+    Findings(usize),
+    /// The verdict of `status --check`.
+    Verdict(u8),
+    /// Nobody reads any more.
+    Pipe,
+}
+
+/// What was typed makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Clap's word for it, and the option or command of ours that it is about.
+    Parse(usage::Kind),
+    /// Several key sources at once.
+    TwoKeys,
+    /// Not a secret id.
+    Id(model::IdError),
+    /// Not an agent id.
+    Agent,
+    /// A value on the command line.
+    ValueInArgs,
+    /// A duration that is none.
+    Duration,
+    /// An environment variable without a usable value.
+    Variable(&'static str),
+    /// A question that nobody is there to answer.
+    NeedsYes,
+    /// Not a label.
+    Label,
+    /// A new vault without any recipient.
+    NoRecipient,
+    /// `-` without `--format`, or `--format` without it.
+    StdinFormat,
+    /// Renaming from one world of ids to another.
+    OtherWorld,
+    /// A new `auth/` entry by `set`.
+    SetNewAuth,
+    /// An OAuth credential where one value stands for it.
+    Oauth,
+    /// `passwd` with several passphrases and no label.
+    WhichPassphrase,
+    /// A recipient that is not a passphrase.
+    NotPassphrase,
+    /// No provider.
+    Provider,
+    /// A profile of another provider in an order.
+    OtherProvider,
+    /// An order of nothing.
+    NoProfiles,
+    /// `trust` without a terminal and without `--pin`.
+    TrustNeedsPin,
+    /// Removing the key that the command itself uses.
+    RemovesItself,
+    /// Options for a new passphrase where none is added.
+    OptionsWithoutPassphrase,
+}
+
+impl From<Usage> for Error {
+    fn from(usage: Usage) -> Self {
+        Self::Usage(usage)
+    }
+}
+
+macro_rules! from {
+    ($($module:ident => $variant:ident),*) => {
+        $(impl From<$module::Error> for Error {
+            fn from(error: $module::Error) -> Self {
+                Self::$variant(error)
+            }
+        })*
+    };
+}
+from!(store => Store, keys => Keys, gateway => Gateway, views => Views);
+
+impl From<fsio::Error> for Error {
+    fn from(error: fsio::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<seal::Error> for Error {
+    fn from(error: seal::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<ops::import::Error> for Error {
+    fn from(error: ops::import::Error) -> Self {
+        match error {
+            ops::import::Error::Model(error) => error.into(),
+            ops::import::Error::Format(error, path) => Self::Format(error, Some(path)),
+            other => Self::Import(other),
+        }
+    }
+}
+
+/// Runs the program: `protected` is the outcome of the first thing that `main` did.
+pub fn run(protected: std::io::Result<()>) -> ExitCode {
+    std::panic::set_hook(Box::new(|info| words::panicked(info.location())));
+    let outcome = match protected {
+        Ok(()) => parse_and_run(),
+        Err(error) => Err((fsio::Error::Io("protect", "this process".into(), error).into(), false)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((error, check)) => ExitCode::from(words::report(&error, check)),
+    }
+}
+
+/// The error and whether it is `status --check` that failed, which has codes of its own.
+fn parse_and_run() -> Result<(), (Error, bool)> {
+    let full = Cli::command();
+    // Clap gives every global option to every command; the one that was typed is enough. What
+    // this small table refuses, the whole one judges.
+    let small = usage::only_typed(&full).map(clap::Command::try_get_matches);
+    let matches = match small.and_then(Result::ok).map_or_else(|| full.try_get_matches(), Ok) {
+        Ok(matches) => matches,
+        Err(error) => return usage::from_clap(&error).map_err(|error| (error, usage::is_check())),
+    };
+    let cli = Cli::from_arg_matches(&matches)
+        .map_err(|error| (Usage::Parse(usage::kind(&error)).into(), usage::is_check()))?;
+    let check = matches!(&cli.command, Command::Status(status) if status.check);
+    dispatch(cli).map_err(|error| (error, check))
+}
+
+fn dispatch(cli: Cli) -> Result<(), Error> {
+    match cli.command {
+        Command::Completions { shell } => return show::completions(shell),
+        Command::Man => return show::man(),
+        _ => {}
+    }
+    let mut context = Context::new(cli.globals)?;
+    let context = &mut context;
+    match cli.command {
+        Command::Init(args) => init::run(context, &args),
+        Command::Import(args) => import::run(context, &args),
+        Command::List(args) => show::list(context, args.prefix.as_deref().unwrap_or_default()),
+        Command::Get(args) => show::get(context, &args),
+        Command::Set(args) => content::set(context, &args),
+        Command::Rm(args) => content::remove(context, &args),
+        Command::Rename(args) => content::rename(context, &args),
+        Command::Auth(Auth::List) => show::list(context, "auth/"),
+        Command::Auth(Auth::Logout(args)) => content::remove(context, &args),
+        Command::Auth(Auth::Order(args)) => order::run(context, &args),
+        Command::Auth(args) => auth::run(context, &args),
+        Command::Status(args) => status::run(context, &args),
+        Command::Render(args) => export::render(context, &args),
+        Command::Export(args) => export::export(context, &args),
+        Command::Wipe(args) => export::wipe(context, &args),
+        Command::Recipients(args) => recipients::run(context, &args),
+        Command::Passwd(args) => key_change::passwd(context, &args),
+        Command::Trust => show::trust(context),
+        Command::Backup(Backup::Create { dir }) => backup::create(context, &dir),
+        Command::Backup(Backup::List { dir }) => backup::list(context, &dir),
+        Command::Backup(Backup::Verify { path }) => backup::verify(context, &path),
+        Command::Restore(args) => restore::run(context, &args),
+        Command::History(History::List) => restore::history(context),
+        Command::History(History::Show { generation }) => restore::show(context, generation),
+        Command::Completions { .. } | Command::Man => Ok(()),
+    }
+}

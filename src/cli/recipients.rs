@@ -1,0 +1,183 @@
+//! `recipients`: who can open the vault.
+
+use super::args::{NewPassphrase, Recipients};
+use super::context::{Context, Opened};
+use super::init::{label, passphrase_recipient, write_identity};
+use super::out::columns;
+use super::{Error, Usage, key_change};
+use crate::keys::{self, MAX_KEY_FILE, Source};
+use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
+use crate::seal::{self, Opener};
+use crate::store::now;
+use serde_json::json;
+use std::path::Path;
+
+/// One of the verbs.
+pub fn run(context: &mut Context, args: &Recipients) -> Result<(), Error> {
+    match args {
+        Recipients::List => list(context),
+        Recipients::Add { recipient, label, new } => add(context, recipient, label, new),
+        Recipients::Remove { label, drop_unreadable } => key_change::remove(context, label, *drop_unreadable),
+        Recipients::Rename { old, new } => rename(context, old, new),
+        Recipients::ExportIdentity { label, out } => export_identity(context, label, out),
+    }
+}
+
+fn list(context: &mut Context) -> Result<(), Error> {
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let used = opened.seen.opener().public();
+    let recipients = &checked.vault.recipients;
+    if context.out.json {
+        let one = |recipient: &Recipient| {
+            let kdf = recipient.kdf.as_ref().map(|kdf| json!({"memory_kib": kdf.m, "passes": kdf.t, "lanes": kdf.p}));
+            json!({
+                "label": recipient.label, "kind": recipient.kind.word(), "public": recipient.public,
+                "added": recipient.added, "kdf": kdf, "used": recipient.public == used,
+            })
+        };
+        let all: Vec<serde_json::Value> = recipients.iter().map(one).collect();
+        return context.out.json(&json!({"version": 1, "recipients": all}));
+    }
+    let rows: Vec<Vec<String>> = recipients.iter().map(|recipient| row(recipient, &used)).collect();
+    columns(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// Label, kind with its cost, public half, and whether it is the one in use.
+fn row(recipient: &Recipient, used: &str) -> Vec<String> {
+    let kind = match recipient.memory_mib() {
+        0 => recipient.kind.word().to_owned(),
+        mib => format!("{} ({mib} MiB)", recipient.kind.word()),
+    };
+    let mark = if recipient.public == used { "in use" } else { "" };
+    vec![recipient.label.as_str().to_owned(), kind, recipient.public.clone(), mark.to_owned()]
+}
+
+fn add(context: &mut Context, what: &str, name: &str, new: &NewPassphrase) -> Result<(), Error> {
+    let label = label(name)?;
+    let wants_passphrase = what == "passphrase";
+    if !wants_passphrase && (source(new).is_some() || new.kdf_memory.is_some()) {
+        return Err(Usage::OptionsWithoutPassphrase.into());
+    }
+    // Before anybody types: names and strings that cannot be used.
+    let (recipient, proof) = if wants_passphrase {
+        (None, None)
+    } else if what.starts_with("age1") {
+        let public = seal::Recipient::parse(what, None)?.public();
+        (Some(Recipient::new(label.clone(), public, None, now())), None)
+    } else {
+        let opener = identity_of(Path::new(what))?;
+        (Some(Recipient::new(label.clone(), opener.public(), None, now())), Some(opener))
+    };
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    if checked.vault.recipients.iter().any(|have| have.label == label) {
+        return Err(model::Error::Taken(name.to_owned()).into());
+    }
+    let (recipient, proof) = match recipient {
+        Some(recipient) => (recipient, proof),
+        None => {
+            let passphrase = keys::read_new_passphrase(source(new).as_ref(), &mut context.terminal)?;
+            let (recipient, opener) = passphrase_recipient(context, &passphrase, name, new.kdf_memory)?;
+            (recipient, Some(opener))
+        }
+    };
+    if proof.is_none() {
+        context.out.warn(&format!("whoever has the identity of {} will read every secret here", recipient.public));
+        context.terminal.confirm("add it?")?;
+    }
+    let kind = recipient.kind.word();
+    context.save(&opened, checked, Change::of(Op::AddRecipient(recipient)))?;
+    if let Some(proof) = proof {
+        prove(context, &proof)?;
+    }
+    context.out.say(&format!("added {name} ({kind})"));
+    Ok(())
+}
+
+/// Opens the saved vault with the new key, which makes it one that is proven on this host.
+fn prove(context: &Context, proof: &Opener) -> Result<(), Error> {
+    let place = context.place()?;
+    let sealed = place.read()?;
+    let plain = proof.open(&sealed)?;
+    let public = proof.public();
+    let vault = Vault::parse(plain.text().unwrap_or_default())?;
+    if let Some(mut known) = context.local.known(&vault.vault_id)?
+        && !known.proven.contains(&public)
+    {
+        known.proven.push(public);
+        context.local.remember(&vault.vault_id, &known)?;
+    }
+    Ok(())
+}
+
+/// The one identity in a key file.
+fn identity_of(path: &Path) -> Result<Opener, Error> {
+    let source = Source::Identity(path.to_owned());
+    let file =
+        crate::fsio::read_private(path, MAX_KEY_FILE).map_err(|error| keys::Error::File(source.clone(), error))?;
+    let unusable = |error| keys::Error::Unusable(source.clone(), error);
+    let mut identities = seal::parse_file(&file).map_err(unusable)?;
+    if identities.len() > 1 {
+        return Err(unusable(seal::Error::Bound("number of keys in one file to add", 1)).into());
+    }
+    let identity = identities.pop().ok_or_else(|| unusable(seal::Error::BadIdentity(1, "no identity")))?;
+    Ok(Opener::new(identity))
+}
+
+/// Where a new passphrase was said to come from.
+pub fn source(new: &NewPassphrase) -> Option<Source> {
+    let file = new.new_passphrase_file.clone().map(Source::PassphraseFile);
+    new.new_passphrase_fd.map(Source::PassphraseFd).or(file)
+}
+
+fn rename(context: &mut Context, old: &str, new: &str) -> Result<(), Error> {
+    let change = Change::of(Op::RenameRecipient(label(old)?, label(new)?));
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    context.save(&opened, checked, change)?;
+    context.out.say(&format!("renamed {old} to {new}"));
+    Ok(())
+}
+
+/// The escape hatch: the identity that a passphrase leads to, for stock age (facts of F3).
+fn export_identity(context: &mut Context, name: &str, out: &Path) -> Result<(), Error> {
+    let label = label(name)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let recipient = find(&checked.vault, &label)?;
+    if recipient.kind != RecipientKind::Passphrase {
+        return Err(Usage::NotPassphrase.into());
+    }
+    let opener = opener_of(context, &opened, recipient)?;
+    let identity = opener.as_ref().unwrap_or_else(|| opened.seen.opener()).identity();
+    write_identity(out, identity, "opens an agevault vault without its passphrase")?;
+    context.out.say(&format!("wrote {}", out.display()));
+    context.out.warn("warning: this file opens the vault without the passphrase, until agevault passwd changes it");
+    Ok(())
+}
+
+/// `None` if the key in use is this recipient's own; else its passphrase is asked for.
+fn opener_of(context: &mut Context, opened: &Opened, recipient: &Recipient) -> Result<Option<Opener>, Error> {
+    if opened.seen.opener().public() == recipient.public {
+        return Ok(None);
+    }
+    let kdf = recipient.kdf.as_ref().ok_or(Usage::NotPassphrase)?;
+    let slot = seal::Slot::parse(&kdf.salt, kdf.m, kdf.t, kdf.p)?;
+    let labels = [recipient.label.as_str().to_owned()];
+    let prompt = keys::Prompt::Vault(opened.place.path(), &labels);
+    let passphrase = keys::Ask::passphrase(&mut context.terminal, &prompt)?;
+    let slow = keys::Ask::slow(&mut context.terminal);
+    let (derived, identity) = slot.recipient(&passphrase)?;
+    drop(slow);
+    if derived.public() != recipient.public {
+        return Err(keys::Error::Wrong(Source::Prompt).into());
+    }
+    Ok(Some(Opener::new(identity)))
+}
+
+/// The recipient of a label.
+pub fn find<'v>(vault: &'v Vault<'_>, label: &Label) -> Result<&'v Recipient, Error> {
+    let found = vault.recipients.iter().find(|have| have.label == *label);
+    found.ok_or_else(|| model::Error::NoEntry(label.as_str().to_owned()).into())
+}

@@ -1,0 +1,130 @@
+//! `list`, `get`, `trust`, `completions`, `man`.
+
+use super::args::{Cli, Get};
+use super::context::Context;
+use super::{Error, Usage};
+use crate::model::{self, Credential, SecretId, Vault};
+use crate::secret::Secret;
+use crate::store::{self, Policy, Trust};
+use clap::CommandFactory;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+/// An id as a person types it.
+///
+/// # Errors
+/// [`Usage::Id`].
+pub fn id(text: &str) -> Result<SecretId, Error> {
+    SecretId::parse_lenient(text).map_err(|error| Usage::Id(error).into())
+}
+
+/// The JSON text of an entry that must be there.
+///
+/// # Errors
+/// [`model::Error::NoEntry`].
+pub fn entry<'v>(vault: &'v Vault<'_>, id: &SecretId) -> Result<&'v RawValue, Error> {
+    vault.get(id).ok_or_else(|| model::Error::NoEntry(id.to_string()).into())
+}
+
+/// The ids, which are not secret.
+pub fn list(context: &mut Context, prefix: &str) -> Result<(), Error> {
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let ids = checked.vault.ids().map(|id| id.to_string()).filter(|id| id.starts_with(prefix));
+    if context.out.json {
+        return context.out.json(&json!({"version": 1, "ids": ids.collect::<Vec<_>>()}));
+    }
+    let mut lines = String::with_capacity(32 * checked.vault.entries());
+    ids.for_each(|id| lines.extend([id.as_str(), "\n"]));
+    context.out.text(&lines)
+}
+
+/// One value.
+pub fn get(context: &mut Context, args: &Get) -> Result<(), Error> {
+    let id = id(&args.id)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let raw = entry(&checked.vault, &id)?;
+    let value = value_of(&id, raw, args.field.as_deref())?;
+    if context.out.json {
+        return context.out.json(&json!({"version": 1, "id": id.to_string(), "value": value.expose()}));
+    }
+    context.out.secret(&value)
+}
+
+/// The value that stands for an entry, or one member of a credential: a string as it is,
+/// anything else as JSON.
+fn value_of(id: &SecretId, raw: &RawValue, field: Option<&str>) -> Result<Secret, Error> {
+    let missing = || model::Error::NoEntry(id.to_string());
+    let raw = if let SecretId::Auth(..) = id {
+        let credential = Credential::parse(&id.to_string(), raw)?;
+        let field = match (field, credential.kind()) {
+            (Some(field), _) => field,
+            (None, Some(kind)) => kind.secret_member().ok_or(Usage::Oauth)?,
+            (None, None) => return Err(missing().into()),
+        };
+        credential.get(field).ok_or_else(missing)?.to_owned()
+    } else if field.is_some() {
+        return Err(missing().into());
+    } else {
+        raw.to_owned()
+    };
+    let text = serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
+    Ok(Secret::new(text))
+}
+
+/// The fingerprint, and what is known of it; remembers it when it is new or given.
+pub fn trust(context: &mut Context) -> Result<(), Error> {
+    let opened = context.open()?;
+    let report = Policy { report_only: true, ..context.policy.clone() };
+    let checked = store::check(&context.local, &opened.place, &opened.seen, &report)?;
+    let known = match &checked.trust {
+        Trust::Known => "known on this host",
+        Trust::Given => "as given with --pin",
+        Trust::Succeeded => "follows from the one known on this host: a recipient was removed elsewhere",
+        Trust::New => "not known on this host",
+        Trust::Misfit => "NOT the one known on this host, or not the one given with --pin",
+    };
+    if context.out.json {
+        let trusted = !matches!(checked.trust, Trust::New | Trust::Misfit);
+        let fingerprint = checked.pin.to_string();
+        context.out.json(&json!({"version": 1, "fingerprint": fingerprint, "trusted": trusted}))?;
+    } else {
+        context.out.line(&checked.pin.to_string())?;
+        context.out.say(known);
+    }
+    match (&checked.trust, &context.policy.pin) {
+        (Trust::Known, _) => return Ok(()),
+        (Trust::Given | Trust::Succeeded, _) => {}
+        // A fingerprint that was given and does not fit is no question at all.
+        (Trust::Misfit, Some(pin)) if !checked.pin.matches(pin) => {
+            return Err(store::Error::NotAuthentic(checked.pin).into());
+        }
+        (Trust::New | Trust::Misfit, _) => {
+            if !context.terminal.present() {
+                return Err(Usage::TrustNeedsPin.into());
+            }
+            context.terminal.confirm("is this the fingerprint that was shown when it was made?")?;
+        }
+    }
+    context.remember(&opened, &checked)?;
+    context.out.say("remembered");
+    Ok(())
+}
+
+/// Completions, from the table of commands.
+pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "agevault", &mut text);
+    super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
+}
+
+/// The manual page, one section per command, from the same table.
+pub fn man() -> Result<(), Error> {
+    let mut text = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    let failed = |error| crate::fsio::Error::Io("write", "the manual page".into(), error);
+    clap_mangen::Man::new(command.clone()).render(&mut text).map_err(failed)?;
+    super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
+}

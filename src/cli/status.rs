@@ -1,0 +1,118 @@
+//! `status`: what is in the vault, how long it lasts, which keys open it.
+
+use super::args::Status;
+use super::context::{Context, agent};
+use super::out::columns;
+use super::{Error, Usage, words};
+use crate::formats::{paste, provider};
+use crate::model::{Recipient, Standing};
+use crate::ops::health::{self, Judged, Question, Verdict};
+use crate::store::{Checked, now};
+use serde_json::{Value, json};
+
+/// Shows, or with `--check` judges.
+pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
+    let warn = paste::parse_duration(&args.warn).map_err(|_| Usage::Duration)?;
+    let question = Question {
+        now: i64::try_from(now().saturating_mul(1000)).unwrap_or(i64::MAX),
+        warn: i64::try_from(warn).unwrap_or(i64::MAX),
+        strict: args.strict,
+        provider: args.provider.as_deref().map(provider::normalise),
+        scope: args.agent.as_deref().map(agent).transpose()?,
+    };
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let judged = health::judge(&checked.vault, &question);
+    let verdict = judged.verdict();
+    if context.out.json {
+        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict))?;
+    } else if !(args.check && context.out.quiet) {
+        print(context, &checked, &judged, &question, opened.place.path(), &opened.seen.opener().public())?;
+    }
+    match (args.check, verdict) {
+        (false, _) | (true, Verdict::Fine) => Ok(()),
+        (true, Verdict::Missing) => Err(Error::Verdict(1)),
+        (true, Verdict::Expiring) => Err(Error::Verdict(2)),
+    }
+}
+
+fn as_json(checked: &Checked<'_>, judged: &Judged, path: &std::path::Path, verdict: Verdict) -> Value {
+    let vault = &checked.vault;
+    let profile = |profile: &health::Profile| {
+        json!({
+            "id": profile.id.to_string(), "provider": profile.provider, "type": profile.kind.map(|kind| kind.word()),
+            "status": profile.standing.word(), "expires": profile.standing.expires(),
+        })
+    };
+    let missing = |missing: &health::Missing| json!({"agent": missing.scope, "provider": missing.provider, "profile": missing.profile});
+    let recipient = |recipient: &Recipient| json!({"label": recipient.label, "kind": recipient.kind.word()});
+    json!({
+        "version": 1,
+        "vault": path.display().to_string(),
+        "fingerprint": checked.pin.to_string(),
+        "generation": vault.generation,
+        "updated": vault.updated,
+        "recipients": vault.recipients.iter().map(recipient).collect::<Vec<_>>(),
+        "profiles": judged.profiles.iter().map(profile).collect::<Vec<_>>(),
+        "missing": judged.missing.iter().map(missing).collect::<Vec<_>>(),
+        "env": vault.env.len(),
+        "config": vault.config.len(),
+        "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
+    })
+}
+
+fn print(
+    context: &Context,
+    checked: &Checked<'_>,
+    judged: &Judged,
+    question: &Question,
+    path: &std::path::Path,
+    used: &str,
+) -> Result<(), Error> {
+    let vault = &checked.vault;
+    let (out, saved) = (context.out, words::time(i64::try_from(vault.updated).unwrap_or_default()));
+    out.line(&format!("vault       {}", path.display()))?;
+    out.line(&format!("saved       {saved}, generation {}", vault.generation))?;
+    out.line(&format!("fingerprint {}", checked.pin))?;
+    for (at, recipient) in vault.recipients.iter().enumerate() {
+        let mark = if recipient.public == used { ", in use" } else { "" };
+        let head = if at == 0 { "opens with " } else { "           " };
+        out.line(&format!("{head} {} ({}{mark})", recipient.label.as_str(), recipient.kind.word()))?;
+    }
+    let (env, config) = (vault.env.len(), vault.config.len());
+    let profiles = judged.profiles.len();
+    out.line(&format!("holds       {profiles} profiles, {env} env entries, {config} config secrets"))?;
+    if !judged.profiles.is_empty() {
+        out.line("")?;
+    }
+    let rows: Vec<Vec<String>> = judged
+        .profiles
+        .iter()
+        .map(|profile| {
+            let kind = profile.kind.map_or("unknown type", |kind| kind.word()).to_owned();
+            vec![
+                profile.id.to_string(),
+                words::plain(&profile.provider),
+                kind,
+                standing(profile.standing, question.now),
+            ]
+        })
+        .collect();
+    columns(&rows).iter().try_for_each(|line| out.line(line))?;
+    for missing in &judged.missing {
+        let (scope, provider) = (&missing.scope, words::plain(&missing.provider));
+        out.line(&format!("{scope}: {provider} has no usable profile in its order"))?;
+    }
+    Ok(())
+}
+
+/// The state of a credential in words, with the time that is left.
+fn standing(standing: Standing, now: i64) -> String {
+    match standing {
+        Standing::Ok(at) | Standing::Expiring(at) => format!("expires in {}", words::span(at.saturating_sub(now))),
+        Standing::Expired(at) => format!("EXPIRED {} ago", words::span(now.saturating_sub(at))),
+        Standing::Missing => "MISSING: no usable secret".to_owned(),
+        Standing::Reference => "reference: its secret is elsewhere".to_owned(),
+        Standing::Static | Standing::Refreshable(_) => standing.word().to_owned(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Values that people bring: where they are read, and what is no value.
+
+use super::context::Context;
+use super::{Error, Usage};
+use crate::fsio;
+use crate::secret::Secret;
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// Why a text is not taken as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Nothing, or only white space.
+    Blank,
+    /// Not UTF-8.
+    NotText,
+    /// Holds a NUL.
+    Nul,
+    /// Cannot stand in a `.env` file so that the gateway reads the same.
+    Dotenv(crate::formats::Misfit),
+    /// The gateway's rule for this kind of credential.
+    Paste(crate::formats::paste::Refused),
+}
+
+/// Reads a value: from `file` if one is named, else hidden from the terminal if standard input
+/// is one, else from standard input. One trailing line break is dropped.
+///
+/// # Errors
+/// Nobody to ask, not text, blank.
+pub fn read(context: &Context, file: Option<&Path>, prompt: &str) -> Result<Secret, Error> {
+    const LIMIT: usize = crate::model::MAX_VALUE;
+    let bytes = match file {
+        Some(path) if path.as_os_str() != "-" => fsio::read_capped(path, LIMIT)?,
+        None if std::io::stdin().is_terminal() => {
+            return check(context.terminal.hidden(prompt)?);
+        }
+        _ => fsio::read_stdin(LIMIT)?,
+    };
+    let text = bytes.text().ok_or(Error::Value(Refused::NotText))?;
+    let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    check(Secret::new(text.to_owned()))
+}
+
+fn check(value: Secret) -> Result<Secret, Error> {
+    let text = value.expose();
+    if text.trim().is_empty() {
+        return Err(Error::Value(Refused::Blank));
+    }
+    if text.contains('\0') {
+        return Err(Error::Value(Refused::Nul));
+    }
+    Ok(value)
+}
+
+/// Refuses values on the command line, where every user of the machine can read them.
+///
+/// # Errors
+/// [`Usage::ValueInArgs`], without the value.
+pub fn none_in_args(values: &[std::ffi::OsString]) -> Result<(), Error> {
+    if values.is_empty() { Ok(()) } else { Err(Usage::ValueInArgs.into()) }
+}

@@ -1,0 +1,138 @@
+//! Every message and every exit code: what happened, and what to do (DESIGN 3).
+//!
+//! Lower case, no full stop, no secret, and nothing that was typed: [`report`] takes out what
+//! a path or a name brings along. The matches have no wildcard arm, so a new kind of failure
+//! does not compile before it has words.
+
+mod key;
+mod name;
+mod refusal;
+mod vault;
+
+pub use name::{plain, span, time};
+pub use refusal::{mangled, note};
+pub use vault::of_store;
+
+use super::Error;
+use serde_json::json;
+
+/// Words for one failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// A stable word for machines.
+    pub token: &'static str,
+    /// The exit code.
+    pub exit: u8,
+    /// What happened.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Words {
+    fn new(token: &'static str, exit: u8, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { token, exit, what: what.into(), hint: hint.into() }
+    }
+}
+
+/// The exit codes of DESIGN 3.
+pub mod exit {
+    /// Unexpected failure.
+    pub const FAILED: u8 = 1;
+    /// Usage.
+    pub const USAGE: u8 = 2;
+    /// No such entry.
+    pub const NO_ENTRY: u8 = 3;
+    /// Cannot unlock.
+    pub const LOCKED: u8 = 4;
+    /// Busy.
+    pub const BUSY: u8 = 5;
+    /// Conflict.
+    pub const CONFLICT: u8 = 6;
+    /// Damaged, or not a vault.
+    pub const DAMAGED: u8 = 7;
+    /// Unsafe permissions or place.
+    pub const UNSAFE: u8 = 8;
+    /// Not authentic, rolled back or forked.
+    pub const NOT_AUTHENTIC: u8 = 9;
+    /// Findings.
+    pub const FINDINGS: u8 = 10;
+    /// Interrupted.
+    pub const INTERRUPTED: u8 = 130;
+    /// `status --check`: usage.
+    pub const CHECK_USAGE: u8 = 64;
+    /// `status --check`: unexpected failure.
+    pub const CHECK_FAILED: u8 = 70;
+}
+
+/// The words for an error of the command line.
+pub fn of(error: &Error) -> Words {
+    match error {
+        Error::Usage(usage) => refusal::usage(*usage),
+        Error::Store(error) => vault::of_store(error),
+        Error::Keys(error) => key::of_keys(error),
+        Error::Gateway(error) => vault::of_gateway(error),
+        Error::Format(error, path) => refusal::format(error, path.as_deref()),
+        Error::Views(error) => vault::of_views(error),
+        Error::Import(error) => refusal::import(error),
+        Error::Value(refused) => refusal::value(*refused),
+        Error::NoVault(path) => Words::new(
+            "no-vault",
+            exit::NO_ENTRY,
+            format!("there is no vault at {}", path.display()),
+            "make one with agevault init, bring one back with agevault restore, or name another with --vault",
+        ),
+        Error::NoHome => Words::new(
+            "no-home",
+            exit::UNSAFE,
+            "HOME is not set",
+            "set HOME, or name everything: --vault, --local-state and -i",
+        ),
+        Error::NoRuntimeDir => Words::new(
+            "no-runtime-dir",
+            exit::UNSAFE,
+            "no directory in memory is known for plaintext",
+            "set AGEVAULT_RUNTIME_DIR to one on a tmpfs, or name a directory",
+        ),
+        Error::Declined => Words::new("declined", exit::FAILED, "nothing was changed", ""),
+        Error::Findings(0) => Words::new("findings", exit::FINDINGS, "there is no backup here", ""),
+        Error::Findings(count) => Words::new(
+            "findings",
+            exit::FINDINGS,
+            format!("{count} of them failed"),
+            "make a new one with agevault backup create",
+        ),
+        Error::Verdict(code) => Words::new("verdict", *code, "", ""),
+        Error::Pipe => Words::new("pipe", 0, "", ""),
+    }
+}
+
+/// Prints an error and gives its exit code; `check` is for `status --check`.
+#[allow(clippy::print_stderr)]
+pub fn report(error: &Error, check: bool) -> u8 {
+    let words = of(error);
+    let (what, hint) = (name::without_typed(&words.what), name::without_typed(&words.hint));
+    if std::env::args_os().any(|argument| argument == "--json") && !what.is_empty() {
+        eprintln!("{}", json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}}));
+    } else if !what.is_empty() {
+        eprintln!("agevault: {what}");
+        if !hint.is_empty() {
+            eprintln!("  {hint}");
+        }
+    }
+    match words.exit {
+        exit::USAGE if check => exit::CHECK_USAGE,
+        exit::FAILED if check && !matches!(error, Error::Verdict(_)) => exit::CHECK_FAILED,
+        code => code,
+    }
+}
+
+/// The last words of a bug: where, and nothing of what.
+#[allow(clippy::print_stderr)]
+pub fn panicked(location: Option<&std::panic::Location<'_>>) {
+    let place = location.map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
+    eprintln!("agevault: internal error at {place}");
+    eprintln!("  nothing was saved by this command; please report the place");
+    // Not the panic's own abort: that would be a signal and perhaps a crash report.
+    std::process::exit(i32::from(exit::FAILED));
+}

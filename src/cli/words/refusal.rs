@@ -1,0 +1,257 @@
+//! Words for what was typed, pasted or to be imported and is not taken.
+
+use super::name::plain;
+use super::{Words, exit};
+use crate::cli::Usage;
+use crate::cli::usage::Kind;
+use crate::cli::value::Refused;
+use crate::formats::{self, Mangle, Misfit, NoteKind, paste};
+use crate::model::IdError;
+use crate::ops::import;
+use std::path::Path;
+
+/// Words for a command line that makes no sense.
+pub fn usage(usage: Usage) -> Words {
+    let (what, hint) = match usage {
+        Usage::Parse(kind) => return parse(kind),
+        Usage::TwoKeys => (
+            "several keys are named to open the vault with".to_owned(),
+            "name an identity, a passphrase file or descriptor, or --prompt; not two of them",
+        ),
+        Usage::Id(error) => (
+            id(error).to_owned(),
+            "an id is auth/AGENT/PROFILE, env/NAME or config/PATH/..., as agevault list shows it",
+        ),
+        Usage::Agent => (
+            "this is no agent id".to_owned(),
+            "an agent id has lower-case letters, digits, - and _, at most 64, and begins with a letter or digit",
+        ),
+        Usage::ValueInArgs => (
+            "a value was given on the command line, where other users and the shell's history see it".to_owned(),
+            "give it on standard input, at the prompt, or with --value-file where there is one; and rotate the one that was typed",
+        ),
+        Usage::Duration => {
+            ("this is no duration".to_owned(), "write 365d, 12h, 30m or 1d12h; a bare number means days")
+        }
+        Usage::Variable(name) => (format!("{name} is set to something that cannot be used"), "unset it or correct it"),
+        Usage::NeedsYes => {
+            ("this needs a yes, and there is nobody to ask".to_owned(), "repeat on a terminal, or with --yes")
+        }
+        Usage::Label => (
+            "this is no label".to_owned(),
+            "a label has 1 to 64 characters, none of them invisible, and no white space at its ends",
+        ),
+        Usage::NoRecipient => (
+            "a vault needs somebody who can open it".to_owned(),
+            "give --generate-identity, -r AGE1..., --passphrase-file FILE, or run this on a terminal",
+        ),
+        Usage::StdinFormat => (
+            "standard input and --format go together, alone".to_owned(),
+            "agevault import - --format auth-profiles, or --format dotenv",
+        ),
+        Usage::OtherWorld => (
+            "an entry cannot move between auth/, env/ and config/".to_owned(),
+            "put the value under the new id with agevault set and remove the old one",
+        ),
+        Usage::SetNewAuth => {
+            return Words::new(
+                "no-entry",
+                exit::NO_ENTRY,
+                "there is no such profile to set",
+                "make one with agevault auth paste-api-key, paste-token or setup-token",
+            );
+        }
+        Usage::Oauth => (
+            "an OAuth credential has no single value".to_owned(),
+            "get one member with --field access or --field refresh; to change it, log in with the gateway and import",
+        ),
+        Usage::WhichPassphrase => (
+            "the vault has several passphrases".to_owned(),
+            "name one by its label: agevault recipients list shows them",
+        ),
+        Usage::NotPassphrase => {
+            ("this recipient is not a passphrase".to_owned(), "agevault recipients list shows which are")
+        }
+        Usage::TrustNeedsPin => {
+            ("there is nobody to compare the fingerprint".to_owned(), "give the one that it must have with --pin")
+        }
+        Usage::RemovesItself => {
+            ("this would remove the key that it uses itself".to_owned(), "run it with a key that stays")
+        }
+        Usage::OptionsWithoutPassphrase => (
+            "options for a new passphrase, but none is added".to_owned(),
+            "write agevault recipients add passphrase --label NAME",
+        ),
+        Usage::Provider => ("no provider is named".to_owned(), "write --provider anthropic, for instance"),
+        Usage::OtherProvider => (
+            "one of the profiles is of another provider".to_owned(),
+            "agevault status shows the provider of each profile",
+        ),
+        Usage::NoProfiles => {
+            ("no profile is named".to_owned(), "name at least one; agevault auth order clear forgets the order")
+        }
+    };
+    Words::new("usage", exit::USAGE, what, hint)
+}
+
+fn parse(kind: Kind) -> Words {
+    let about = |name: Option<&str>| name.map(|name| format!(" {name}")).unwrap_or_default();
+    let what = match kind {
+        Kind::Unknown(near) => {
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            format!("there is no such command, option or argument{near}")
+        }
+        Kind::Missing(name) => {
+            format!("something is missing:{}", name.map_or(" an argument".to_owned(), |name| format!(" {name}")))
+        }
+        Kind::Invalid(name) => {
+            format!("the value{} is not one that it takes", name.map_or(String::new(), |name| format!(" of {name}")))
+        }
+        Kind::Count(name) => format!("the option{} has too many or too few values", about(name)),
+        Kind::Conflict(name) => format!("the option{} cannot stand beside another one here", about(name)),
+        Kind::NoCommand => "a command is missing".to_owned(),
+        Kind::NotText => "something on the command line is not UTF-8".to_owned(),
+    };
+    Words::new("usage", exit::USAGE, what, "agevault --help, and --help after a command, show what there is")
+}
+
+fn id(error: IdError) -> &'static str {
+    match error {
+        IdError::Shape => "this is no id of an entry",
+        IdError::Scope => "the agent in this id is none",
+        IdError::EnvName => "the name in this id is no name of a variable",
+        IdError::Escape => "_x begins an escape in an id, and this is none (_x itself is written _x5f_x)",
+        IdError::TooLong => "a name in this id is longer than 1024 bytes",
+    }
+}
+
+/// Words for a value that is not taken.
+pub fn value(refused: Refused) -> Words {
+    let (what, hint): (&str, &str) = match refused {
+        Refused::Blank => ("there is no value, or only white space", "give it on standard input or at the prompt"),
+        Refused::NotText => ("the value is not UTF-8", "the gateway takes text only"),
+        Refused::Nul => ("the value has a NUL in it", "neither an environment nor a header can carry one"),
+        Refused::Dotenv(why) => (misfit(why), "no .env file could hand it to the gateway unchanged"),
+        Refused::Paste(refused) => return paste(refused),
+    };
+    Words::new("bad-value", exit::USAGE, what, hint)
+}
+
+fn misfit(why: Misfit) -> &'static str {
+    match why {
+        Misfit::Name => "the name cannot be one in this format",
+        Misfit::Nul => "the value has a NUL in it",
+        Misfit::Blank => "the value is only white space",
+        Misfit::Backslash => "the value ends with a backslash and needs quotes",
+        Misfit::Quotes => "the value has every kind of quotes, or quotes beside a carriage return",
+        Misfit::Control => "the value has a control character that the reader drops",
+    }
+}
+
+/// Words for a file of another format.
+pub fn format(error: &formats::Error, path: Option<&Path>) -> Words {
+    use formats::Error;
+    let place = path.map_or_else(|| "the input".to_owned(), |path| path.display().to_string());
+    let damaged =
+        |what: String| Words::new("bad-input", exit::DAMAGED, format!("{place}: {what}"), "nothing was changed");
+    match error {
+        Error::NotText => damaged("not UTF-8".to_owned()),
+        Error::Syntax { line, column } => damaged(format!("wrong syntax at line {line}, column {column}")),
+        Error::Duplicate { line, column } => {
+            damaged(format!("the same name twice in one object, at line {line}, column {column}"))
+        }
+        Error::Nul { line, column } => damaged(format!("a NUL at line {line}, column {column}")),
+        Error::Bound(what, bound) => damaged(format!("{what} is beyond the bound of {bound}")),
+        Error::Shape(what) => damaged(format!("not the kind of file that its name says: {what}")),
+        Error::Unrepresentable { name, why } => Words::new(
+            "unrepresentable",
+            exit::CONFLICT,
+            format!("this format cannot carry {}: {}", plain(name), misfit(*why)),
+            "choose another format, or replace the value",
+        ),
+    }
+}
+
+/// Words for an import that was not done.
+pub fn import(error: &import::Error) -> Words {
+    use import::Error;
+    let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    match error {
+        Error::Format(error, path) => format(error, Some(path)),
+        Error::Model(error) => super::vault::of_model(error),
+        Error::Conflict(ids) => Words::new(
+            "conflict",
+            exit::CONFLICT,
+            format!("the vault has another value for: {}", names(ids)),
+            "nothing was changed; choose with --on-conflict keep or --on-conflict replace",
+        ),
+        Error::Unrepresentable(ids) => Words::new(
+            "unrepresentable",
+            exit::CONFLICT,
+            format!("values that no .env file could carry back: {}", names(ids)),
+            "nothing was changed; remove them from the file, or rewrite their values",
+        ),
+    }
+}
+
+fn paste(refused: paste::Refused) -> Words {
+    use paste::Refused as Why;
+    let (what, hint) = match refused {
+        Why::Required => ("there is no value, or only white space", "give it on standard input or at the prompt"),
+        Why::TooLong => ("the value is longer than the gateway takes", "at most 1 MiB"),
+        Why::SetupPrefix => (
+            "an Anthropic token begins with sk-ant-oat01-, and this one does not",
+            "paste what claude setup-token prints; an API key goes in with agevault auth paste-api-key",
+        ),
+        Why::SetupShort => ("the token looks too short", "paste the full setup-token"),
+        Why::ApiKeyAsToken => {
+            ("this looks like an OpenAI API key", "put it with agevault auth paste-api-key --provider openai")
+        }
+        Why::TokenAsApiKey => (
+            "this looks like a token or OAuth material, not an OpenAI API key",
+            "put a token with agevault auth paste-token --provider openai",
+        ),
+        Why::NotAnApiKey => ("this does not look like an OpenAI API key", "OpenAI's keys begin with sk-"),
+        Why::Command => ("this is a command line, not a key", "paste the key itself"),
+        Why::Reserved => {
+            ("profile ids of the form personal:UUID:UUID are the gateway's own", "choose another with --profile-id")
+        }
+        Why::EmptyDuration | Why::Duration => return usage(Usage::Duration),
+        Why::ExpiryRange => {
+            ("this expiry is not after now, or after the end of the calendar", "write 365d, 12h, 30m or 1d12h")
+        }
+    };
+    Words::new("bad-value", exit::USAGE, what, hint)
+}
+
+/// Words for what an import leaves out or finds remarkable.
+pub fn note(note: NoteKind) -> &'static str {
+    match note {
+        NoteKind::Reference => "a reference, there is no secret to take",
+        NoteKind::EnvReference => "names an environment variable, there is no secret to take",
+        NoteKind::Shadowed => "left out, the gateway uses something else before it",
+        NoteKind::Elsewhere => {
+            "its tokens lie in a sidecar file of the gateway (oauthRef); run the gateway's doctor first, then import again"
+        }
+        NoteKind::NoSecret => "holds neither a secret nor a reference",
+        NoteKind::Marker => "a word of the gateway that says no key is needed, not a secret",
+        NoteKind::NotAText => "left out, not a text",
+        NoteKind::NotAnObject => "left out as the gateway does, not an object",
+        NoteKind::UnknownType => "left out as the gateway does, of no known type",
+        NoteKind::NoProvider => "left out as the gateway does, it names no provider",
+        NoteKind::NotAName | NoteKind::NotANameAt(_) => "left out, its name is not one that can be used",
+        NoteKind::Blank => "left out, it is empty",
+        NoteKind::Mangled(what) => mangled(what),
+        NoteKind::Include => "includes another file, which was not followed; import that one by name",
+    }
+}
+
+/// What the gateway would do to a value before it uses it as a key.
+pub fn mangled(what: Mangle) -> &'static str {
+    match what {
+        Mangle::LineBreak => "has line breaks, which the gateway drops where it uses it as a key",
+        Mangle::NotLatin1 => "has characters beyond U+00FF, which the gateway drops where it uses it as a key",
+        Mangle::Control => "has control characters, which newer gateways drop where they use it as a key",
+        Mangle::Edges => "has white space at its ends, which the gateway drops",
+    }
+}

@@ -1,0 +1,277 @@
+//! Words for the vault file, its document, files in general, and views.
+
+use super::name::plain;
+use super::{Words, exit};
+use crate::{fsio, gateway, model, seal, store, views};
+
+/// Words for the vault file.
+pub fn of_store(error: &store::Error) -> Words {
+    use store::Error;
+    let authentic = |token, what: String, hint: &str| Words::new(token, exit::NOT_AUTHENTIC, what, hint);
+    match error {
+        Error::File(error) => of_file(error),
+        Error::Seal(error) => of_seal(error),
+        Error::Model(error) => of_model(error),
+        Error::NotAuthentic(pin) => authentic(
+            "not-authentic",
+            format!("this is not the vault that is known here: its fingerprint is {pin}"),
+            "somebody may have replaced the file; restore a backup, or if you replaced it yourself: agevault trust",
+        ),
+        Error::Unknown(pin) => authentic(
+            "unknown-vault",
+            format!("this vault was never used on this host: its fingerprint is {pin}"),
+            "compare it with the one shown when it was made, then agevault trust, or give it with --pin",
+        ),
+        Error::RolledBack => authentic(
+            "rolled-back",
+            "the vault file is older than the last one seen here".to_owned(),
+            "bring the newer file back; or, if the old state is what you want, repeat with --accept-rollback",
+        ),
+        Error::Forked => authentic(
+            "forked",
+            "the vault file was saved by another host from an older state than the last one seen here".to_owned(),
+            "compare both files (agevault history list); then repeat with --accept-rollback to go on from this one",
+        ),
+        Error::Unreadable(names) => Words::new(
+            "unreadable-generations",
+            exit::CONFLICT,
+            format!("{} kept generations do not open with the key at hand: {}", names.len(), names.join(", ")),
+            "run this with a key that opens them, or give them up with --drop-unreadable",
+        ),
+        Error::NoGeneration(number) => Words::new(
+            "no-generation",
+            exit::NO_ENTRY,
+            format!("no generation {number} was kept"),
+            "agevault history list shows those that were",
+        ),
+        Error::Random => {
+            Words::new("no-randomness", exit::FAILED, "the system gave no random bytes", "nothing was changed")
+        }
+    }
+}
+
+/// Words for sealed bytes and keys.
+pub fn of_seal(error: &seal::Error) -> Words {
+    use seal::Error;
+    let damaged = |token, what: String, hint: &str| Words::new(token, exit::DAMAGED, what, hint);
+    match error {
+        Error::NotAge => damaged(
+            "not-a-vault",
+            "this is not a vault file".to_owned(),
+            "a vault is a binary age file; name another with --vault",
+        ),
+        Error::Bound(what, bound) => damaged(
+            "bound",
+            format!("{what} is beyond the bound of {bound}"),
+            "nothing that agevault writes comes near it",
+        ),
+        Error::Damaged => damaged(
+            "damaged",
+            "the vault file is damaged".to_owned(),
+            "nothing was changed; restore a kept generation or a backup with agevault restore",
+        ),
+        Error::NoMatch | Error::NoSlot => Words::new(
+            "wrong-key",
+            exit::LOCKED,
+            "the key at hand does not open it",
+            "agevault recipients list, run with a key that opens it, shows which ones do",
+        ),
+        Error::Memory(mib) => Words::new(
+            "memory",
+            exit::LOCKED,
+            format!("this passphrase needs {mib} MiB of memory, which this machine does not have"),
+            "open with another recipient, or give the process more memory",
+        ),
+        Error::BadIdentity(line, what) => Words::new(
+            "bad-identity",
+            exit::LOCKED,
+            format!("line {line} of the key file is {what}"),
+            "nothing was changed",
+        ),
+        Error::BadRecipient => Words::new(
+            "bad-recipient",
+            exit::USAGE,
+            "this is no recipient that can be used here",
+            "a recipient begins with age1, as age-keygen -y prints it; SSH keys and plugins are not supported yet",
+        ),
+        Error::Failed(what) => Words::new("failed", exit::FAILED, format!("{what} failed"), "nothing was changed"),
+    }
+}
+
+/// Words for the document.
+pub fn of_model(error: &model::Error) -> Words {
+    use model::Error;
+    let conflict = |token, what: String, hint: &str| Words::new(token, exit::CONFLICT, what, hint);
+    match error {
+        Error::Malformed { line, column } => Words::new(
+            "malformed",
+            exit::DAMAGED,
+            format!("the content of the vault is malformed at line {line}, column {column}"),
+            "restore a kept generation or a backup with agevault restore",
+        ),
+        Error::Bound(what, bound) => {
+            Words::new("bound", exit::DAMAGED, format!("{what} is beyond the bound of {bound}"), "nothing was changed")
+        }
+        Error::Newer => {
+            Words::new("newer", exit::DAMAGED, "written by a newer agevault", "update agevault on this host")
+        }
+        Error::Duplicate(name) => Words::new(
+            "duplicate",
+            exit::DAMAGED,
+            format!("{} has the same member twice", plain(name)),
+            "replace the entry, or restore a kept generation",
+        ),
+        Error::NoEntry(_) => Words::new(
+            "no-entry",
+            exit::NO_ENTRY,
+            "there is no such entry",
+            "agevault list and agevault recipients list show the names",
+        ),
+        Error::Taken(name) => {
+            conflict("taken", format!("{} is there already", plain(name)), "choose another name, or remove it first")
+        }
+        Error::Conflict(name) => conflict(
+            "conflict",
+            format!("somebody else changed {} meanwhile", plain(name)),
+            "nothing was changed; look at it and repeat",
+        ),
+        Error::LastRecipient => conflict(
+            "last-recipient",
+            "no other recipient has ever opened this vault here".to_owned(),
+            "open it once with another one and save something, or add one with recipients add, then repeat",
+        ),
+        Error::Costs => conflict(
+            "costs",
+            "together the passphrases would cost too much to try".to_owned(),
+            "choose less memory with --kdf-memory",
+        ),
+    }
+}
+
+/// Words for files.
+pub fn of_file(error: &fsio::Error) -> Words {
+    use fsio::Error;
+    let place = |token, what: String, hint: &str| Words::new(token, exit::UNSAFE, what, hint);
+    match error {
+        Error::NotFound(path) => {
+            Words::new("not-found", exit::NO_ENTRY, format!("there is nothing at {}", path.display()), "check the path")
+        }
+        Error::Exists(path) => Words::new(
+            "exists",
+            exit::CONFLICT,
+            format!("there is something at {} already", path.display()),
+            "it is not overwritten; choose another place or move it away",
+        ),
+        Error::Kind(path) => place(
+            "wrong-kind",
+            format!("{} is not the kind of file that is needed", path.display()),
+            "a regular file, or a directory where one is asked for",
+        ),
+        Error::Owner(path, uid) => place(
+            "owner",
+            format!("{} belongs to user id {uid}", path.display()),
+            &format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
+        ),
+        Error::Mode(path, mode) => place(
+            "mode",
+            format!("{} can be reached by others (mode {:04o})", path.display(), mode & 0o7777),
+            "chmod go-rwx takes their permissions away",
+        ),
+        Error::Link(path) => {
+            place("link", format!("{} is a link, or has several names", path.display()), "name the file itself")
+        }
+        Error::TooLarge(path, limit) => Words::new(
+            "too-large",
+            exit::DAMAGED,
+            format!("{} is larger than {limit} bytes", path.display()),
+            "nothing was changed",
+        ),
+        Error::Busy(path) => Words::new(
+            "busy",
+            exit::BUSY,
+            format!("another command keeps {}", path.display()),
+            "repeat when it is done, or wait longer with --lock-timeout",
+        ),
+        Error::ReadBack(path) => Words::new(
+            "read-back",
+            exit::FAILED,
+            format!("the disk gave back other bytes than were written beside {}", path.display()),
+            "the old file is still in place; check the disk",
+        ),
+        Error::Io(tried, path, error) => Words::new(
+            "io",
+            exit::FAILED,
+            format!("cannot {tried} {}: {}", path.display(), error.kind()),
+            "the old file, if there was one, is still in place",
+        ),
+    }
+}
+
+/// Words for the gateway's state directory.
+pub fn of_gateway(error: &gateway::Error) -> Words {
+    use gateway::Error;
+    match error {
+        Error::File(error) => of_file(error),
+        Error::NoHome => super::of(&super::Error::NoHome),
+        Error::Empty(path) => Words::new(
+            "nothing-to-import",
+            exit::NO_ENTRY,
+            format!("nothing at {} holds credentials", path.display()),
+            "name a state directory, or files called auth-profiles.json, auth.json, oauth.json, .env or openclaw.json",
+        ),
+    }
+}
+
+/// Words for views.
+pub fn of_views(error: &views::Error) -> Words {
+    use views::Error;
+    let place = |token, what: String, hint: &str| Words::new(token, exit::UNSAFE, what, hint);
+    let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    match error {
+        Error::File(error) => of_file(error),
+        Error::Model(error) => of_model(error),
+        Error::Format(error) => super::refusal::format(error, None),
+        Error::Changed(changed) => Words::new(
+            "changed",
+            exit::CONFLICT,
+            format!("the gateway changed what was exported: {}", names(changed)),
+            "nothing was touched; take it back with agevault import, or give it up with --discard",
+        ),
+        Error::NotOurs(paths) => {
+            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            Words::new(
+                "not-ours",
+                exit::CONFLICT,
+                format!("not written by agevault, and it holds more than the vault: {}", paths.join(", ")),
+                "take it into the vault with agevault import first, or give it up with --discard",
+            )
+        }
+        Error::OnDisk(path) => place(
+            "on-disk",
+            format!("{} is not in memory", path.display()),
+            "plaintext stays on a disk even when it is removed; choose a place on a tmpfs, or insist with --on-disk",
+        ),
+        Error::HoldsStore(path) => place(
+            "holds-store",
+            format!("the gateway here keeps its credentials in {}", path.display()),
+            "it would ignore the files, or import them into its database as plaintext; insist with --force",
+        ),
+        Error::Unrepresentable(name) => Words::new(
+            "unrepresentable",
+            exit::CONFLICT,
+            format!("no .env file can hold the value of env/{}", plain(name)),
+            "replace the value with agevault set, or leave env out with --only auth-profiles",
+        ),
+        Error::NoAgent(_) => Words::new(
+            "no-entry",
+            exit::NO_ENTRY,
+            "the vault has nothing for this agent",
+            "agevault list auth/ shows the agents",
+        ),
+        Error::Record(path) => place(
+            "bad-record",
+            format!("the local record {} cannot be read", path.display()),
+            "move it away; what was exported before is then no longer known here",
+        ),
+    }
+}
