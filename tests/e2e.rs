@@ -1,0 +1,17 @@
+//! The promises that need programs of others: a real gateway, its dotenv, stock age tools.
+//! A test whose program is missing fails and names `tests/run`, which installs it.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
+
+#[path = "e2e/dotenv.rs"]
+mod dotenv;
+#[path = "e2e/gateway.rs"]
+mod gateway;
+#[path = "e2e/place.rs"]
+mod place;
+#[path = "e2e/stock_age.rs"]
+mod stock_age;
+#[path = "e2e/tools.rs"]
+mod tools;
+#[path = "e2e/vault.rs"]
+mod vault;

