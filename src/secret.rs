@@ -1,7 +1,8 @@
 //! Secret types. They have one exit, `expose`, no `Display`, `Clone` or `Serialize`, and a
-//! `Debug` that says nothing. Both are built on `secrecy` and wiped when dropped.
+//! `Debug` that says nothing. Both are wiped when dropped.
 
-use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
+use crate::harden;
+use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 
 /// A secret text: the value of a key, a token, an env entry, a passphrase.
@@ -26,17 +27,20 @@ impl fmt::Debug for Secret {
 }
 
 /// A buffer of secret bytes: a payload, a view, input that was read.
-pub struct SecretBuf(SecretBox<Vec<u8>>);
+///
+/// Not a `SecretBox`: that one overwrites byte by byte, which for megabytes takes longer than
+/// decrypting them.
+pub struct SecretBuf(Vec<u8>);
 
 impl SecretBuf {
-    /// Takes the bytes over; the whole capacity is wiped when dropped.
+    /// Takes the bytes over; they are wiped when dropped.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(SecretBox::new(Box::new(bytes)))
+        Self(bytes)
     }
 
     /// The one way out.
     pub fn expose(&self) -> &[u8] {
-        self.0.expose_secret()
+        &self.0
     }
 
     /// The same as text, if it is UTF-8.
@@ -46,12 +50,13 @@ impl SecretBuf {
 
     /// The bytes themselves, for what turned out to be no secret, such as a sealed file.
     pub fn into_vec(mut self) -> Vec<u8> {
-        std::mem::take(self.0.expose_secret_mut())
+        std::mem::take(&mut self.0)
     }
+}
 
-    /// Shortens in place; the rest is wiped with the buffer.
-    pub fn truncate(&mut self, len: usize) {
-        self.0.expose_secret_mut().truncate(len);
+impl Drop for SecretBuf {
+    fn drop(&mut self) {
+        harden::wipe(&mut self.0);
     }
 }
 

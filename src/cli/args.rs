@@ -116,8 +116,8 @@ pub enum Command {
     History(History),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of one command
+    Man { command: Option<String> },
 }
 
 /// Where a new passphrase comes from.

@@ -76,11 +76,11 @@ fn secret_of(id: &SecretId, raw: &RawValue) -> Result<Option<Secret>, Error> {
 
 /// The other entries that hold the same secret.
 fn others_with(vault: &Vault<'_>, id: &SecretId, secret: &Secret) -> Vec<SecretId> {
-    let needle = secret.expose().as_bytes();
+    let needle = memchr::memmem::Finder::new(secret.expose());
     let holds = |other: &SecretId| {
         let Some(raw) = vault.get(other).filter(|_| other != id) else { return false };
         // Only a text with an escape in it can hold the secret without showing it.
-        let may = raw.get().contains('\\') || memchr::memmem::find(raw.get().as_bytes(), needle).is_some();
+        let may = raw.get().contains('\\') || needle.find(raw.get().as_bytes()).is_some();
         let held = if may { secret_of(other, raw).ok().flatten() } else { None };
         held.is_some_and(|held| held.expose() == secret.expose())
     };

@@ -28,6 +28,9 @@ use context::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub use usage::Kind as ParseKind;
+pub use value::Refused as RefusedValue;
+
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub enum Error {
@@ -189,7 +192,7 @@ fn parse_and_run() -> Result<(), (Error, bool)> {
 fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Completions { shell } => return show::completions(shell),
-        Command::Man => return show::man(),
+        Command::Man { command } => return show::man(command.as_deref()),
         _ => {}
     }
     let mut context = Context::new(cli.globals)?;
@@ -219,6 +222,6 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Restore(args) => restore::run(context, &args),
         Command::History(History::List) => restore::history(context),
         Command::History(History::Show { generation }) => restore::show(context, generation),
-        Command::Completions { .. } | Command::Man => Ok(()),
+        Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use crate::store::{self, Policy, Trust};
 use clap::CommandFactory;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::fmt::Write;
 
 /// An id as a person types it.
 ///
@@ -30,12 +31,19 @@ pub fn entry<'v>(vault: &'v Vault<'_>, id: &SecretId) -> Result<&'v RawValue, Er
 pub fn list(context: &mut Context, prefix: &str) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    let ids = checked.vault.ids().map(|id| id.to_string()).filter(|id| id.starts_with(prefix));
     if context.out.json {
+        let ids = checked.vault.ids().map(|id| id.to_string()).filter(|id| id.starts_with(prefix));
         return context.out.json(&json!({"version": 1, "ids": ids.collect::<Vec<_>>()}));
     }
-    let mut lines = String::with_capacity(32 * checked.vault.entries());
-    ids.for_each(|id| lines.extend([id.as_str(), "\n"]));
+    let mut lines = String::with_capacity(64 * checked.vault.entries());
+    for id in checked.vault.ids() {
+        let start = lines.len();
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "{id}");
+        if !lines.get(start..).is_some_and(|line| line.starts_with(prefix)) {
+            lines.truncate(start);
+        }
+    }
     context.out.text(&lines)
 }
 
@@ -119,12 +127,17 @@ pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
     super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
 }
 
-/// The manual page, one section per command, from the same table.
-pub fn man() -> Result<(), Error> {
-    let mut text = Vec::new();
+/// A manual page from the same table: of the whole, or of one command.
+pub fn man(name: Option<&str>) -> Result<(), Error> {
     let mut command = Cli::command();
     command.build();
+    let page = match name {
+        None => Some(&command),
+        Some(name) => command.find_subcommand(name),
+    };
+    let page = page.ok_or(Usage::Parse(super::usage::Kind::Unknown(None)))?;
+    let mut text = Vec::new();
     let failed = |error| crate::fsio::Error::Io("write", "the manual page".into(), error);
-    clap_mangen::Man::new(command.clone()).render(&mut text).map_err(failed)?;
+    clap_mangen::Man::new(page.clone()).render(&mut text).map_err(failed)?;
     super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
 }

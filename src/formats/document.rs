@@ -29,7 +29,9 @@ pub fn render(vault: &Vault<'_>, only: Option<&Scope>) -> Result<SecretBuf, Erro
     let auth = scopes.map(|(name, scope)| (name.as_str(), Entries { profiles: &scope.profiles, order: &scope.order }));
     let document = Document { version: 1, auth: auth.collect(), env: &vault.env, config: &vault.config };
     // Compact: this one is for programs, and may be megabytes.
-    let mut text = Vec::new();
+    let size = |map: &RawMap<'_>| map.iter().map(|(name, value)| name.len() + value.get().len() + 8).sum::<usize>();
+    let auth_size: usize = vault.scopes.values().map(|scope| size(&scope.profiles) + 256).sum();
+    let mut text = Vec::with_capacity(auth_size + size(&vault.env) + size(&vault.config) + 256);
     let written = serde_json::to_writer(&mut text, &document);
     text.push(b'\n');
     let text = SecretBuf::new(text);

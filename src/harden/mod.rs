@@ -9,7 +9,7 @@ mod locked;
 mod memory;
 mod process;
 
-pub use alloc::WipingAllocator;
+pub use alloc::{WipingAllocator, wipe};
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
 pub use process::{protect_process, take_descriptor};

@@ -2,7 +2,8 @@
 
 use super::recipient::{add, position};
 use super::{
-    Credential, Error, Label, LazyMap, MAX_NAME, MAX_VALUE, Meta, RawMap, Recipient, Scope, ScopeEntries, SecretId, Vault,
+    Credential, Error, Label, LazyMap, MAX_NAME, MAX_VALUE, Meta, RawMap, Recipient, Scope, ScopeEntries, SecretId,
+    Vault,
 };
 use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};

@@ -1,6 +1,4 @@
-//! The bounds of DESIGN F7, checked before the document is parsed.
-
-use super::Error;
+//! The bounds of DESIGN F7.
 
 /// Largest payload, in bytes: the file's bound.
 pub const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
@@ -13,37 +11,33 @@ pub const MAX_NAME: usize = 1024;
 /// Longest value, in bytes of its JSON text.
 pub const MAX_VALUE: usize = 1024 * 1024;
 
-/// Refuses text nested deeper than [`MAX_DEPTH`] without parsing it: `serde_json` skips
-/// values that nobody asked for without counting their depth.
-pub(super) fn check_depth(text: &str) -> Result<(), Error> {
+/// How deep the values of our own maps may be: profiles, the deepest, lie four levels down.
+const MAX_LEAF_DEPTH: usize = MAX_DEPTH - 4;
+
+/// Whether a value of one of our maps is nested too deep. `serde_json` skips values that
+/// nobody asked for without counting.
+pub(super) fn is_too_deep(value: &str) -> bool {
     let mut depth = 0_usize;
-    let mut rest = text.as_bytes();
+    let mut rest = value.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         match byte {
             b'"' => rest = after_string(rest),
             b'{' | b'[' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(Error::Bound("nesting depth", MAX_DEPTH));
+                if depth > MAX_LEAF_DEPTH {
+                    return true;
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    Ok(())
+    false
 }
 
 /// What follows the closing quote; nothing if there is none, which the parser will report.
 fn after_string(mut rest: &[u8]) -> &[u8] {
-    // Most strings are names of a few bytes, for which a call costs more than the search.
-    const SHORT: usize = 16;
-    if let Some(at) = rest.iter().take(SHORT).position(|byte| matches!(byte, b'"' | b'\\'))
-        && rest.get(at) == Some(&b'"')
-    {
-        return rest.get(at + 1..).unwrap_or_default();
-    }
     while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
         let escaped = rest.get(at) == Some(&b'\\');
         rest = rest.get(at + 1 + usize::from(escaped)..).unwrap_or_default();
@@ -60,11 +54,11 @@ mod tests {
 
     #[test]
     fn depth_counts_brackets_outside_strings_only() {
-        assert_eq!(check_depth(&"[".repeat(MAX_DEPTH)), Ok(()));
-        assert!(check_depth(&"[".repeat(MAX_DEPTH + 1)).is_err());
-        assert_eq!(check_depth(&format!("\"{}\"", "[".repeat(99))), Ok(()));
-        assert_eq!(check_depth(r#"{"a\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[":1}"#), Ok(()));
-        assert!(check_depth(&format!(r#"{{"a\\":{}"#, "[".repeat(MAX_DEPTH))).is_err());
-        assert_eq!(check_depth(&"[]".repeat(1000)), Ok(()));
+        assert!(!is_too_deep(&"[".repeat(MAX_LEAF_DEPTH)));
+        assert!(is_too_deep(&"[".repeat(MAX_LEAF_DEPTH + 1)));
+        assert!(!is_too_deep(&format!("\"{}\"", "[".repeat(99))));
+        assert!(!is_too_deep(r#"{"a\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[":1}"#));
+        assert!(is_too_deep(&format!(r#"{{"a\\":{}"#, "[".repeat(MAX_LEAF_DEPTH))));
+        assert!(!is_too_deep(&"[]".repeat(1000)));
     }
 }

@@ -1,6 +1,7 @@
 //! The document's JSON, both ways: members in strictly increasing order, unknown ones kept
 //! (DESIGN F5, F7).
 
+use super::check::is_too_deep;
 use super::raw::Name;
 use super::vault::{SCHEMA, ScopeEntries, Vault};
 use super::{Error, LazyMap, RawMap};
@@ -70,6 +71,9 @@ impl<'de> Visitor<'de> for Members {
                 "keys" => keys = Some(members.next_value()?),
                 _ => {
                     let value: &'de RawValue = members.next_value()?;
+                    if is_too_deep(value.get()) {
+                        return Err(A::Error::custom("too deep"));
+                    }
                     other.push(name.0.clone(), Cow::Borrowed(value));
                 }
             }
@@ -130,6 +134,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for ScopeEntries<'a> {
                         "order" => scope.order = members.next_value::<Ordered<Vec<String>>>()?.0,
                         _ => {
                             let value: &'de RawValue = members.next_value()?;
+                            if is_too_deep(value.get()) {
+                                return Err(A::Error::custom("too deep"));
+                            }
                             scope.other.push(name.0.clone(), Cow::Borrowed(value));
                         }
                     }

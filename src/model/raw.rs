@@ -1,5 +1,6 @@
 //! A map whose values are slices of the text it was read from.
 
+use super::check::is_too_deep;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -149,8 +150,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawMap<'a> {
                 let mut map = RawMap::default();
                 while let Some(Name(name)) = entries.next_key()? {
                     let value: &'de RawValue = entries.next_value()?;
-                    if name.len() > super::MAX_NAME || value.get().len() > super::MAX_VALUE {
+                    let text = value.get();
+                    if name.len() > super::MAX_NAME || text.len() > super::MAX_VALUE {
                         return Err(A::Error::custom("too long"));
+                    }
+                    if !text.starts_with('"') && is_too_deep(text) {
+                        return Err(A::Error::custom("too deep"));
                     }
                     if !map.push(name, Cow::Borrowed(value)) {
                         return Err(A::Error::custom("not in order"));

@@ -1,6 +1,6 @@
 //! The document: reading it borrowed, writing it canonical (DESIGN F5, F7).
 
-use super::check::{MAX_ENTRIES, check_depth};
+use super::check::MAX_ENTRIES;
 use super::codec::{Members, newer_or_malformed};
 use super::{Error, LazyMap, RawMap, Recipient, SecretId};
 use crate::secret::{Secret, SecretBuf};
@@ -117,7 +117,6 @@ impl<'a> Vault<'a> {
     /// # Errors
     /// [`Error::Malformed`], [`Error::Bound`], [`Error::Newer`].
     pub fn parse(text: &'a str) -> Result<Self, Error> {
-        check_depth(text)?;
         let mut reader = serde_json::Deserializer::from_str(text);
         let vault = reader.deserialize_map(Members).map_err(|error| newer_or_malformed(text, &error))?;
         reader.end()?;

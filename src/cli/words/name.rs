@@ -22,7 +22,8 @@ pub fn span(milliseconds: i64) -> String {
         ..120 => (seconds, "s"),
         120..7_200 => (seconds / 60, "min"),
         7_200..172_800 => (seconds / 3600, "h"),
-        _ => (seconds / 86_400, "d"),
+        172_800..63_115_200 => (seconds / 86_400, "d"),
+        _ => (seconds / 31_557_600, "y"),
     };
     format!("{amount} {unit}")
 }
@@ -79,9 +80,14 @@ mod tests {
 
     #[test]
     fn spans_are_told_in_one_unit() {
-        for (milliseconds, text) in
-            [(0, "0 s"), (119_999, "119 s"), (120_000, "2 min"), (7_200_000, "2 h"), (172_800_000, "2 d")]
-        {
+        for (milliseconds, text) in [
+            (0, "0 s"),
+            (119_999, "119 s"),
+            (120_000, "2 min"),
+            (7_200_000, "2 h"),
+            (172_800_000, "2 d"),
+            (63_115_200_000, "2 y"),
+        ] {
             assert_eq!(span(milliseconds), text);
         }
     }
