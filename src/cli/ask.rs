@@ -1,6 +1,7 @@
 //! Asking a person at `/dev/tty`, whatever standard input is.
 
 use super::{Error, Usage};
+use crate::harden;
 use crate::keys::{self, Prompt};
 use crate::seal::{Passphrase, Refused};
 use crate::secret::{Secret, SecretBuf};
@@ -50,7 +51,7 @@ impl Terminal {
         if !self.allowed {
             return Err(keys::Error::NoTerminal);
         }
-        match rpassword::prompt_password(format!("{prompt}: ")) {
+        match harden::without_interrupt(|| rpassword::prompt_password(format!("{prompt}: "))) {
             Ok(typed) => Ok(Secret::new(typed)),
             Err(error) => Err(match error.kind() {
                 io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => keys::Error::Interrupted,

@@ -5,9 +5,12 @@ use super::context::{Context, agent};
 use super::value::{self, Refused};
 use super::{Error, Usage};
 use crate::formats::{paste, provider};
-use crate::model::{Change, Credential, Kind, Op, Scope, SecretId};
+use crate::model::{self, Change, Credential, Kind, Op, Scope, SecretId};
 use crate::secret::Secret;
 use crate::store::now;
+
+/// The one provider that has setup-tokens.
+const SETUP_PROVIDER: &str = "anthropic";
 
 /// What one verb puts where.
 struct Wanted<'a> {
@@ -33,9 +36,13 @@ pub fn run(context: &mut Context, args: &Auth) -> Result<(), Error> {
         }
         Auth::SetupToken(args) => {
             value::none_in_args(&args.value)?;
+            let provider = provider::normalise(&args.provider);
+            if provider != SETUP_PROVIDER {
+                return Err(Usage::NoSetupToken.into());
+            }
             let wanted = Wanted {
                 kind: Kind::Token,
-                provider: provider::normalise(&args.provider),
+                provider,
                 scope: agent(&args.agent)?,
                 profile: paste::setup_profile_id(args.profile_id.as_deref()),
                 expires_in: args.expires_in.as_deref(),
@@ -83,15 +90,22 @@ fn put(
     let pasted = value::read(context, None, wanted.prompt)?;
     let value = check(wanted, &pasted).map_err(refused)?;
     let old = checked.vault.get(&id);
-    let mut credential = match old.map(|raw| Credential::parse(&id.to_string(), raw)).transpose()? {
-        // An API key keeps what else is known of it; a token replaces the whole, as the gateway's does.
-        Some(old) if wanted.kind == Kind::ApiKey && old.kind() == Some(Kind::ApiKey) => old,
+    let old_credential = old.map(|raw| Credential::parse(&id.to_string(), raw)).transpose()?;
+    let mut credential = match old_credential {
+        // An API key keeps what else is known of it, and never takes the place of another sign-in; a token
+        // replaces the whole. Both as the gateway's.
+        Some(old) if wanted.kind == Kind::ApiKey => {
+            let same = old.kind() == Some(Kind::ApiKey) && provider::same(&old.provider(), &wanted.provider);
+            if !same || old.get("keyRef").is_some() {
+                return Err(model::Error::Taken(id.to_string()).into());
+            }
+            old
+        }
         _ => Credential::new(wanted.kind, &wanted.provider),
     };
     if let Some(member) = wanted.kind.secret_member() {
         credential.put("provider", &wanted.provider);
         credential.put(member, &value.expose());
-        credential.remove(&format!("{member}Ref"));
     }
     if let Some(expires) = expires {
         credential.put("expires", &expires);

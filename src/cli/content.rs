@@ -6,8 +6,9 @@ use super::show::{entry, id};
 use super::value::{self, Refused};
 use super::{Error, Usage, words};
 use crate::formats::{self, dotenv};
-use crate::model::{Change, Credential, Op, SecretId, Vault};
+use crate::model::{Change, Credential, MAX_VALUE, Op, SecretId, Standing, Vault, standing};
 use crate::secret::Secret;
+use crate::store::now;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Puts one value.
@@ -23,6 +24,9 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
         return Err(Usage::SetNewAuth.into());
     }
     let value = value::read(context, args.value_file.as_deref(), "value")?;
+    if value.expose().len() > MAX_VALUE {
+        return Err(Usage::TooLong.into());
+    }
     accept(&id, &value)?;
     if let SecretId::Config(segments) = &id {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -43,8 +47,14 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
         }
     }
     let verb = if vault.get(&id).is_some() { "replaced" } else { "added" };
+    let expired = is_expired(vault, &id);
     context.save(&opened, checked, change)?;
     context.out.say(&format!("{verb} {id}"));
+    if expired {
+        context.out.warn(
+            "warning: its expiry is in the past and stays; agevault auth paste-token --expires-in sets a new one",
+        );
+    }
     for other in same {
         match args.everywhere {
             true => context.out.say(&format!("replaced {other}")),
@@ -52,6 +62,14 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a profile says of itself that it has expired.
+fn is_expired(vault: &Vault<'_>, id: &SecretId) -> bool {
+    let credential = vault.get(id).and_then(|raw| Credential::parse(&id.to_string(), raw).ok());
+    let now = i64::try_from(now().saturating_mul(1000)).unwrap_or(i64::MAX);
+    let judged = |credential| standing(&credential, now, 0, false);
+    matches!(id, SecretId::Auth(..)) && matches!(credential.map(judged), Some(Standing::Expired(_)))
 }
 
 /// What an entry of this kind can hold.

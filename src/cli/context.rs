@@ -40,11 +40,12 @@ pub struct Opened {
 }
 
 impl Context {
-    /// Reads the environment; nothing is opened or made.
+    /// Reads the environment; nothing is opened or made. With `both_keys` an identity and a
+    /// passphrase may be named together, as `init` takes them.
     ///
     /// # Errors
     /// No home directory, options that exclude each other.
-    pub fn new(globals: Globals) -> Result<Self, Error> {
+    pub fn new(globals: Globals, both_keys: bool) -> Result<Self, Error> {
         let vault = match globals.vault.clone().or_else(|| var_path("AGEVAULT_FILE")) {
             Some(path) => path,
             None => xdg("XDG_DATA_HOME", ".local/share")?.join("agevault/vault.age"),
@@ -55,7 +56,7 @@ impl Context {
         };
         let given_passphrase = globals.passphrase_fd.is_some() || globals.passphrase_file.is_some();
         let given = [!globals.identity.is_empty(), given_passphrase, globals.prompt];
-        if given.iter().filter(|given| **given).count() > 1
+        if (given.iter().filter(|given| **given).count() > 1 && !both_keys)
             || (globals.passphrase_fd.is_some() && globals.passphrase_file.is_some())
         {
             return Err(Usage::TwoKeys.into());
@@ -88,6 +89,11 @@ impl Context {
     /// The vault's path as it was given.
     pub fn vault_path(&self) -> &Path {
         &self.vault
+    }
+
+    /// The identities named by `-i`.
+    pub fn named_identities(&self) -> Vec<Source> {
+        self.globals.identity.iter().map(|path| identity_source(path)).collect()
     }
 
     /// How long to wait for a lock.

@@ -1,8 +1,8 @@
 //! `render`, `export`, `wipe`: views for the gateway.
 
-use super::Error;
 use super::args::{Export, Format, Only, Render, Wipe};
 use super::context::{Context, agent, runtime_dir};
+use super::{Error, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
 use crate::model::{self, Vault};
 use crate::ops::export::{self, Guard};
@@ -78,7 +78,8 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
         }));
     }
     for view in &report.written {
-        out.say(&format!("wrote {} ({} entries)", view.path.display(), view.ids.len()));
+        let entries = words::count(view.ids.len(), "entry", "entries");
+        out.say(&format!("wrote {} ({entries})", view.path.display()));
     }
     report.removed.iter().for_each(|path| out.say(&format!("removed {}", path.display())));
     for scope in &report.skipped {

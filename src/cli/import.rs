@@ -25,20 +25,20 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
         OnConflict::Replace => import::OnConflict::Replace,
     };
     let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on)?;
-    show(context, args.dry_run, &plan)?;
-    if args.dry_run {
-        return Ok(());
+    if !args.dry_run {
+        let (carried, change) = (std::mem::take(&mut plan.carried), std::mem::take(&mut plan.change));
+        let vault_id = checked.vault.vault_id.clone();
+        if !change.is_empty() {
+            context.save(&opened, checked, change)?;
+        }
+        if !carried.is_empty() {
+            let mut carry = Carry::load(context.local.root(), &vault_id)?;
+            carried.into_iter().for_each(|(scope, state)| carry.keep(&scope, state));
+            carry.save()?;
+        }
     }
-    let carried = std::mem::take(&mut plan.carried);
-    if !carried.is_empty() {
-        let mut carry = Carry::load(context.local.root(), &checked.vault.vault_id)?;
-        carried.into_iter().for_each(|(scope, state)| carry.keep(&scope, state));
-        carry.save()?;
-    }
-    if !plan.change.is_empty() {
-        context.save(&opened, checked, plan.change)?;
-    }
-    Ok(())
+    // Told only now: what could not be saved was not imported.
+    show(context, args.dry_run, &plan)
 }
 
 fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<Found>, Error> {
@@ -54,15 +54,20 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
         return Ok(vec![Found { shape, path: "standard input".into(), bytes: fsio::read_stdin(MAX_INPUT)? }]);
     }
     let settings = context.settings();
+    // Of a whole directory, --agent takes what belongs to that agent; files that are named are meant.
+    let of_agents = |mut files: Vec<Found>| {
+        files.retain(|file| only.is_none() || !matches!(file.shape, Shape::Dotenv | Shape::Config));
+        files
+    };
     if args.paths.is_empty() {
-        return Ok(gateway::find(&gateway::resolve(&settings)?, &settings)?);
+        return Ok(of_agents(gateway::find(&gateway::resolve(&settings)?, &settings)?));
     }
     let mut files = Vec::new();
     for path in &args.paths {
         if path.is_dir() {
             // A directory that is named is the whole of it: nothing of the environment's.
             let settings = gateway::Settings { option: Some(path.clone()), ..gateway::Settings::default() };
-            files.extend(gateway::find(path, &settings)?);
+            files.extend(of_agents(gateway::find(path, &settings)?));
         } else {
             files.push(gateway::open(path, only)?);
         }
@@ -72,7 +77,7 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
 
 fn show(context: &Context, dry_run: bool, plan: &Plan) -> Result<(), Error> {
     let notes: Vec<(String, &'static str)> =
-        plan.notes.iter().map(|(_, note)| (words::plain(&note.name), words::note(note.what))).collect();
+        plan.notes.iter().map(|note| (words::noted(note), words::note(note.what))).collect();
     if context.out.json {
         let notes: Vec<serde_json::Value> =
             notes.iter().map(|(name, what)| json!({"name": name, "note": what})).collect();

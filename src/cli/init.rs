@@ -14,6 +14,9 @@ use std::path::Path;
 
 /// Makes a vault from the recipients that were asked for.
 pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
+    if args.kdf_memory.is_some_and(|mib| Costs::with_memory(mib).is_err()) {
+        return Err(Usage::KdfMemory.into());
+    }
     let place = Place::prepare(context.vault_path())?;
     if place.exists()? {
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
@@ -26,6 +29,13 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
         let label = label(&if at == 0 { "recipient".to_owned() } else { format!("recipient {}", at + 1) })?;
         recipients.push(Recipient::new(label, parsed.public(), None, now()));
         elsewhere = true;
+    }
+    for source in context.named_identities() {
+        for identity in keys::read_identities(&source, &mut context.terminal)? {
+            let name = if recipients.is_empty() { "key".to_owned() } else { format!("key {}", recipients.len() + 1) };
+            recipients.push(Recipient::new(label(&name)?, identity.public(), None, now()));
+            proofs.push(Opener::new(identity));
+        }
     }
     let passphrase = wanted_passphrase(context, args)?;
     if let Some(passphrase) = passphrase {
@@ -81,7 +91,8 @@ fn wanted_passphrase(context: &mut Context, args: &Init) -> Result<Option<Passph
     if let Some(source) = source {
         return Ok(Some(keys::read_passphrase(&source)?));
     }
-    let nothing_named = args.recipient.is_empty() && args.generate_identity.is_none();
+    let keys_named = !args.recipient.is_empty() || !globals.identity.is_empty();
+    let nothing_named = !keys_named && args.generate_identity.is_none();
     if globals.prompt || (nothing_named && context.terminal.present()) {
         return Ok(Some(keys::read_new_passphrase(None, &mut context.terminal)?));
     }
@@ -109,7 +120,8 @@ pub fn passphrase_recipient(
     }
     let label = label(name)?;
     let slow = context.terminal.slow();
-    let costs = memory.map_or_else(seal::calibrate, Costs::with_memory)?;
+    let chosen = |mib| Costs::with_memory(mib).map_err(|_| Error::from(Usage::KdfMemory));
+    let costs = memory.map_or_else(|| Ok(seal::calibrate()?), chosen)?;
     let slot = Slot::generate(costs)?;
     let (recipient, identity) = slot.recipient(passphrase)?;
     drop(slow);

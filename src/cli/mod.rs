@@ -52,6 +52,8 @@ pub enum Error {
     NoVault(PathBuf),
     /// A value that the gateway could not use as it is.
     Value(value::Refused),
+    /// A profile that holds a reference to a secret elsewhere, and none itself.
+    OnlyReference,
     /// `HOME` is not set.
     NoHome,
     /// No directory in memory is known for plaintext.
@@ -103,6 +105,14 @@ pub enum Usage {
     NotPassphrase,
     /// No provider.
     Provider,
+    /// `setup-token` for a provider that has none.
+    NoSetupToken,
+    /// Memory of a derivation outside its bounds.
+    KdfMemory,
+    /// A value that is longer than one may be.
+    TooLong,
+    /// A value that is asked for, with `--no-input`.
+    NoInput,
     /// A profile of another provider in an order.
     OtherProvider,
     /// An order of nothing.
@@ -195,7 +205,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Man { command } => return show::man(command.as_deref()),
         _ => {}
     }
-    let mut context = Context::new(cli.globals)?;
+    let mut context = Context::new(cli.globals, matches!(cli.command, Command::Init(_)))?;
     let context = &mut context;
     match cli.command {
         Command::Init(args) => init::run(context, &args),

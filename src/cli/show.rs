@@ -71,7 +71,12 @@ fn value_of(id: &SecretId, raw: &RawValue, field: Option<&str>) -> Result<Secret
             (None, Some(kind)) => kind.secret_member().ok_or(Usage::Oauth)?,
             (None, None) => return Err(missing().into()),
         };
-        credential.get(field).ok_or_else(missing)?.to_owned()
+        let reference = || credential.get(&format!("{field}Ref")).is_some();
+        match credential.get(field) {
+            Some(raw) => raw.to_owned(),
+            None if reference() => return Err(Error::OnlyReference),
+            None => return Err(missing().into()),
+        }
     } else if field.is_some() {
         return Err(missing().into());
     } else {

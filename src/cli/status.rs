@@ -17,7 +17,7 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
         now: i64::try_from(now().saturating_mul(1000)).unwrap_or(i64::MAX),
         warn: i64::try_from(warn).unwrap_or(i64::MAX),
         strict: args.strict,
-        provider: args.provider.as_deref().map(provider::normalise),
+        provider: args.provider.as_deref().map(wanted).transpose()?,
         scope: args.agent.as_deref().map(agent).transpose()?,
     };
     let opened = context.open()?;
@@ -34,6 +34,11 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
         (true, Verdict::Missing) => Err(Error::Verdict(1)),
         (true, Verdict::Expiring) => Err(Error::Verdict(2)),
     }
+}
+
+fn wanted(text: &str) -> Result<String, Error> {
+    let provider = provider::normalise(text);
+    if provider.is_empty() { Err(Usage::Provider.into()) } else { Ok(provider) }
 }
 
 fn as_json(checked: &Checked<'_>, judged: &Judged, path: &std::path::Path, verdict: Verdict) -> Value {
@@ -80,8 +85,12 @@ fn print(
         out.line(&format!("{head} {} ({}{mark})", recipient.label.as_str(), recipient.kind.word()))?;
     }
     let (env, config) = (vault.env.len(), vault.config.len());
-    let profiles = judged.profiles.len();
-    out.line(&format!("holds       {profiles} profiles, {env} env entries, {config} config secrets"))?;
+    let held = [
+        words::count(judged.profiles.len(), "profile", "profiles"),
+        words::count(env, "env entry", "env entries"),
+        words::count(config, "config secret", "config secrets"),
+    ];
+    out.line(&format!("holds       {}", held.join(", ")))?;
     if !judged.profiles.is_empty() {
         out.line("")?;
     }
@@ -101,7 +110,11 @@ fn print(
     columns(&rows).iter().try_for_each(|line| out.line(line))?;
     for missing in &judged.missing {
         let (scope, provider) = (&missing.scope, words::plain(&missing.provider));
-        out.line(&format!("{scope}: {provider} has no usable profile in its order"))?;
+        match (missing.profile.is_empty(), provider.is_empty()) {
+            (false, _) => out.line(&format!("{scope}: {provider} has no usable profile in its order"))?,
+            (true, false) => out.line(&format!("{scope}: there is no profile of {provider}"))?,
+            (true, true) => out.line(&format!("{scope}: there is no profile"))?,
+        }
     }
     Ok(())
 }

@@ -28,13 +28,22 @@ pub enum Refused {
 /// # Errors
 /// Nobody to ask, not text, blank.
 pub fn read(context: &Context, file: Option<&Path>, prompt: &str) -> Result<Secret, Error> {
-    const LIMIT: usize = crate::model::MAX_VALUE;
+    // One byte more than a value may have: the check below then has its own words for it.
+    const LIMIT: usize = crate::model::MAX_VALUE + 2;
+    let too_long = |error| match error {
+        fsio::Error::TooLarge(..) => Usage::TooLong.into(),
+        other => Error::from(other),
+    };
     let bytes = match file {
-        Some(path) if path.as_os_str() != "-" => fsio::read_capped(path, LIMIT)?,
+        Some(path) if path.as_os_str() != "-" => fsio::read_capped(path, LIMIT).map_err(too_long)?,
         None if std::io::stdin().is_terminal() => {
-            return check(context.terminal.hidden(prompt)?);
+            let typed = context.terminal.hidden(prompt);
+            return check(typed.map_err(|error| match error {
+                crate::keys::Error::NoTerminal => Usage::NoInput.into(),
+                other => Error::from(other),
+            })?);
         }
-        _ => fsio::read_stdin(LIMIT)?,
+        _ => fsio::read_stdin(LIMIT).map_err(too_long)?,
     };
     let text = bytes.text().ok_or(Error::Value(Refused::NotText))?;
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));

@@ -177,7 +177,7 @@ impl<S: Sink> Visitor<'_> for Name<'_, S> {
         self.0.check(name, "name length", MAX_NAME)?;
         self.0.members += 1;
         if self.0.members > MAX_MEMBERS {
-            return Err(self.0.refuse(Fault::Bound("members", MAX_MEMBERS)));
+            return Err(self.0.refuse(Fault::Bound("number of members", MAX_MEMBERS)));
         }
         if self.1.contains(name) { Err(self.0.refuse(Fault::Duplicate)) } else { Ok(name.to_owned()) }
     }
@@ -280,6 +280,6 @@ mod tests {
         let large = format!("[\"{}\"]", "v".repeat(MAX_VALUE + 1));
         assert_eq!(json(large.as_bytes()), Err(Error::Bound("value size", MAX_VALUE)));
         let many: Vec<String> = (0..=MAX_MEMBERS).map(|index| format!("\"{index}\":0")).collect();
-        assert_eq!(json(format!("{{{}}}", many.join(",")).as_bytes()), Err(Error::Bound("members", MAX_MEMBERS)));
+        assert_eq!(json(format!("{{{}}}", many.join(",")).as_bytes()), Err(Error::Bound("number of members", MAX_MEMBERS)));
     }
 }

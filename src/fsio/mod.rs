@@ -45,6 +45,7 @@ impl Error {
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound(path.to_owned()),
             io::ErrorKind::AlreadyExists => Self::Exists(path.to_owned()),
+            io::ErrorKind::NotADirectory => Self::Kind(path.to_owned()),
             _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Self::Link(path.to_owned()),
             _ => Self::Io(tried, path.to_owned(), error),
         }

@@ -12,7 +12,7 @@ mod process;
 pub use alloc::{WipingAllocator, wipe};
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
-pub use process::{protect_process, take_descriptor};
+pub use process::{protect_process, take_descriptor, without_interrupt};
 
 /// How much of the stack [`scrub_stack`] overwrites, in bytes.
 const SCRUBBED: usize = 128 * 1024;

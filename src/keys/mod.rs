@@ -5,7 +5,7 @@ mod ladder;
 mod unlock;
 
 pub use ladder::{Ladder, Source};
-pub use unlock::{read_new_passphrase, read_passphrase, unlock};
+pub use unlock::{read_identities, read_new_passphrase, read_passphrase, unlock};
 
 use crate::seal::{Passphrase, Refused};
 use crate::{fsio, seal};

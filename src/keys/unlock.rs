@@ -71,7 +71,10 @@ fn by_prompt(
 }
 
 /// The identities of one source; an encrypted file is opened with its passphrase.
-fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identity>, Error> {
+///
+/// # Errors
+/// As [`unlock`].
+pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identity>, Error> {
     let file = |error| Error::File(source.clone(), error);
     let unusable = |error| Error::Unusable(source.clone(), error);
     let (bytes, path) = match source {

@@ -262,12 +262,16 @@ fn rename(vault: &mut Vault<'_>, from: &SecretId, to: &SecretId, now: u64) -> Re
     Ok(())
 }
 
-/// Calls `change` with each order of the id's scope that names it, and where; orders that
+/// Calls `change` with each order that means the id, and where: those of its own agent, and for
+/// the main agent those of agents without a profile of that name, which use main's. Orders that
 /// have become empty are dropped, since an empty order would exclude every profile.
 fn in_orders(vault: &mut Vault<'_>, id: &SecretId, mut change: impl FnMut(&mut Vec<String>, usize)) {
-    if let SecretId::Auth(scope, profile) = id
-        && let Some(scope) = vault.scopes.get_mut(scope.as_str())
-    {
+    let SecretId::Auth(owner, profile) = id else { return };
+    for (name, scope) in &mut vault.scopes {
+        let own = name == owner.as_str();
+        if !own && (*owner != Scope::main() || scope.profiles.get(profile).is_some()) {
+            continue;
+        }
         for order in scope.order.values_mut() {
             if let Some(at) = order.iter().position(|entry| entry == profile) {
                 change(order, at);

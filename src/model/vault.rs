@@ -121,7 +121,7 @@ impl<'a> Vault<'a> {
         let vault = reader.deserialize_map(Members).map_err(|error| newer_or_malformed(text, &error))?;
         reader.end()?;
         if vault.entries() > MAX_ENTRIES {
-            return Err(Error::Bound("entries", MAX_ENTRIES));
+            return Err(Error::Bound("number of entries", MAX_ENTRIES));
         }
         Ok(vault)
     }
@@ -144,7 +144,7 @@ impl<'a> Vault<'a> {
             return Err(Error::Bound("vault size", super::MAX_PAYLOAD));
         }
         if self.entries() > MAX_ENTRIES {
-            return Err(Error::Bound("entries", MAX_ENTRIES));
+            return Err(Error::Bound("number of entries", MAX_ENTRIES));
         }
         Ok(text)
     }

@@ -97,7 +97,6 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     let look = |kind| Seen::look(&target, &ledger, &key, kind);
     let found = kinds.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     let stale = stale.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
-    check_unchanged(found.iter().chain(&stale), request.changes)?;
     found.iter().chain(&stale).for_each(|seen| carry.keep_from(seen));
     let render = |seen: Seen| {
         let bytes = render(vault, seen.kind(), &carry)?;
@@ -106,6 +105,7 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
         New::of(&key, seen, bytes)
     };
     let new = found.into_iter().map(render).collect::<Result<Vec<_>, _>>()?;
+    check_unchanged(new.iter().map(New::judged).chain(stale.iter().map(|seen| (seen, None))), request.changes)?;
     replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes)?;
     let there = stale.iter().filter(|seen| *seen.verdict() != Verdict::Gone);
     report.removed = there.map(|seen| seen.path().to_owned()).collect();
@@ -170,7 +170,8 @@ fn store_in(dir: &Path) -> Option<PathBuf> {
     stores.find(|store| std::fs::symlink_metadata(store).is_ok())
 }
 
-fn render(vault: &Vault<'_>, kind: &Kind, carry: &Carry) -> Result<SecretBuf, Error> {
+/// What the vault has for a view.
+pub(super) fn render(vault: &Vault<'_>, kind: &Kind, carry: &Carry) -> Result<SecretBuf, Error> {
     match kind {
         Kind::AuthProfiles(scope) => {
             let missing = || Error::NoAgent(scope.as_str().to_owned());

@@ -36,9 +36,9 @@ pub struct Profile {
 pub struct Missing {
     /// The agent.
     pub scope: String,
-    /// The provider.
+    /// The provider; empty if none was asked for.
     pub provider: String,
-    /// The first profile of the order.
+    /// The first profile of the order; empty if there is no order.
     pub profile: String,
 }
 
@@ -109,11 +109,11 @@ pub fn judge(vault: &Vault<'_>, question: &Question) -> Judged {
         }
     }
     // What was asked for by name must be there.
-    if judged.profiles.is_empty()
-        && let Some(provider) = &question.provider
-    {
+    let named = question.provider.is_some() || question.scope.is_some();
+    if judged.profiles.is_empty() && judged.missing.is_empty() && named {
         let scope = question.scope.as_ref().map_or("any agent", Scope::as_str).to_owned();
-        judged.missing.push(Missing { scope, provider: provider.clone(), profile: String::new() });
+        let provider = question.provider.clone().unwrap_or_default();
+        judged.missing.push(Missing { scope, provider, profile: String::new() });
     }
     judged
 }

@@ -1,6 +1,6 @@
 //! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
 
-use crate::formats::{self, Note, auth_profiles, dotenv, openclaw_config};
+use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv, openclaw_config};
 use crate::gateway::{Found, Shape};
 use crate::model::{self, Change, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
@@ -30,6 +30,8 @@ pub enum Error {
     Model(model::Error),
     /// Entries that the vault has with another value.
     Conflict(Vec<String>),
+    /// Entries to which the files themselves give different values.
+    Disputed(Vec<String>),
     /// Env entries that no `.env` view could carry.
     Unrepresentable(Vec<String>),
 }
@@ -51,8 +53,8 @@ pub struct Plan {
     pub kept: Vec<String>,
     /// How many entries are there already with the same value.
     pub same: usize,
-    /// What was left out or is remarkable, and the file it is in.
-    pub notes: Vec<(PathBuf, Note)>,
+    /// What was left out or is remarkable; profiles by their secret id.
+    pub notes: Vec<Note>,
     /// Gateway state that is no secret (DESIGN F6), by scope.
     pub carried: BTreeMap<String, auth_profiles::Carried>,
     /// The change to be saved.
@@ -62,8 +64,10 @@ pub struct Plan {
 /// What the files hold, before it is compared with the vault.
 #[derive(Default)]
 struct Gathered {
-    entries: Vec<(SecretId, Box<RawValue>)>,
-    orders: Vec<(Scope, String, Vec<String>)>,
+    entries: BTreeMap<SecretId, Box<RawValue>>,
+    orders: BTreeMap<(Scope, String), Vec<String>>,
+    /// Ids that two files of the same kind give different values.
+    disputed: Vec<String>,
     plan: Plan,
 }
 
@@ -82,11 +86,12 @@ pub fn plan(vault: &Vault<'_>, files: &[Found], only: Option<&Scope>, on: OnConf
 }
 
 impl Gathered {
-    /// Puts one entry; the first of the same id wins, as it does for the gateway.
+    /// Puts one entry; nobody could tell which of two values was meant.
     fn put(&mut self, id: SecretId, value: Box<RawValue>) {
-        if !self.entries.iter().any(|(have, _)| *have == id) {
-            self.entries.push((id, value));
+        if self.entries.get(&id).is_some_and(|have| !equal(have, &value)) {
+            self.disputed.push(id.to_string());
         }
+        self.entries.entry(id).or_insert(value);
     }
 
     fn take(&mut self, file: &Found, only: Option<&Scope>) -> Result<(), formats::Error> {
@@ -95,11 +100,27 @@ impl Gathered {
             Shape::AuthProfiles(scope) | Shape::AuthState(scope) | Shape::AuthJson(scope) => scope.clone(),
             Shape::LegacyOauth | Shape::Dotenv | Shape::Config => Scope::main(),
         };
-        if only.is_some_and(|only| *only != agent) {
+        // Env entries and the configuration belong to no agent.
+        let of_agent = matches!(
+            &file.shape,
+            Shape::AuthProfiles(_) | Shape::AuthState(_) | Shape::AuthJson(_) | Shape::LegacyOauth
+        );
+        if of_agent && only.is_some_and(|only| *only != agent) {
             return Ok(());
         }
         let notes = match &file.shape {
-            Shape::AuthProfiles(_) | Shape::AuthJson(_) => self.store(&agent, auth_profiles::parse(bytes)?)?,
+            Shape::AuthProfiles(_) => self.store(&agent, auth_profiles::parse(bytes)?)?,
+            Shape::AuthJson(_) => {
+                let mut legacy = auth_profiles::parse(bytes)?;
+                // What the agent's own store has goes before the file of earlier releases.
+                let stored = |profile: &str| {
+                    SecretId::auth(agent.clone(), profile).is_ok_and(|id| self.entries.contains_key(&id))
+                };
+                let shadowed: Vec<_> = legacy.profiles.extract_if(.., |(profile, _)| stored(profile)).collect();
+                let note = |(name, _)| Note { name, what: NoteKind::Shadowed };
+                legacy.notes.extend(shadowed.into_iter().map(note));
+                self.store(&agent, legacy)?
+            }
             Shape::LegacyOauth => {
                 // The gateway looks there only when the agent has no store of its own.
                 let has_store =
@@ -110,8 +131,7 @@ impl Gathered {
                 let state = auth_profiles::parse_state(bytes)?;
                 // Per provider this file wins over what stands beside the profiles.
                 for (provider, ids) in state.order {
-                    self.orders.retain(|(scope, have, _)| !(*scope == agent && *have == provider));
-                    self.orders.push((agent.clone(), provider, ids));
+                    self.orders.insert((agent.clone(), provider), ids);
                 }
                 Vec::new()
             }
@@ -129,13 +149,20 @@ impl Gathered {
                     let id = SecretId::config(&segments).map_err(|_| formats::Error::Shape("configuration path"))?;
                     self.put(id, text(&value)?);
                 }
+                let mut notes = read.notes;
                 for (name, value) in read.env {
-                    self.put(SecretId::Env(name), text(&value)?);
+                    let id = SecretId::Env(name);
+                    // The gateway takes a name from .env before it looks here.
+                    if self.entries.contains_key(&id) {
+                        notes.push(Note { name: id.to_string(), what: NoteKind::Shadowed });
+                    } else {
+                        self.put(id, text(&value)?);
+                    }
                 }
-                read.notes
+                notes
             }
         };
-        self.plan.notes.extend(notes.into_iter().map(|note| (file.path.clone(), note)));
+        self.plan.notes.extend(notes);
         Ok(())
     }
 
@@ -145,17 +172,21 @@ impl Gathered {
             self.put(id, credential);
         }
         for (provider, ids) in store.order {
-            self.orders.push((agent.clone(), provider, ids));
+            self.orders.insert((agent.clone(), provider), ids);
         }
         if store.carried.last_good.is_some() || store.carried.usage_stats.is_some() {
             self.plan.carried.insert(agent.as_str().to_owned(), store.carried);
         }
-        Ok(store.notes)
+        let with_agent = |note: Note| {
+            let id = SecretId::auth(agent.clone(), &note.name).map(|id| id.to_string());
+            Note { name: id.unwrap_or(note.name), what: note.what }
+        };
+        Ok(store.notes.into_iter().map(with_agent).collect())
     }
 
     /// An env entry must be able to leave again as it came.
     fn check_env(&self) -> Result<(), Error> {
-        let misfit = |(id, raw): &(SecretId, Box<RawValue>)| {
+        let misfit = |(id, raw): (&SecretId, &Box<RawValue>)| {
             let SecretId::Env(name) = id else { return None };
             let value = Secret::new(serde_json::from_str(raw.get()).ok()?);
             dotenv::accepts(name.as_str(), value.expose()).is_err().then(|| id.to_string())
@@ -165,7 +196,10 @@ impl Gathered {
     }
 
     fn compare(self, vault: &Vault<'_>, on: OnConflict) -> Result<Plan, Error> {
-        let Self { entries, orders, mut plan } = self;
+        let Self { entries, orders, disputed, mut plan } = self;
+        if !disputed.is_empty() {
+            return Err(Error::Disputed(disputed));
+        }
         let mut conflicts = Vec::new();
         for (id, value) in entries {
             let name = id.to_string();
@@ -189,12 +223,12 @@ impl Gathered {
             }
             plan.change.push(Op::Put(id, value, SOURCE));
         }
-        for (scope, provider, ids) in orders {
+        for ((scope, provider), ids) in orders {
             let have = vault.scopes.get(scope.as_str()).and_then(|entries| entries.order.get(&provider));
             let name = format!("order of {provider} for {}", scope.as_str());
             match (have, on) {
                 (Some(have), _) if *have == ids => continue,
-                (None, _) => {}
+                (None, _) => plan.added.push(name),
                 (Some(_), OnConflict::Fail) => {
                     conflicts.push(name);
                     continue;
@@ -206,6 +240,9 @@ impl Gathered {
                 (Some(_), OnConflict::Replace) => plan.replaced.push(name),
             }
             plan.change.push(Op::Order(scope, provider, Some(ids)));
+        }
+        if vault.entries() + plan.added.len() > model::MAX_ENTRIES {
+            return Err(model::Error::Bound("number of entries", model::MAX_ENTRIES).into());
         }
         if conflicts.is_empty() { Ok(plan) } else { Err(Error::Conflict(conflicts)) }
     }

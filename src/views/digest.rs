@@ -65,7 +65,7 @@ pub struct Digests {
 ///
 /// # Errors
 /// [`Error::Format`] when the bytes are no such view.
-pub(super) fn digests(key: &Key, kind: &Kind, bytes: &SecretBuf) -> Result<Digests, Error> {
+pub fn digests(key: &Key, kind: &Kind, bytes: &SecretBuf) -> Result<Digests, Error> {
     let mut digester = Digester { key, view: String::from(kind.clone()), digests: Digests::default() };
     match kind {
         Kind::AuthProfiles(_) => digester.store(&auth_profiles::parse(bytes.expose())?)?,

@@ -17,7 +17,7 @@ mod write;
 
 pub use carry::Carry;
 pub use compare::{Difference, How, Verdict, What, compare};
-pub use digest::{Digests, Key};
+pub use digest::{Digests, Key, digests};
 pub use ledger::{Kind, Ledger, Place};
 pub use place::Target;
 pub use seen::{Seen, check_unchanged};

@@ -1,6 +1,6 @@
 //! A view as it stands, judged by the ledger.
 
-use super::compare::{Verdict, compare, loses_nothing};
+use super::compare::{Difference, How, Verdict, What, compare, loses_nothing};
 use super::digest::{Digests, Key, digests};
 use super::{Changes, Error, Kind, Ledger, Target};
 use crate::fsio::{self, Dir};
@@ -85,20 +85,39 @@ impl Seen {
         if same { Ok(()) } else { Err(Error::Changed(vec![self.path.display().to_string()])) }
     }
 
+    /// Whether the vault has all that was changed: then it was taken back before.
+    fn is_captured(&self, differences: &[Difference], vault: Option<&Digests>) -> bool {
+        let Some((found, vault)) = self.digests.as_ref().zip(vault) else { return false };
+        // What the gateway removed must be gone from the vault as well.
+        let back = |difference: &Difference| match &difference.what {
+            What::Entry(name) => vault.entries.contains_key(name),
+            What::Order(provider) => vault.order.contains_key(provider),
+            What::Whole => true,
+        };
+        let returns = differences.iter().any(|difference| matches!(difference.how, How::Removed) && back(difference));
+        loses_nothing(found, vault) && !returns
+    }
+
     /// Whether replacing it by a view with these digests could lose something.
     pub(super) fn would_lose(&self, new: &Digests) -> bool {
         self.verdict == Verdict::NotOurs && !self.digests.as_ref().is_some_and(|found| loses_nothing(found, new))
     }
 }
 
-/// Refuses views that were changed, naming all that changed in all of them (F12).
+/// Refuses views that were changed, naming all that changed in all of them (F12). What is
+/// changed but stands in the vault as well, `vault` telling how, is lost by nobody.
 ///
 /// # Errors
 /// [`Error::Changed`].
-pub fn check_unchanged<'s>(seen: impl Iterator<Item = &'s Seen>, changes: Changes) -> Result<(), Error> {
+pub fn check_unchanged<'s>(
+    seen: impl Iterator<Item = (&'s Seen, Option<&'s Digests>)>,
+    changes: Changes,
+) -> Result<(), Error> {
     let mut names = Vec::new();
-    for view in seen {
-        if let Verdict::Changed(differences) = &view.verdict {
+    for (view, vault) in seen {
+        if let Verdict::Changed(differences) = &view.verdict
+            && !view.is_captured(differences, vault)
+        {
             names.extend(differences.iter().map(|difference| difference.name(&view.kind, &view.path)));
         }
     }

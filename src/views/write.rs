@@ -34,6 +34,11 @@ impl New {
         self.seen.path()
     }
 
+    /// What stands in its place, and what the vault has for it.
+    pub fn judged(&self) -> (&Seen, Option<&Digests>) {
+        (&self.seen, Some(&self.digests))
+    }
+
     fn kind(&self) -> &Kind {
         self.seen.kind()
     }

@@ -1,7 +1,8 @@
 //! Words for keys: where they were looked for and what is wrong with them.
 
 use super::vault::{of_file, of_seal};
-use super::{Words, exit};
+use super::{Words, exit, name};
+use crate::fsio;
 use crate::keys::{Error, Source};
 use crate::seal::{self, Refused};
 
@@ -19,10 +20,18 @@ pub fn of_keys(error: &Error) -> Words {
             )
         }
         Error::File(from, error) => {
-            let words = of_file(error);
             // A key that is not there cannot unlock; permissions have a code of their own.
-            let exit = if words.exit == exit::NO_ENTRY { exit::LOCKED } else { words.exit };
-            Words { exit, what: format!("cannot use {}: {}", source(from), words.what), ..words }
+            let words = of_file(error);
+            let what = match error {
+                fsio::Error::NotFound(_) => {
+                    return locked("no-key-file", format!("{} is not there", source(from)), "check the path");
+                }
+                fsio::Error::Owner(path, _) | fsio::Error::Mode(path, _) | fsio::Error::Kind(path) => {
+                    words.what.replace(&name::path(path), "it")
+                }
+                _ => words.what,
+            };
+            Words { what: format!("cannot use {}: {what}", source(from)), ..words }
         }
         Error::Unusable(from, error) => unusable(from, error),
         Error::Refused(from, refused) => locked(
@@ -75,9 +84,9 @@ fn why(refused: Refused) -> &'static str {
 /// A key source, as it was named.
 fn source(source: &Source) -> String {
     match source {
-        Source::Identity(path) | Source::DefaultIdentity(path) => format!("identity file {}", path.display()),
+        Source::Identity(path) | Source::DefaultIdentity(path) => format!("identity file {}", name::path(path)),
         Source::IdentityStdin => "the identity on standard input".to_owned(),
-        Source::PassphraseFile(path) => format!("passphrase file {}", path.display()),
+        Source::PassphraseFile(path) => format!("passphrase file {}", name::path(path)),
         Source::PassphraseFd(_) => "the passphrase descriptor".to_owned(),
         Source::Prompt => "what was typed".to_owned(),
     }

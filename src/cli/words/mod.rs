@@ -1,7 +1,7 @@
 //! Every message and every exit code: what happened, and what to do (DESIGN 3).
 //!
-//! Lower case, no full stop, no secret, and nothing that was typed: [`report`] takes out what
-//! a path or a name brings along. The matches have no wildcard arm, so a new kind of failure
+//! Lower case, no full stop, no secret, and nothing that was typed: paths go through
+//! [`path`], which names the option instead. The matches have no wildcard arm, so a new kind of failure
 //! does not compile before it has words.
 
 mod key;
@@ -9,8 +9,8 @@ mod name;
 mod refusal;
 mod vault;
 
-pub use name::{plain, span, time};
-pub use refusal::{mangled, note};
+pub use name::{count, path, plain, span, time};
+pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
 
 use super::Error;
@@ -79,8 +79,14 @@ pub fn of(error: &Error) -> Words {
         Error::NoVault(path) => Words::new(
             "no-vault",
             exit::NO_ENTRY,
-            format!("there is no vault at {}", path.display()),
+            format!("there is no vault at {}", name::path(path)),
             "make one with agevault init, bring one back with agevault restore, or name another with --vault",
+        ),
+        Error::OnlyReference => Words::new(
+            "only-reference",
+            exit::NO_ENTRY,
+            "this profile holds a reference to a secret elsewhere, and none itself",
+            "agevault get ID --field keyRef (or tokenRef) prints the reference; agevault set puts a value in its place",
         ),
         Error::NoHome => Words::new(
             "no-home",
@@ -111,7 +117,7 @@ pub fn of(error: &Error) -> Words {
 #[allow(clippy::print_stderr)]
 pub fn report(error: &Error, check: bool) -> u8 {
     let words = of(error);
-    let (what, hint) = (name::without_typed(&words.what), name::without_typed(&words.hint));
+    let (what, hint) = (words.what, words.hint);
     if std::env::args_os().any(|argument| argument == "--json") && !what.is_empty() {
         eprintln!("{}", json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}}));
     } else if !what.is_empty() {
@@ -121,8 +127,9 @@ pub fn report(error: &Error, check: bool) -> u8 {
         }
     }
     match words.exit {
+        code if matches!(error, Error::Verdict(_)) => code,
         exit::USAGE if check => exit::CHECK_USAGE,
-        exit::FAILED if check && !matches!(error, Error::Verdict(_)) => exit::CHECK_FAILED,
+        exit::FAILED if check => exit::CHECK_FAILED,
         code => code,
     }
 }

@@ -1,5 +1,8 @@
 //! Names, times and what was typed, made fit for a message.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
 /// A name from a file or a vault as it may stand on a terminal: no control characters, none
 /// that hide or reorder text.
 pub fn plain(name: &str) -> String {
@@ -28,45 +31,65 @@ pub fn span(milliseconds: i64) -> String {
     format!("{amount} {unit}")
 }
 
-/// Shorter words are parts of sentences, not secrets.
-const SHORTEST: usize = 6;
-
-/// A message without what was typed on the command line: a secret that was pasted in the place
-/// of a path or a name must not stand in a log. The option's name stands there instead.
-pub fn without_typed(message: &str) -> String {
-    let mut message = message.to_owned();
-    let mut option = None;
-    for argument in std::env::args_os().skip(1) {
-        let argument = argument.to_string_lossy().into_owned();
-        let (name, value) = match argument.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (Some(name.to_owned()), value.to_owned()),
-            _ if argument.starts_with("--") => {
-                option = Some(argument);
-                continue;
+/// A path as it may stand in a message: what of it was typed is told by the option's name, for
+/// a secret that was pasted in the place of a path must not stand in a log.
+pub fn path(path: &Path) -> String {
+    for (role, value) in typed() {
+        let typed = PathBuf::from(value);
+        let absolute = std::path::absolute(&typed).unwrap_or_else(|_| typed.clone());
+        let parent = absolute.parent().and_then(|parent| parent.canonicalize().ok());
+        let real = parent.and_then(|parent| Some(parent.join(absolute.file_name()?)));
+        for form in [Some(typed), Some(absolute), real].into_iter().flatten() {
+            match path.strip_prefix(&form) {
+                Ok(rest) if rest.as_os_str().is_empty() => return format!("<{role}>"),
+                Ok(rest) => return format!("<{role}>/{}", plain(&rest.to_string_lossy())),
+                Err(_) => {}
             }
-            _ => (option.take(), argument),
-        };
-        // A relative path is told resolved: its parts count one by one.
-        let parts = std::iter::once(value.as_str()).chain(value.split('/'));
-        for part in parts.filter(|part| part.len() >= SHORTEST && !is_ours(part)) {
-            let role = name.as_deref().filter(|name| is_ours(name)).unwrap_or("what was given");
-            message = message.replace(part, &format!("<{role}>"));
         }
     }
-    message
+    plain(&path.to_string_lossy())
 }
 
-/// Whether a word is one of the program's own, which may stand in a message.
-fn is_ours(word: &str) -> bool {
-    fn has(command: &clap::Command, word: &str) -> bool {
-        let option = word.trim_start_matches('-');
-        let arguments = command.get_arguments().any(|argument| {
-            argument.get_long() == Some(option)
-                || argument.get_possible_values().iter().any(|value| value.get_name() == word)
-        });
-        command.get_name() == word || arguments || command.get_subcommands().any(|command| has(command, word))
+/// The values on the command line, each with the option that it belongs to.
+fn typed() -> Vec<(String, OsString)> {
+    const POSITIONAL: &str = "what was given";
+    let table = <crate::cli::Cli as clap::CommandFactory>::command();
+    let mut options = Vec::new();
+    with_values(&table, &mut options);
+    let takes_value = |name: &str| options.iter().any(|(long, short)| name == long || Some(name) == short.as_deref());
+    let mut found = Vec::new();
+    let mut option = None;
+    for argument in std::env::args_os().skip(1) {
+        let bytes = argument.as_encoded_bytes();
+        let text = argument.to_string_lossy();
+        if let Some(name) = option.take() {
+            found.push((name, argument));
+        } else if takes_value(&text) {
+            option = Some(text.into_owned());
+        } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| takes_value(name)) {
+            found.push((name.to_owned(), value.into()));
+        } else if bytes.first() != Some(&b'-') {
+            found.push((POSITIONAL.to_owned(), argument));
+        } else if let Some(value) = text.get(2..).filter(|value| !value.is_empty()) {
+            // A short option with its value attached.
+            found.push((text.get(..2).unwrap_or_default().to_owned(), value.into()));
+        }
     }
-    has(&<crate::cli::Cli as clap::CommandFactory>::command(), word)
+    found
+}
+
+/// The options of a command and its subcommands that take a value: long and short form.
+fn with_values(command: &clap::Command, names: &mut Vec<(String, Option<String>)>) {
+    for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        names.extend(long.map(|long| (long, argument.get_short().map(|short| format!("-{short}")))));
+    }
+    command.get_subcommands().for_each(|command| with_values(command, names));
+}
+
+/// A number of things, in words.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
 #[cfg(test)]

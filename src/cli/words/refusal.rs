@@ -1,11 +1,11 @@
 //! Words for what was typed, pasted or to be imported and is not taken.
 
-use super::name::plain;
+use super::name::{self, plain};
 use super::{Words, exit};
 use crate::cli::Usage;
 use crate::cli::usage::Kind;
 use crate::cli::value::Refused;
-use crate::formats::{self, Mangle, Misfit, NoteKind, paste};
+use crate::formats::{self, Mangle, Misfit, Note, NoteKind, paste};
 use crate::model::IdError;
 use crate::ops::import;
 use std::path::Path;
@@ -87,6 +87,19 @@ pub fn usage(usage: Usage) -> Words {
             "one of the profiles is of another provider".to_owned(),
             "agevault status shows the provider of each profile",
         ),
+        Usage::NoSetupToken => (
+            "only anthropic has setup-tokens".to_owned(),
+            "put a token of another provider with agevault auth paste-token",
+        ),
+        Usage::KdfMemory => (
+            "the memory of a derivation is 8 to 1024 MiB".to_owned(),
+            "choose it with --kdf-memory, or leave it to agevault",
+        ),
+        Usage::TooLong => ("the value is longer than 1 MiB".to_owned(), "nothing was changed"),
+        Usage::NoInput => (
+            "a value is needed, and nobody may be asked".to_owned(),
+            "give it on standard input, or with --value-file where there is one",
+        ),
         Usage::NoProfiles => {
             ("no profile is named".to_owned(), "name at least one; agevault auth order clear forgets the order")
         }
@@ -151,7 +164,7 @@ fn misfit(why: Misfit) -> &'static str {
 /// Words for a file of another format.
 pub fn format(error: &formats::Error, path: Option<&Path>) -> Words {
     use formats::Error;
-    let place = path.map_or_else(|| "the input".to_owned(), |path| path.display().to_string());
+    let place = path.map_or_else(|| "the input".to_owned(), |path| name::path(path));
     let damaged =
         |what: String| Words::new("bad-input", exit::DAMAGED, format!("{place}: {what}"), "nothing was changed");
     match error {
@@ -184,6 +197,12 @@ pub fn import(error: &import::Error) -> Words {
             exit::CONFLICT,
             format!("the vault has another value for: {}", names(ids)),
             "nothing was changed; choose with --on-conflict keep or --on-conflict replace",
+        ),
+        Error::Disputed(ids) => Words::new(
+            "disputed",
+            exit::CONFLICT,
+            format!("the files give different values for: {}", names(ids)),
+            "nothing was changed; import them one after the other with --on-conflict keep or replace",
         ),
         Error::Unrepresentable(ids) => Words::new(
             "unrepresentable",
@@ -222,6 +241,15 @@ fn paste(refused: paste::Refused) -> Words {
         }
     };
     Words::new("bad-value", exit::USAGE, what, hint)
+}
+
+/// What a note is about.
+pub fn noted(note: &Note) -> String {
+    match note.what {
+        // The text itself may be a piece of a secret.
+        NoteKind::NotANameAt(line) => format!("line {line}"),
+        _ => plain(&note.name),
+    }
 }
 
 /// Words for what an import leaves out or finds remarkable.

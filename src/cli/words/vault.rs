@@ -1,8 +1,9 @@
 //! Words for the vault file, its document, files in general, and views.
 
-use super::name::plain;
+use super::name::{self, plain};
 use super::{Words, exit};
 use crate::{fsio, gateway, model, seal, store, views};
+use std::path::Path;
 
 /// Words for the vault file.
 pub fn of_store(error: &store::Error) -> Words {
@@ -153,55 +154,58 @@ pub fn of_file(error: &fsio::Error) -> Words {
     use fsio::Error;
     let place = |token, what: String, hint: &str| Words::new(token, exit::UNSAFE, what, hint);
     match error {
-        Error::NotFound(path) => {
-            Words::new("not-found", exit::NO_ENTRY, format!("there is nothing at {}", path.display()), "check the path")
-        }
+        Error::NotFound(path) => Words::new(
+            "not-found",
+            exit::NO_ENTRY,
+            format!("there is nothing at {}", name::path(path)),
+            "check the path",
+        ),
         Error::Exists(path) => Words::new(
             "exists",
             exit::CONFLICT,
-            format!("there is something at {} already", path.display()),
+            format!("there is something at {} already", name::path(path)),
             "it is not overwritten; choose another place or move it away",
         ),
         Error::Kind(path) => place(
             "wrong-kind",
-            format!("{} is not the kind of file that is needed", path.display()),
+            format!("{} is not the kind of file that is needed", name::path(path)),
             "a regular file, or a directory where one is asked for",
         ),
         Error::Owner(path, uid) => place(
             "owner",
-            format!("{} belongs to user id {uid}", path.display()),
+            format!("{} belongs to user id {uid}", name::path(path)),
             &format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
         ),
         Error::Mode(path, mode) => place(
             "mode",
-            format!("{} can be reached by others (mode {:04o})", path.display(), mode & 0o7777),
+            format!("{} can be reached by others (mode {:04o})", name::path(path), mode & 0o7777),
             "chmod go-rwx takes their permissions away",
         ),
         Error::Link(path) => {
-            place("link", format!("{} is a link, or has several names", path.display()), "name the file itself")
+            place("link", format!("{} is a link, or has several names", name::path(path)), "name the file itself")
         }
         Error::TooLarge(path, limit) => Words::new(
             "too-large",
             exit::DAMAGED,
-            format!("{} is larger than {limit} bytes", path.display()),
+            format!("{} is larger than {limit} bytes", name::path(path)),
             "nothing was changed",
         ),
         Error::Busy(path) => Words::new(
             "busy",
             exit::BUSY,
-            format!("another command keeps {}", path.display()),
+            format!("another command keeps {}", name::path(path)),
             "repeat when it is done, or wait longer with --lock-timeout",
         ),
         Error::ReadBack(path) => Words::new(
             "read-back",
             exit::FAILED,
-            format!("the disk gave back other bytes than were written beside {}", path.display()),
+            format!("the disk gave back other bytes than were written beside {}", name::path(path)),
             "the old file is still in place; check the disk",
         ),
         Error::Io(tried, path, error) => Words::new(
             "io",
             exit::FAILED,
-            format!("cannot {tried} {}: {}", path.display(), error.kind()),
+            format!("cannot {tried} {}: {}", name::path(path), error.kind()),
             "the old file, if there was one, is still in place",
         ),
     }
@@ -216,7 +220,7 @@ pub fn of_gateway(error: &gateway::Error) -> Words {
         Error::Empty(path) => Words::new(
             "nothing-to-import",
             exit::NO_ENTRY,
-            format!("nothing at {} holds credentials", path.display()),
+            format!("nothing at {} holds credentials", name::path(path)),
             "name a state directory, or files called auth-profiles.json, auth.json, oauth.json, .env or openclaw.json",
         ),
     }
@@ -226,7 +230,9 @@ pub fn of_gateway(error: &gateway::Error) -> Words {
 pub fn of_views(error: &views::Error) -> Words {
     use views::Error;
     let place = |token, what: String, hint: &str| Words::new(token, exit::UNSAFE, what, hint);
-    let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    // A view that cannot be read at all is named by its path.
+    let shown = |name: &String| if name.starts_with('/') { name::path(Path::new(name)) } else { plain(name) };
+    let names = |names: &[String]| names.iter().map(shown).collect::<Vec<_>>().join(", ");
     match error {
         Error::File(error) => of_file(error),
         Error::Model(error) => of_model(error),
@@ -238,7 +244,7 @@ pub fn of_views(error: &views::Error) -> Words {
             "nothing was touched; take it back with agevault import, or give it up with --discard",
         ),
         Error::NotOurs(paths) => {
-            let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+            let paths: Vec<String> = paths.iter().map(|path| name::path(path)).collect();
             Words::new(
                 "not-ours",
                 exit::CONFLICT,
@@ -248,12 +254,12 @@ pub fn of_views(error: &views::Error) -> Words {
         }
         Error::OnDisk(path) => place(
             "on-disk",
-            format!("{} is not in memory", path.display()),
+            format!("{} is not in memory", name::path(path)),
             "plaintext stays on a disk even when it is removed; choose a place on a tmpfs, or insist with --on-disk",
         ),
         Error::HoldsStore(path) => place(
             "holds-store",
-            format!("the gateway here keeps its credentials in {}", path.display()),
+            format!("the gateway here keeps its credentials in {}", name::path(path)),
             "it would ignore the files, or import them into its database as plaintext; insist with --force",
         ),
         Error::Unrepresentable(name) => Words::new(
@@ -270,7 +276,7 @@ pub fn of_views(error: &views::Error) -> Words {
         ),
         Error::Record(path) => place(
             "bad-record",
-            format!("the local record {} cannot be read", path.display()),
+            format!("the local record {} cannot be read", name::path(path)),
             "move it away; what was exported before is then no longer known here",
         ),
     }
