@@ -12,9 +12,10 @@
 //! | 4 | [`gateway`] | the gateway's state directory |
 //! | 4 | [`views`] | plaintext views as files, and the ledger of them |
 //! | 3 | [`formats`] | foreign formats, reader and writer together |
+//! | 2 | [`fsio`] | files: owners, modes, atomic replacing, locks |
 //! | 2 | [`model`] | the document: ids, codec, changes |
 //! | 2 | [`seal`] | bytes to sealed bytes and back; the only user of `age` |
-//! | 1 | [`secret`], [`fsio`] | secret types; files, owners, modes, locks |
+//! | 1 | [`secret`] | secret types with one exit |
 //! | 0 | [`harden`] | the only `unsafe` |
 //!
 //! The way of a secret from the file to a view: [`store::Place::read`] gives sealed bytes,

@@ -280,6 +280,9 @@ mod tests {
         let large = format!("[\"{}\"]", "v".repeat(MAX_VALUE + 1));
         assert_eq!(json(large.as_bytes()), Err(Error::Bound("value size", MAX_VALUE)));
         let many: Vec<String> = (0..=MAX_MEMBERS).map(|index| format!("\"{index}\":0")).collect();
-        assert_eq!(json(format!("{{{}}}", many.join(",")).as_bytes()), Err(Error::Bound("number of members", MAX_MEMBERS)));
+        assert_eq!(
+            json(format!("{{{}}}", many.join(",")).as_bytes()),
+            Err(Error::Bound("number of members", MAX_MEMBERS))
+        );
     }
 }

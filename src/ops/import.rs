@@ -123,9 +123,12 @@ impl Gathered {
             }
             Shape::LegacyOauth => {
                 // The gateway looks there only when the agent has no store of its own.
-                let has_store =
-                    self.entries.iter().any(|(id, _)| matches!(id, SecretId::Auth(scope, _) if *scope == agent));
-                if has_store { Vec::new() } else { self.store(&agent, auth_profiles::parse_legacy_oauth(bytes)?)? }
+                let own = |id: &SecretId| matches!(id, SecretId::Auth(scope, _) if *scope == agent);
+                if self.entries.keys().any(own) {
+                    vec![Note { name: file.path.display().to_string(), what: NoteKind::Shadowed }]
+                } else {
+                    self.store(&agent, auth_profiles::parse_legacy_oauth(bytes)?)?
+                }
             }
             Shape::AuthState(_) => {
                 let state = auth_profiles::parse_state(bytes)?;

@@ -1,5 +1,11 @@
 //! The table of commands and options: parsing, help, man pages and completions come from it.
 
+mod auth;
+mod vault;
+
+pub use auth::{Auth, Order, Paste, Whose};
+pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -120,20 +126,6 @@ pub enum Command {
     Man { command: Option<String> },
 }
 
-/// Where a new passphrase comes from.
-#[derive(Args, Clone, Debug, Default)]
-pub struct NewPassphrase {
-    /// Take the new passphrase from this file
-    #[arg(long, value_name = "PATH", conflicts_with = "new_passphrase_fd")]
-    pub new_passphrase_file: Option<PathBuf>,
-    /// Take the new passphrase from this descriptor
-    #[arg(long, value_name = "N")]
-    pub new_passphrase_fd: Option<i32>,
-    /// Memory of its Argon2id derivation in MiB [default: calibrated to about a second]
-    #[arg(long, value_name = "MIB")]
-    pub kdf_memory: Option<u32>,
-}
-
 #[derive(Args, Debug)]
 pub struct Init {
     /// Make an age identity file and add it [default place: $XDG_CONFIG_HOME/agevault/identity.txt]
@@ -224,101 +216,6 @@ pub struct Rename {
     pub new: String,
 }
 
-/// Whose credential.
-#[derive(Args, Clone, Debug)]
-pub struct Whose {
-    /// The provider, such as `anthropic`
-    #[arg(long, value_name = "NAME")]
-    pub provider: String,
-    /// The agent
-    #[arg(long, value_name = "AGENT", default_value = "main")]
-    pub agent: String,
-}
-
-#[derive(Args, Debug)]
-pub struct Paste {
-    #[command(flatten)]
-    pub whose: Whose,
-    /// The profile [default: the gateway's for this verb]
-    #[arg(long, value_name = "ID")]
-    pub profile_id: Option<String>,
-    /// Refused: values are never taken from the command line
-    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
-    pub value: Vec<OsString>,
-}
-
-#[derive(Args, Debug)]
-pub struct PasteToken {
-    #[command(flatten)]
-    pub paste: Paste,
-    /// How long the token is valid: 365d, 12h, 1d12h; a bare number means days
-    #[arg(long, value_name = "DURATION")]
-    pub expires_in: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub struct SetupToken {
-    /// The provider
-    #[arg(long, value_name = "NAME", default_value = "anthropic")]
-    pub provider: String,
-    /// The agent
-    #[arg(long, value_name = "AGENT", default_value = "main")]
-    pub agent: String,
-    /// The profile [default: anthropic:default]
-    #[arg(long, value_name = "ID")]
-    pub profile_id: Option<String>,
-    /// How long the token is valid: 365d, 12h, 1d12h; a bare number means days
-    #[arg(long, value_name = "DURATION")]
-    pub expires_in: Option<String>,
-    /// Refused: values are never taken from the command line
-    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
-    pub value: Vec<OsString>,
-}
-
-/// Shown under `auth setup-token --help`.
-const SETUP_TOKEN_HELP: &str = "The token is what `claude setup-token` prints: it begins with sk-ant-oat01-.
-
-If the provider answers \"This credential is only authorized for use with Claude Code\", the token
-is sound but Anthropic refuses it outside Claude Code for this account or model: use an API key
-instead (agevault auth paste-api-key --provider anthropic), or a gateway release that reuses the
-Claude CLI's own login.";
-
-#[derive(Debug, Subcommand)]
-pub enum Auth {
-    /// Put an API key, pasted or from standard input
-    PasteApiKey(Paste),
-    /// Put a token, pasted or from standard input
-    PasteToken(PasteToken),
-    /// Put an Anthropic setup-token, pasted or from standard input
-    #[command(after_help = SETUP_TOKEN_HELP)]
-    SetupToken(SetupToken),
-    /// Which profile a provider uses first
-    #[command(subcommand)]
-    Order(Order),
-    /// List the profiles
-    #[command(hide = true)]
-    List,
-    /// Remove profiles
-    #[command(hide = true)]
-    Logout(Rm),
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Order {
-    /// Show the order
-    Get(Whose),
-    /// Set the order
-    Set {
-        #[command(flatten)]
-        whose: Whose,
-        /// Profile ids, first first; profiles that are not named are not used
-        #[arg(required = true)]
-        ids: Vec<String>,
-    },
-    /// Forget the order
-    Clear(Whose),
-}
-
 #[derive(Args, Debug)]
 pub struct Status {
     /// Tell by the exit code: 0 fine, 1 expired or missing, 2 expires soon
@@ -390,104 +287,4 @@ pub struct Wipe {
     /// Remove views that the gateway has changed too
     #[arg(long)]
     pub discard: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Recipients {
-    /// List them
-    List,
-    /// Add one: an age recipient (age1...), an identity file, or the word `passphrase`
-    Add {
-        /// age1..., a path, or `passphrase`
-        recipient: String,
-        /// Its name
-        #[arg(long, value_name = "LABEL")]
-        label: String,
-        #[command(flatten)]
-        new: NewPassphrase,
-    },
-    /// Remove one; kept generations are sealed anew without it
-    #[command(visible_alias = "rm")]
-    Remove {
-        /// Its name
-        label: String,
-        /// Remove kept generations that the key at hand cannot open
-        #[arg(long)]
-        drop_unreadable: bool,
-    },
-    /// Give one another name
-    Rename {
-        /// Its name
-        old: String,
-        /// Its new name
-        new: String,
-    },
-    /// Write the age identity that a passphrase leads to, for stock age
-    ExportIdentity {
-        /// Its name
-        label: String,
-        /// The file, 0600
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-}
-
-#[derive(Args, Debug)]
-pub struct Passwd {
-    /// Which passphrase, if there are several
-    pub label: Option<String>,
-    #[command(flatten)]
-    pub new: NewPassphrase,
-    /// Remove kept generations that the key at hand cannot open
-    #[arg(long)]
-    pub drop_unreadable: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Backup {
-    /// Write a sealed copy, and check it
-    Create {
-        /// The directory, made if missing
-        dir: PathBuf,
-    },
-    /// List the backups in a directory; needs no key
-    List {
-        /// The directory
-        dir: PathBuf,
-    },
-    /// Open a backup, or all in a directory, and check every entry
-    Verify {
-        /// The file or directory
-        path: PathBuf,
-    },
-}
-
-#[derive(Args, Debug)]
-pub struct Restore {
-    /// The backup
-    #[arg(required_unless_present = "generation")]
-    pub path: Option<PathBuf>,
-    /// Open the backup with this age identity file [default: as the vault]
-    #[arg(long, value_name = "PATH", conflicts_with = "backup_passphrase_file")]
-    pub backup_identity: Option<PathBuf>,
-    /// Open the backup with the passphrase in this file
-    #[arg(long, value_name = "PATH")]
-    pub backup_passphrase_file: Option<PathBuf>,
-    /// A kept generation instead
-    #[arg(long, value_name = "N", conflicts_with = "path")]
-    pub generation: Option<u64>,
-    /// Only show what would change
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum History {
-    /// List them; needs no key
-    List,
-    /// Show the names in one
-    Show {
-        /// Its number
-        generation: u64,
-    },
 }

@@ -1,0 +1,118 @@
+//! Keys, snapshots and backups.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Where a new passphrase comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NewPassphrase {
+    /// Take the new passphrase from this file
+    #[arg(long, value_name = "PATH", conflicts_with = "new_passphrase_fd")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Take the new passphrase from this descriptor
+    #[arg(long, value_name = "N")]
+    pub new_passphrase_fd: Option<i32>,
+    /// Memory of its Argon2id derivation in MiB [default: calibrated to about a second]
+    #[arg(long, value_name = "MIB")]
+    pub kdf_memory: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recipients {
+    /// List them
+    List,
+    /// Add one: an age recipient (age1...), an identity file, or the word `passphrase`
+    Add {
+        /// age1..., a path, or `passphrase`
+        recipient: String,
+        /// Its name
+        #[arg(long, value_name = "LABEL")]
+        label: String,
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Remove one; kept generations are sealed anew without it
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name
+        label: String,
+        /// Remove kept generations that the key at hand cannot open
+        #[arg(long)]
+        drop_unreadable: bool,
+    },
+    /// Give one another name
+    Rename {
+        /// Its name
+        old: String,
+        /// Its new name
+        new: String,
+    },
+    /// Write the age identity that a passphrase leads to, for stock age
+    ExportIdentity {
+        /// Its name
+        label: String,
+        /// The file, 0600
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Passwd {
+    /// Which passphrase, if there are several
+    pub label: Option<String>,
+    #[command(flatten)]
+    pub new: NewPassphrase,
+    /// Remove kept generations that the key at hand cannot open
+    #[arg(long)]
+    pub drop_unreadable: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Backup {
+    /// Write a sealed copy, and check it
+    Create {
+        /// The directory, made if missing
+        dir: PathBuf,
+    },
+    /// List the backups in a directory; needs no key
+    List {
+        /// The directory
+        dir: PathBuf,
+    },
+    /// Open a backup, or all in a directory, and check every entry
+    Verify {
+        /// The file or directory
+        path: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The backup
+    #[arg(required_unless_present = "generation")]
+    pub path: Option<PathBuf>,
+    /// Open the backup with this age identity file [default: as the vault]
+    #[arg(long, value_name = "PATH", conflicts_with = "backup_passphrase_file")]
+    pub backup_identity: Option<PathBuf>,
+    /// Open the backup with the passphrase in this file
+    #[arg(long, value_name = "PATH")]
+    pub backup_passphrase_file: Option<PathBuf>,
+    /// A kept generation instead
+    #[arg(long, value_name = "N", conflicts_with = "path")]
+    pub generation: Option<u64>,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum History {
+    /// List them; needs no key
+    List,
+    /// Show the names in one
+    Show {
+        /// Its number
+        generation: u64,
+    },
+}
