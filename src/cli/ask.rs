@@ -3,7 +3,7 @@
 use super::{Error, Usage};
 use crate::harden;
 use crate::keys::{self, Prompt};
-use crate::seal::{Passphrase, Refused};
+use crate::seal::Passphrase;
 use crate::secret::{Secret, SecretBuf};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -31,9 +31,14 @@ impl Terminal {
     /// # Errors
     /// [`Usage::NeedsYes`] when there is nobody to ask, [`Error::Declined`] for a no.
     pub fn confirm(&self, question: &str) -> Result<(), Error> {
-        if self.yes {
-            return Ok(());
-        }
+        if self.yes { Ok(()) } else { self.confirm_in_person(question) }
+    }
+
+    /// The same where `--yes` is no answer: a fingerprint is compared by somebody who looks.
+    ///
+    /// # Errors
+    /// As [`Terminal::confirm`].
+    pub fn confirm_in_person(&self, question: &str) -> Result<(), Error> {
         let mut tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) }
             .map_err(|_| Error::Usage(Usage::NeedsYes))?;
         let asked = write!(tty, "{question} [y/N] ").and_then(|()| read_line(&mut tty));
@@ -54,7 +59,12 @@ impl Terminal {
         match harden::without_interrupt(|| rpassword::prompt_password(format!("{prompt}: "))) {
             Ok(typed) => Ok(Secret::new(typed)),
             Err(error) => Err(match error.kind() {
-                io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => keys::Error::Interrupted,
+                io::ErrorKind::Interrupted => keys::Error::Interrupted,
+                io::ErrorKind::UnexpectedEof => {
+                    // The prompt's line was not ended.
+                    let _ = open().and_then(|mut tty| writeln!(tty));
+                    keys::Error::Interrupted
+                }
                 _ => keys::Error::NoTerminal,
             }),
         }
@@ -85,10 +95,7 @@ impl keys::Ask for Terminal {
         };
         let typed = self.hidden(&prompt)?;
         let bytes = SecretBuf::new(typed.expose().as_bytes().to_vec());
-        match Passphrase::new(&bytes) {
-            Err(Refused::Empty) => Err(keys::Error::Interrupted),
-            other => other.map_err(|refused| keys::Error::Refused(keys::Source::Prompt, refused)),
-        }
+        Passphrase::new(&bytes).map_err(|refused| keys::Error::Refused(keys::Source::Prompt, refused))
     }
 
     #[allow(clippy::print_stderr)]

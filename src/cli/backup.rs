@@ -1,11 +1,11 @@
 //! `backup`: sealed copies, elsewhere.
 
-use super::Error;
 use super::context::{Context, Opened};
 use super::out::columns;
+use super::{Error, words};
 use crate::model::RecipientKind;
 use crate::seal;
-use crate::store::{self, Place, Policy, Seen, Trust, verify_deep};
+use crate::store::{self, Pin, Place, Policy, Seen, Trust, verify_deep};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -73,45 +73,77 @@ pub fn verify(context: &mut Context, path: &Path) -> Result<(), Error> {
     let paths: Vec<PathBuf> = if path.is_dir() {
         store::backup_list(path)?.into_iter().map(|backup| backup.path).collect()
     } else {
+        // What is not there is no finding.
+        Place::at(path)?.read()?;
         vec![path.to_owned()]
     };
     let mut findings = 0;
     let mut all = Vec::new();
+    let mut first = None;
     for path in &paths {
-        let (problem, entries) = match verify_one(context, path) {
-            Ok(verified) => verified,
-            Err(error) => (Some(super::words::of(&error).what), 0),
+        let found = match verify_one(context, path, &mut first) {
+            Ok(found) => found,
+            Err(error) => Verified { problem: Some(words::of(&error).what), ..Verified::default() },
         };
-        findings += usize::from(problem.is_some());
+        findings += usize::from(found.problem.is_some());
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if context.out.json {
-            all.push(json!({"name": name, "entries": entries, "problem": problem}));
+            let (entries, known) = (found.entries, found.unknown.is_none() && found.problem.is_none());
+            all.push(json!({"name": name, "entries": entries, "known": known, "problem": found.problem}));
         } else {
-            let verdict =
-                problem.map_or_else(|| format!("fine, {entries} entries"), |problem| format!("FAILED: {problem}"));
-            context.out.line(&format!("{name}  {verdict}"))?;
+            context.out.line(&format!("{}  {}", words::plain(&name), found.verdict()))?;
         }
     }
     if context.out.json {
         context.out.json(&json!({"version": 1, "backups": all}))?;
     }
-    if findings == 0 && !paths.is_empty() { Ok(()) } else { Err(Error::Findings(findings)) }
+    if findings == 0 && !paths.is_empty() { Ok(()) } else { Err(Error::Findings(findings, paths.len())) }
 }
 
-fn verify_one(context: &mut Context, path: &Path) -> Result<(Option<String>, usize), Error> {
-    let opened = open_snapshot(context, path)?;
+/// What was found out about one backup.
+#[derive(Default)]
+struct Verified {
+    problem: Option<String>,
+    entries: usize,
+    /// Its fingerprint, if this host does not know it.
+    unknown: Option<Pin>,
+}
+
+impl Verified {
+    fn verdict(&self) -> String {
+        let entries = words::count(self.entries, "entry", "entries");
+        match (&self.problem, &self.unknown) {
+            (Some(problem), _) => format!("FAILED: {problem}"),
+            (None, None) => format!("fine, {entries}"),
+            (None, Some(pin)) => format!("fine, {entries}, but its fingerprint {pin} is not known on this host"),
+        }
+    }
+}
+
+/// `first` is a backup that was opened before: one derivation serves all.
+fn verify_one(context: &mut Context, path: &Path, first: &mut Option<Opened>) -> Result<Verified, Error> {
+    let place = Place::at(path)?;
+    let again = first.as_ref().map(|first| first.seen.reopen(place.read()?)).transpose();
+    let opened = match again {
+        Ok(Some(seen)) => Opened { place, seen },
+        _ => open_snapshot(context, path)?,
+    };
     let report = Policy { report_only: true, ..context.policy.clone() };
     let checked = store::check(&context.local, &opened.place, &opened.seen, &report)?;
     let bad = verify_deep(&checked.vault);
-    let problem = if !bad.is_empty() {
+    let retired = store::is_retired(&context.local, &checked)?;
+    let mut found = Verified { entries: checked.vault.entries(), ..Verified::default() };
+    if !bad.is_empty() {
         let names: Vec<String> = bad.iter().map(ToString::to_string).collect();
-        Some(format!("cannot be read: {}", names.join(", ")))
-    } else if checked.trust == Trust::Misfit && !store::is_retired(&context.local, &checked)? {
-        Some(format!("its fingerprint {} is not one of this vault", checked.pin))
-    } else {
-        None
-    };
-    Ok((problem, checked.vault.entries()))
+        found.problem = Some(format!("cannot be read: {}", names.join(", ")));
+    } else if checked.trust == Trust::Misfit && !retired {
+        found.problem = Some(format!("its fingerprint {} is not one of this vault", checked.pin));
+    } else if checked.trust == Trust::New {
+        found.unknown = Some(checked.pin.clone());
+    }
+    drop(checked);
+    first.get_or_insert(opened);
+    Ok(found)
 }
 
 /// Opens a sealed file that is not the vault itself.

@@ -9,7 +9,7 @@ use crate::keys::{self, Ladder, Source};
 use crate::model::{Change, Scope};
 use crate::seal::Opener;
 use crate::secret::SecretBuf;
-use crate::store::{self, Checked, Known, Local, Pin, Place, Policy, Saved, Seen};
+use crate::store::{self, Checked, Known, Local, Pin, Place, Policy, Saved, Seen, Trust};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +60,9 @@ impl Context {
             || (globals.passphrase_fd.is_some() && globals.passphrase_file.is_some())
         {
             return Err(Usage::TwoKeys.into());
+        }
+        if globals.pin.as_deref().is_some_and(|pin| !Pin::is_fingerprint(pin)) {
+            return Err(Usage::Pin.into());
         }
         let ladder = Ladder {
             identities: globals.identity.iter().map(|path| identity_source(path)).collect(),
@@ -175,6 +178,13 @@ impl Context {
             }
             other => other?,
         };
+        if checked.trust == Trust::Succeeded {
+            self.out.warn(&format!(
+                "a recipient was removed from this vault elsewhere; its fingerprint is now {}",
+                checked.pin
+            ));
+            self.remember(opened, &checked)?;
+        }
         if let Some(behind) = &checked.behind {
             self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
         }
@@ -187,7 +197,7 @@ impl Context {
     fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
         self.out.warn(&format!("{} has not been used on this host before", opened.place.path().display()));
         self.out.warn(&format!("its fingerprint is {pin}"));
-        self.terminal.confirm("is this the fingerprint that was shown when it was made?")?;
+        self.terminal.confirm_in_person("is this the fingerprint that was shown when it was made?")?;
         let report = Policy { report_only: true, ..self.policy.clone() };
         let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
         self.remember(opened, &checked)
@@ -199,8 +209,9 @@ impl Context {
     /// When local state cannot be written.
     pub fn remember(&self, opened: &Opened, checked: &Checked<'_>) -> Result<(), Error> {
         let id = &checked.vault.vault_id;
-        let proven = vec![opened.seen.opener().public()];
-        let known = Known { pin: checked.pin.clone(), retired: Vec::new(), proven, slots: Vec::new() };
+        let mut known = self.local.known(id)?.unwrap_or_else(|| Known::new(checked.pin.clone()));
+        known.move_to(checked.pin.clone());
+        known.prove(opened.seen.opener().public());
         self.local.remember(id, &known)?;
         Ok(self.local.remember_path(opened.place.path(), id)?)
     }

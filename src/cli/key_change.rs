@@ -66,7 +66,7 @@ fn which(checked: &Checked<'_>, name: Option<&str>) -> Result<Recipient, Error> 
     let mut slots = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase);
     match (slots.next(), slots.next()) {
         (Some(one), None) => Ok(one.clone()),
-        (None, _) => Err(Usage::NotPassphrase.into()),
+        (None, _) => Err(Usage::NoPassphrase.into()),
         _ => Err(Usage::WhichPassphrase.into()),
     }
 }

@@ -8,6 +8,7 @@ mod backup;
 mod content;
 mod context;
 mod export;
+mod history;
 mod import;
 mod init;
 mod key_change;
@@ -52,6 +53,10 @@ pub enum Error {
     NoVault(PathBuf),
     /// A value that the gateway could not use as it is.
     Value(value::Refused),
+    /// A backup that is changed or cut off.
+    DamagedBackup,
+    /// A backup of another vault than the one that `--pin` names.
+    BackupPin(store::Pin),
     /// A profile that holds a reference to a secret elsewhere, and none itself.
     OnlyReference,
     /// `HOME` is not set.
@@ -60,8 +65,8 @@ pub enum Error {
     NoRuntimeDir,
     /// The person said no.
     Declined,
-    /// This many problems were found and told.
-    Findings(usize),
+    /// This many of so many backups failed.
+    Findings(usize, usize),
     /// The verdict of `status --check`.
     Verdict(u8),
     /// Nobody reads any more.
@@ -101,6 +106,12 @@ pub enum Usage {
     Oauth,
     /// `passwd` with several passphrases and no label.
     WhichPassphrase,
+    /// `passwd` without a passphrase.
+    NoPassphrase,
+    /// `export-identity` with another key and nobody to ask.
+    NeedsItsPassphrase,
+    /// Not a fingerprint.
+    Pin,
     /// A recipient that is not a passphrase.
     NotPassphrase,
     /// No provider.
@@ -202,7 +213,7 @@ fn parse_and_run() -> Result<(), (Error, bool)> {
 fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Completions { shell } => return show::completions(shell),
-        Command::Man { command } => return show::man(command.as_deref()),
+        Command::Man { command } => return show::man(&command),
         _ => {}
     }
     let mut context = Context::new(cli.globals, matches!(cli.command, Command::Init(_)))?;
@@ -230,8 +241,8 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Backup(Backup::List { dir }) => backup::list(context, &dir),
         Command::Backup(Backup::Verify { path }) => backup::verify(context, &path),
         Command::Restore(args) => restore::run(context, &args),
-        Command::History(History::List) => restore::history(context),
-        Command::History(History::Show { generation }) => restore::show(context, generation),
+        Command::History(History::List) => history::list(context),
+        Command::History(History::Show { generation }) => history::show(context, generation),
         Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use super::context::{Context, Opened};
 use super::init::{label, passphrase_recipient, write_identity};
 use super::out::columns;
 use super::{Error, Usage, key_change};
-use crate::keys::{self, MAX_KEY_FILE, Source};
+use crate::keys::{self, Source};
 use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
 use crate::seal::{self, Opener};
 use crate::store::now;
@@ -62,11 +62,11 @@ fn add(context: &mut Context, what: &str, name: &str, new: &NewPassphrase) -> Re
     // Before anybody types: names and strings that cannot be used.
     let (recipient, proof) = if wants_passphrase {
         (None, None)
-    } else if what.starts_with("age1") {
+    } else if what.starts_with("age1") || what.starts_with("ssh-") {
         let public = seal::Recipient::parse(what, None)?.public();
         (Some(Recipient::new(label.clone(), public, None, now())), None)
     } else {
-        let opener = identity_of(Path::new(what))?;
+        let opener = identity_of(context, Path::new(what))?;
         (Some(Recipient::new(label.clone(), opener.public(), None, now())), Some(opener))
     };
     let opened = context.open()?;
@@ -77,6 +77,10 @@ fn add(context: &mut Context, what: &str, name: &str, new: &NewPassphrase) -> Re
     let (recipient, proof) = match recipient {
         Some(recipient) => (recipient, proof),
         None => {
+            let slots = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase).count();
+            if slots >= seal::MAX_SLOTS {
+                return Err(model::Error::Slots(seal::MAX_SLOTS).into());
+            }
             let passphrase = keys::read_new_passphrase(source(new).as_ref(), &mut context.terminal)?;
             let (recipient, opener) = passphrase_recipient(context, &passphrase, name, new.kdf_memory)?;
             (recipient, Some(opener))
@@ -102,27 +106,21 @@ fn prove(context: &Context, proof: &Opener) -> Result<(), Error> {
     let plain = proof.open(&sealed)?;
     let public = proof.public();
     let vault = Vault::parse(plain.text().unwrap_or_default())?;
-    if let Some(mut known) = context.local.known(&vault.vault_id)?
-        && !known.proven.contains(&public)
-    {
-        known.proven.push(public);
+    if let Some(mut known) = context.local.known(&vault.vault_id)? {
+        known.prove(public);
         context.local.remember(&vault.vault_id, &known)?;
     }
     Ok(())
 }
 
 /// The one identity in a key file.
-fn identity_of(path: &Path) -> Result<Opener, Error> {
+fn identity_of(context: &mut Context, path: &Path) -> Result<Opener, Error> {
     let source = Source::Identity(path.to_owned());
-    let file =
-        crate::fsio::read_private(path, MAX_KEY_FILE).map_err(|error| keys::Error::File(source.clone(), error))?;
-    let unusable = |error| keys::Error::Unusable(source.clone(), error);
-    let mut identities = seal::parse_file(&file).map_err(unusable)?;
-    if identities.len() > 1 {
-        return Err(unusable(seal::Error::Bound("number of keys in one file to add", 1)).into());
+    let mut identities = keys::read_identities(&source, &mut context.terminal)?;
+    match (identities.pop(), identities.is_empty()) {
+        (Some(one), true) => Ok(Opener::new(one)),
+        _ => Err(keys::Error::Unusable(source, seal::Error::BadIdentity(0, "holds several identities")).into()),
     }
-    let identity = identities.pop().ok_or_else(|| unusable(seal::Error::BadIdentity(1, "no identity")))?;
-    Ok(Opener::new(identity))
 }
 
 /// Where a new passphrase was said to come from.
@@ -166,7 +164,10 @@ fn opener_of(context: &mut Context, opened: &Opened, recipient: &Recipient) -> R
     let slot = seal::Slot::parse(&kdf.salt, kdf.m, kdf.t, kdf.p)?;
     let labels = [recipient.label.as_str().to_owned()];
     let prompt = keys::Prompt::Vault(opened.place.path(), &labels);
-    let passphrase = keys::Ask::passphrase(&mut context.terminal, &prompt)?;
+    let passphrase = keys::Ask::passphrase(&mut context.terminal, &prompt).map_err(|error| match error {
+        keys::Error::NoTerminal => Usage::NeedsItsPassphrase.into(),
+        other => Error::from(other),
+    })?;
     let slow = keys::Ask::slow(&mut context.terminal);
     let (derived, identity) = slot.recipient(&passphrase)?;
     drop(slow);

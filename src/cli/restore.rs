@@ -1,23 +1,53 @@
-//! `restore` and `history`: what was kept, and bringing it back.
+//! `restore`: bringing back what was kept.
 
 use super::Error;
 use super::args::Restore;
 use super::backup::open_snapshot;
 use super::context::{Context, Opened};
-use super::out::columns;
+use super::words;
 use crate::keys::Source;
 use crate::model::{SecretId, Vault};
 use crate::store::{self, Checked, Place, Policy, Seen, Snapshot};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Brings a snapshot back: everything where no vault is, entries where one stands.
+/// Brings a snapshot back: everything where no vault is or none can be opened, entries where
+/// one stands.
 pub fn run(context: &mut Context, args: &Restore) -> Result<(), Error> {
     let place = Place::prepare(context.vault_path())?;
     let from = source(&place, args)?;
-    if place.exists()? { into_standing(context, args, &from) } else { into_empty(context, args, &place, &from) }
+    if !place.exists()? {
+        return into_empty(context, args, &place, &from, None);
+    }
+    match into_standing(context, args, &from) {
+        Err(error) if is_damaged(&error) => over_damaged(context, args, &place, &from, &error),
+        other => other,
+    }
+}
+
+/// Whether the standing vault cannot be opened by anybody: what is wrong with a backup comes as
+/// other errors, see [`undamaged`].
+fn is_damaged(error: &Error) -> bool {
+    use crate::keys;
+    use crate::model::Error::Malformed;
+    use crate::seal::Error::{Bound, Damaged, NotAge};
+    matches!(
+        error,
+        Error::Keys(keys::Error::Seal(Damaged | NotAge | Bound(..)))
+            | Error::Store(store::Error::Model(Malformed { .. }))
+    )
+}
+
+/// The standing file is kept beside, and the snapshot takes its place whole.
+fn over_damaged(context: &mut Context, args: &Restore, place: &Place, from: &Path, error: &Error) -> Result<(), Error> {
+    context.out.warn(&format!("the vault that stands here cannot be opened: {}", words::of(error).what));
+    let aside = |context: &Context| {
+        context.terminal.confirm("keep it aside and restore a whole vault?")?;
+        Ok(store::set_aside(place, context.patience())?)
+    };
+    into_empty(context, args, place, from, Some(&aside))
 }
 
 fn source(place: &Place, args: &Restore) -> Result<PathBuf, Error> {
@@ -27,51 +57,76 @@ fn source(place: &Place, args: &Restore) -> Result<PathBuf, Error> {
     }
 }
 
-fn generation(place: &Place, number: u64) -> Result<Snapshot, Error> {
+/// A kept generation by its number.
+pub fn generation(place: &Place, number: u64) -> Result<Snapshot, Error> {
     let found = store::history(place)?.into_iter().rev().find(|snapshot| snapshot.generation == number);
     found.ok_or_else(|| store::Error::NoGeneration(number).into())
 }
 
-fn report<'a>(context: &Context, snapshot: &'a Opened) -> Result<Checked<'a>, Error> {
+/// Looks at a snapshot without stopping where its pin does not fit.
+pub fn report<'a>(context: &Context, snapshot: &'a Opened) -> Result<Checked<'a>, Error> {
     let policy = Policy { report_only: true, ..context.policy.clone() };
     Ok(store::check(&context.local, &snapshot.place, &snapshot.seen, &policy)?)
 }
 
-fn into_empty(context: &mut Context, args: &Restore, place: &Place, from: &Path) -> Result<(), Error> {
+type Aside<'a> = &'a dyn Fn(&Context) -> Result<PathBuf, Error>;
+
+fn into_empty(
+    context: &mut Context,
+    args: &Restore,
+    place: &Place,
+    from: &Path,
+    aside: Option<Aside<'_>>,
+) -> Result<(), Error> {
     let snapshot = match own_key(args) {
-        None => open_snapshot(context, from)?,
+        None => undamaged(open_snapshot(context, from))?,
         key => with_own_key(context, from, key)?,
     };
-    let checked = report(context, &snapshot)?;
+    let checked = undamaged(report(context, &snapshot))?;
     if context.policy.pin.as_ref().is_some_and(|pin| !checked.pin.matches(pin)) {
-        return Err(store::Error::NotAuthentic(checked.pin).into());
+        return Err(Error::BackupPin(checked.pin));
     }
-    let entries = checked.vault.entries();
-    if args.dry_run {
-        context.out.say(&format!("would restore a whole vault with {entries} entries"));
-        return Ok(());
+    let before = context.local.at_path(place.path())?;
+    if before.is_some_and(|id| id != checked.vault.vault_id) {
+        context.out.warn("warning: not a snapshot of the vault that was here before");
     }
-    store::place_whole(&context.local, place, &snapshot.seen, &checked, context.patience())?;
-    context.out.say(&format!("restored {} with {entries} entries", place.path().display()));
-    context.out.say(&format!("fingerprint {}", checked.pin));
+    let entries = words::count(checked.vault.entries(), "entry", "entries");
+    if !args.dry_run {
+        let kept = aside.map(|aside| aside(context)).transpose()?;
+        store::place_whole(&context.local, place, &snapshot.seen, &checked, context.patience())?;
+        let kept = kept.map(|kept| format!("; what stood before is {}", kept.display())).unwrap_or_default();
+        context.out.say(&format!("restored {} with {entries}{kept}", place.path().display()));
+        context.out.say(&format!("fingerprint {}", checked.pin));
+    } else if !context.out.json {
+        context.out.say(&format!("would restore a whole vault with {entries}"));
+    }
+    if context.out.json {
+        let (entries, fingerprint) = (checked.vault.entries(), checked.pin.to_string());
+        let done = !args.dry_run;
+        context.out.json(&json!({"version": 1, "done": done, "entries": entries, "fingerprint": fingerprint}))?;
+    }
     Ok(())
+}
+
+/// What is wrong with a snapshot, told as such.
+fn undamaged<T>(opened: Result<T, Error>) -> Result<T, Error> {
+    use crate::{keys, seal};
+    opened.map_err(|error| match error {
+        Error::Keys(keys::Error::Seal(seal::Error::Damaged)) => Error::DamagedBackup,
+        Error::Keys(keys::Error::Seal(error)) => error.into(),
+        Error::Store(store::Error::Model(crate::model::Error::Malformed { .. })) => Error::DamagedBackup,
+        other => other,
+    })
 }
 
 fn into_standing(context: &mut Context, args: &Restore, from: &Path) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let snapshot = open_again(context, &opened, args, from)?;
-    let old = report(context, &snapshot)?;
+    let old = undamaged(report(context, &snapshot))?;
     let differences = differences(&checked.vault, &old.vault);
     let (change, same_vault) = store::restore_change(&checked.vault, &old.vault)?;
-    if context.out.json {
-        let [added, replaced, removed] = &differences;
-        let done = !args.dry_run;
-        context.out.json(&json!({
-            "version": 1, "same_vault": same_vault, "done": done,
-            "added": added, "replaced": replaced, "removed": removed,
-        }))?;
-    } else {
+    if !context.out.json {
         for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
             ids.iter().for_each(|id| context.out.say(&format!("{verb} {id}")));
         }
@@ -79,19 +134,25 @@ fn into_standing(context: &mut Context, args: &Restore, from: &Path) -> Result<(
     if !same_vault {
         context.out.warn(&format!("warning: not a snapshot of this vault: its fingerprint is {}", old.pin));
     }
-    if args.dry_run {
-        return Ok(());
-    }
-    if differences.iter().all(Vec::is_empty) {
+    let nothing = differences.iter().all(Vec::is_empty);
+    if !args.dry_run && !nothing {
+        let removes = differences.last().is_some_and(|removed| !removed.is_empty());
+        if !same_vault || removes {
+            context.terminal.confirm("restore?")?;
+        }
+        let saved = context.save(&opened, checked, change)?;
+        let before = saved.generation.saturating_sub(1);
+        context.out.say(&format!("restored; what stood before is generation {before}"));
+    } else if !args.dry_run {
         context.out.say("nothing to restore: the entries are the same");
-        return Ok(());
     }
-    let removed = differences.last().map_or(0, Vec::len);
-    if !same_vault || removed > 0 {
-        context.terminal.confirm("restore?")?;
+    if context.out.json {
+        let [added, replaced, removed] = &differences;
+        context.out.json(&json!({
+            "version": 1, "same_vault": same_vault, "done": !args.dry_run,
+            "added": added, "replaced": replaced, "removed": removed,
+        }))?;
     }
-    let saved = context.save(&opened, checked, change)?;
-    context.out.say(&format!("restored; what stood before is generation {}", saved.generation.saturating_sub(1)));
     Ok(())
 }
 
@@ -103,11 +164,15 @@ fn own_key(args: &Restore) -> Option<Source> {
 
 /// Opens a snapshot with the key that opened the vault, or else with its own.
 fn open_again(context: &mut Context, opened: &Opened, args: &Restore, from: &Path) -> Result<Opened, Error> {
+    use crate::seal::Error as Sealed;
     let key = own_key(args);
     if key.is_none() {
         let place = Place::at(from)?;
-        if let Ok(seen) = opened.seen.reopen(place.read()?) {
-            return Ok(Opened { place, seen });
+        match opened.seen.reopen(place.read()?) {
+            Ok(seen) => return Ok(Opened { place, seen }),
+            Err(store::Error::Seal(Sealed::NoMatch)) => {}
+            Err(store::Error::Seal(Sealed::Damaged)) => return Err(Error::DamagedBackup),
+            Err(other) => return Err(other.into()),
         }
     }
     with_own_key(context, from, key)
@@ -116,7 +181,7 @@ fn open_again(context: &mut Context, opened: &Opened, args: &Restore, from: &Pat
 fn with_own_key(context: &mut Context, from: &Path, key: Option<Source>) -> Result<Opened, Error> {
     let place = Place::at(from)?;
     let sealed = place.read()?;
-    let (plain, opener) = context.unlock_with(&sealed, place.path(), key)?;
+    let (plain, opener) = undamaged(context.unlock_with(&sealed, place.path(), key))?;
     Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
 }
 
@@ -132,35 +197,4 @@ fn differences(standing: &Vault<'_>, old: &Vault<'_>) -> [Vec<String>; 3] {
         names(then.intersection(&now).filter(differs).collect()),
         names(now.difference(&then).collect()),
     ]
-}
-
-/// Lists the kept generations.
-pub fn history(context: &Context) -> Result<(), Error> {
-    let place = context.place()?;
-    let all = store::history(&place)?;
-    let time = |snapshot: &Snapshot| {
-        let seconds = i64::try_from(snapshot.saved).unwrap_or_default();
-        jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
-    };
-    if context.out.json {
-        let one = |snapshot: &Snapshot| json!({"generation": snapshot.generation, "rev": snapshot.rev, "saved": snapshot.saved, "size": snapshot.size});
-        let all: Vec<Value> = all.iter().map(one).collect();
-        return context.out.json(&json!({"version": 1, "generations": all}));
-    }
-    let row =
-        |snapshot: &Snapshot| vec![snapshot.generation.to_string(), time(snapshot), format!("{} bytes", snapshot.size)];
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    columns(&rows).iter().try_for_each(|line| context.out.line(line))
-}
-
-/// Shows the names in one generation.
-pub fn show(context: &mut Context, number: u64) -> Result<(), Error> {
-    let place = context.place()?;
-    let snapshot = open_snapshot(context, &generation(&place, number)?.path)?;
-    let checked = report(context, &snapshot)?;
-    let ids: Vec<String> = checked.vault.ids().map(|id| id.to_string()).collect();
-    if context.out.json {
-        return context.out.json(&json!({"version": 1, "generation": number, "ids": ids}));
-    }
-    ids.iter().try_for_each(|id| context.out.line(id))
 }

@@ -117,7 +117,7 @@ pub fn trust(context: &mut Context) -> Result<(), Error> {
             if !context.terminal.present() {
                 return Err(Usage::TrustNeedsPin.into());
             }
-            context.terminal.confirm("is this the fingerprint that was shown when it was made?")?;
+            context.terminal.confirm_in_person("is this the fingerprint that was shown when it was made?")?;
         }
     }
     context.remember(&opened, &checked)?;
@@ -133,16 +133,19 @@ pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
 }
 
 /// A manual page from the same table: of the whole, or of one command.
-pub fn man(name: Option<&str>) -> Result<(), Error> {
+pub fn man(names: &[String]) -> Result<(), Error> {
     let mut command = Cli::command();
     command.build();
-    let page = match name {
-        None => Some(&command),
-        Some(name) => command.find_subcommand(name),
-    };
-    let page = page.ok_or(Usage::Parse(super::usage::Kind::Unknown(None)))?;
+    let mut page = &command;
+    for name in names {
+        let unknown = Usage::Parse(super::usage::Kind::Unknown(None));
+        page = page.find_subcommand(name).ok_or(unknown)?;
+    }
+    let title = ["agevault".to_owned()].iter().chain(names).cloned().collect::<Vec<_>>().join("-");
     let mut text = Vec::new();
     let failed = |error| crate::fsio::Error::Io("write", "the manual page".into(), error);
-    clap_mangen::Man::new(page.clone()).render(&mut text).map_err(failed)?;
+    let source = format!("agevault {}", env!("CARGO_PKG_VERSION"));
+    let man = clap_mangen::Man::new(page.clone()).title(title).source(source);
+    man.render(&mut text).map_err(failed)?;
     super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
 }

@@ -13,7 +13,13 @@ pub enum Kind {
     Missing(Option<&'static str>),
     /// The value of this option is not one of its values.
     Invalid(Option<&'static str>),
-    /// This option needs a value, or takes none, or stands there twice.
+    /// This option needs a value.
+    NeedsValue(Option<&'static str>),
+    /// This option takes no value.
+    TakesNone(Option<&'static str>),
+    /// This option stands there twice.
+    Twice(Option<&'static str>),
+    /// Too many or too few values.
     Count(Option<&'static str>),
     /// These exclude each other.
     Conflict(Option<&'static str>),
@@ -35,9 +41,13 @@ pub fn from_clap(error: &clap::Error) -> Result<(), Error> {
 
 /// The kind of an error, without any text of the command line.
 pub fn kind(error: &clap::Error) -> Kind {
-    let name = |kind| match error.get(kind) {
+    let name = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(name)) => ours(name),
-        Some(ContextValue::Strings(names)) => names.iter().find_map(|name| ours(name)),
+        Some(ContextValue::Strings(names)) => {
+            // The best suggestion comes last, the first thing that is missing first.
+            let mut names = names.iter().filter_map(|name| ours(name));
+            if kind == ContextKind::InvalidArg { names.next() } else { names.last() }
+        }
         _ => None,
     };
     let argument = name(ContextKind::InvalidArg);
@@ -45,7 +55,12 @@ pub fn kind(error: &clap::Error) -> Kind {
         ErrorKind::InvalidSubcommand => Kind::Unknown(name(ContextKind::SuggestedSubcommand)),
         ErrorKind::UnknownArgument => Kind::Unknown(name(ContextKind::SuggestedArg)),
         ErrorKind::MissingRequiredArgument => Kind::Missing(argument),
+        ErrorKind::InvalidValue if is_empty(error) => Kind::NeedsValue(argument),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => Kind::Invalid(argument),
+        ErrorKind::TooManyValues if takes_none(argument) => Kind::TakesNone(argument),
+        ErrorKind::ArgumentConflict if argument.is_some() && argument == name(ContextKind::PriorArg) => {
+            Kind::Twice(argument)
+        }
         ErrorKind::ArgumentConflict => Kind::Conflict(argument),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Kind::NoCommand,
         ErrorKind::InvalidUtf8 => Kind::NotText,
@@ -53,9 +68,25 @@ pub fn kind(error: &clap::Error) -> Kind {
     }
 }
 
+fn is_empty(error: &clap::Error) -> bool {
+    matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty())
+}
+
+/// Whether an option of ours is a mere switch.
+fn takes_none(name: Option<&str>) -> bool {
+    fn switch(command: &clap::Command, name: &str) -> bool {
+        let here = command
+            .get_arguments()
+            .any(|argument| !argument.get_action().takes_values() && argument.get_long() == name.strip_prefix("--"));
+        here || command.get_subcommands().any(|command| switch(command, name))
+    }
+    name.is_some_and(|name| switch(&super::Cli::command(), name))
+}
+
 /// The name if it is in our own table: whatever clap says, nothing typed gets through.
 fn ours(name: &str) -> Option<&'static str> {
-    let word = name.split([' ', '=', '[']).next().unwrap_or_default().trim_matches(['<', '>', '.']);
+    let word = name.trim_matches(['<', '>', '[', ']', '.']);
+    let word = word.split([' ', '=', '[']).next().unwrap_or_default().trim_matches(['<', '>', '.']);
     let mut names = Vec::new();
     collect(&super::Cli::command(), &mut names);
     // A handful of names, leaked once, on the way out.

@@ -177,6 +177,15 @@ impl Dir {
             .map_err(|error| Error::io("rename", &self.path.join(from), error.into()))
     }
 
+    /// Moves a file to another directory of the same file system.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn move_to(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> Result<(), Error> {
+        rustix::fs::renameat(&self.fd, name, &to.fd, new_name)
+            .map_err(|error| Error::io("move", &self.path.join(name), error.into()))
+    }
+
     /// A second name, in `to`, for a file of this directory.
     ///
     /// # Errors

@@ -98,7 +98,7 @@ pub fn real_path(path: &Path) -> Result<PathBuf, Error> {
                 Some(parent) if !parent.as_os_str().is_empty() => parent,
                 _ => Path::new("."),
             };
-            let parent = std::fs::canonicalize(parent).map_err(|error| Error::io("look at", parent, error))?;
+            let parent = std::fs::canonicalize(parent).map_err(|error| Error::io("look at", path, error))?;
             Ok(parent.join(name))
         }
         Err(error) => Err(Error::io("look at", path, error)),

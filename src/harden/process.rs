@@ -37,8 +37,11 @@ pub fn without_interrupt<R>(work: impl FnOnce() -> R) -> R {
 /// Takes over the descriptor `number` that the parent process has opened for us.
 ///
 /// # Errors
-/// `EBADF` when it is not open; standard streams are refused with `InvalidInput`.
+/// `EBADF` when it is not open; standard output and error are refused with `InvalidInput`.
 pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    if number == 0 {
+        return Ok(rustix::io::dup(rustix::stdio::stdin())?);
+    }
     if number <= 2 {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }

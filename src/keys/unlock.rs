@@ -1,10 +1,10 @@
 //! Opening a vault with what the ladder gives.
 
 use super::{Ask, Error, Ladder, MAX_KEY_FILE, Prompt, Source, TRIES};
-use crate::seal::{self, Identity, Key, Opener, Passphrase};
+use crate::seal::{self, Identity, Key, Opener, Passphrase, Refused};
 use crate::secret::SecretBuf;
 use crate::{fsio, harden};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens `sealed`, the vault at `vault`, with the first key source that is present. `labels`
 /// names its passphrase slots for the prompt.
@@ -52,11 +52,16 @@ fn by_prompt(
 ) -> Result<(SecretBuf, Opener), Error> {
     // Not worth asking for a passphrase that could open nothing.
     if !seal::has_slot(sealed).map_err(Error::Seal)? {
-        return Err(Error::NoKey(ladder.looked_for()));
+        let asked = ladder.prompt_only;
+        return Err(if asked { Error::Seal(seal::Error::NoSlot) } else { Error::NoKey(ladder.looked_for()) });
     }
     for _ in 0..TRIES {
         let passphrase = match ask.passphrase(&Prompt::Vault(vault, labels)) {
             Err(Error::NoTerminal) if !ladder.prompt_only => return Err(Error::NoKey(ladder.looked_for())),
+            Err(Error::Refused(Source::Prompt, Refused::Empty)) => {
+                ask.wrong();
+                continue;
+            }
             other => other?,
         };
         let slow = ask.slow();
@@ -86,8 +91,15 @@ pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identit
     if !seal::is_encrypted(&bytes) {
         return seal::parse_file(&bytes).map_err(unusable);
     }
+    seal::sealed_to_passphrase(&bytes).map_err(unusable)?;
     for _ in 0..TRIES {
-        let passphrase = ask.passphrase(&Prompt::IdentityFile(path))?;
+        let passphrase = match ask.passphrase(&Prompt::IdentityFile(path)) {
+            Err(Error::Refused(Source::Prompt, Refused::Empty)) => {
+                ask.wrong();
+                continue;
+            }
+            other => other?,
+        };
         let slow = ask.slow();
         let opened = seal::decrypt_file(&bytes, &passphrase);
         drop(slow);
@@ -108,8 +120,8 @@ pub fn read_passphrase(source: &Source) -> Result<Passphrase, Error> {
     let file = |error| Error::File(source.clone(), error);
     let bytes = match source {
         Source::PassphraseFd(number) => {
-            let path = Path::new("descriptor");
-            let fd = harden::take_descriptor(*number).map_err(|error| file(fsio::Error::io("read", path, error)))?;
+            let closed = |_| file(fsio::Error::NotFound(PathBuf::from("descriptor")));
+            let fd = harden::take_descriptor(*number).map_err(closed)?;
             fsio::read_descriptor(fd, MAX_KEY_FILE)
         }
         Source::PassphraseFile(path) => fsio::read_private(path, MAX_KEY_FILE),

@@ -46,8 +46,8 @@ pub enum Error {
     Conflict(String),
     /// No recipient would be left, or none that was proven here.
     LastRecipient,
-    /// The recipients' Argon2id costs would together break the bound of F4.
-    Costs,
+    /// More passphrases than a vault may have (F4).
+    Slots(usize),
 }
 
 impl From<serde_json::Error> for Error {

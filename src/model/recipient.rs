@@ -94,9 +94,8 @@ impl Recipient {
 
 /// The recipients with one more.
 pub(super) fn add(recipients: &mut Vec<Recipient>, new: Recipient) -> Result<(), Error> {
-    let taken = recipients.iter().any(|have| have.label == new.label || have.public == new.public);
-    if taken {
-        return Err(Error::Taken(new.label.as_str().to_owned()));
+    if let Some(have) = recipients.iter().find(|have| have.label == new.label || have.public == new.public) {
+        return Err(Error::Taken(have.label.as_str().to_owned()));
     }
     recipients.push(new);
     Ok(())

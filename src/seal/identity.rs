@@ -77,7 +77,7 @@ pub fn parse_file(file: &SecretBuf) -> Result<Vec<Identity>, Error> {
         let identity = line.parse().map(Identity).map_err(|_| bad(looks_like(line)))?;
         identities.push(identity);
     }
-    if identities.is_empty() { Err(Error::BadIdentity(1, "no identity")) } else { Ok(identities) }
+    if identities.is_empty() { Err(Error::BadIdentity(0, "holds no identity")) } else { Ok(identities) }
 }
 
 /// What a line that is no native identity seems to be, for the message.
@@ -103,19 +103,31 @@ pub fn is_encrypted(file: &SecretBuf) -> bool {
         || file.expose().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
 }
 
+/// The binary form of an identity file that a passphrase opens.
+///
+/// # Errors
+/// [`Error::BadIdentity`] for one that is sealed to something else, so that nobody is asked
+/// for a passphrase that there is not; a damaged file.
+pub fn sealed_to_passphrase(file: &SecretBuf) -> Result<Vec<u8>, Error> {
+    let mut binary = Vec::with_capacity(file.expose().len());
+    age::armor::ArmoredReader::new(file.expose()).read_to_end(&mut binary).map_err(|_| Error::Damaged)?;
+    bounds::check_header(&binary)?;
+    let decryptor = age::Decryptor::new_buffered(&binary[..]).map_err(|_| Error::Damaged)?;
+    if decryptor.is_scrypt() {
+        Ok(binary)
+    } else {
+        Err(Error::BadIdentity(0, "is an age file that is not sealed to a passphrase"))
+    }
+}
+
 /// Opens a passphrase-encrypted identity file, binary or armored.
 ///
 /// # Errors
 /// [`Error::NoMatch`] for the wrong passphrase; a file that is damaged, costs too much, or
 /// is not sealed to a passphrase.
 pub fn decrypt_file(file: &SecretBuf, passphrase: &Passphrase) -> Result<SecretBuf, Error> {
-    let mut binary = Vec::with_capacity(file.expose().len());
-    age::armor::ArmoredReader::new(file.expose()).read_to_end(&mut binary).map_err(|_| Error::Damaged)?;
-    bounds::check_header(&binary)?;
+    let binary = sealed_to_passphrase(file)?;
     let decryptor = age::Decryptor::new_buffered(&binary[..]).map_err(|_| Error::Damaged)?;
-    if !decryptor.is_scrypt() {
-        return Err(Error::BadIdentity(1, "an age file that is not sealed to a passphrase"));
-    }
     let mut identity = age::scrypt::Identity::new(passphrase.to_age());
     identity.set_max_work_factor(MAX_WORK_FACTOR);
     let opened = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));

@@ -26,11 +26,11 @@ pub struct Backup {
 /// # Errors
 /// A directory of another user or open to writing by others, a full or failing disk.
 pub fn backup_create(seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<Backup, Error> {
-    let dir = match Dir::open(&fsio::real_path(dir)?) {
-        Ok(dir) => dir,
-        Err(error) if error.is_not_found() => Dir::open_or_create_private(dir)?,
-        Err(error) => return Err(error.into()),
-    };
+    let absolute = std::path::absolute(dir).map_err(|error| fsio::Error::io("look at", dir, error))?;
+    if !absolute.exists() {
+        Dir::open_or_create_private(&absolute)?;
+    }
+    let dir = Dir::open(&fsio::real_path(&absolute)?)?;
     let meta = dir.own_meta()?;
     if meta.mode & 0o022 != 0 {
         return Err(fsio::Error::Mode(dir.path().to_owned(), meta.mode).into());

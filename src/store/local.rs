@@ -32,6 +32,27 @@ pub struct Known {
     pub slots: Vec<Slot>,
 }
 
+impl Known {
+    /// Nothing but the pin.
+    pub fn new(pin: Pin) -> Self {
+        Self { pin, retired: Vec::new(), proven: Vec::new(), slots: Vec::new() }
+    }
+
+    /// Takes another pin for the vault's; the one before authenticates snapshots.
+    pub fn move_to(&mut self, pin: Pin) {
+        if self.pin != pin {
+            self.retired.push(std::mem::replace(&mut self.pin, pin));
+        }
+    }
+
+    /// Notes that the key with this public half has opened the vault here.
+    pub fn prove(&mut self, public: String) {
+        if !self.proven.contains(&public) {
+            self.proven.push(public);
+        }
+    }
+}
+
 /// A passphrase slot by its salt, as the header shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
@@ -126,7 +147,7 @@ impl Local {
     /// write here could remove it as well.
     pub(super) fn last_seen(&self, vault_id: &str) -> Result<Option<LastSeen>, Error> {
         match self.load(&self.0.join("seen"), &format!("{}.json", file_safe(vault_id)?)) {
-            Err(Error::Model(_)) => Ok(None),
+            Err(Error::Record(_)) => Ok(None),
             other => other,
         }
     }
@@ -138,7 +159,10 @@ impl Local {
 
     fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
         match fsio::read_private(&dir.join(name), MAX_RECORD) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(bytes.expose()).map_err(crate::model::Error::from)?)),
+            Ok(bytes) => match serde_json::from_slice(bytes.expose()) {
+                Ok(record) => Ok(Some(record)),
+                Err(_) => Err(Error::Record(dir.join(name))),
+            },
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -22,7 +22,7 @@ pub use pin::{Pin, rotation};
 pub use place::Place;
 pub use read::{Checked, Policy, Seen, Trust, check, is_retired};
 pub use reseal::{Unreadable, edit_resealing};
-pub use restore::{place_whole, restore_change, verify_deep};
+pub use restore::{place_whole, restore_change, set_aside, verify_deep};
 pub use snapshot::{Snapshot, history};
 
 use crate::{fsio, model, seal};
@@ -48,6 +48,8 @@ pub enum Error {
     Unreadable(Vec<String>),
     /// No kept generation with this number.
     NoGeneration(u64),
+    /// A record of local state that cannot be read.
+    Record(std::path::PathBuf),
     /// The system gave no random bytes.
     Random,
 }

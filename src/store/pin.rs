@@ -37,6 +37,13 @@ impl Pin {
         Ok(Self(super::hex(&digest)))
     }
 
+    /// Whether `text` has the form of a fingerprint, or of a whole pin.
+    pub fn is_fingerprint(text: &str) -> bool {
+        let digits = text.trim().chars().filter(|character| *character != '-');
+        let count = digits.clone().count();
+        (2 * SHOWN..=64).contains(&count) && digits.into_iter().all(|digit| digit.is_ascii_hexdigit())
+    }
+
     /// Whether `text` is this pin's fingerprint: as shown, or without dashes, or the whole pin.
     pub fn matches(&self, text: &str) -> bool {
         let given: String = text.trim().chars().filter(|character| *character != '-').collect();

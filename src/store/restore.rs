@@ -4,6 +4,8 @@ use super::edit::settle;
 use super::{Checked, Error, Local, Pin, Place, Seen, pin};
 use crate::fsio::{self, Replacement};
 use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Puts a snapshot where no vault is: everything is taken, and its pin is remembered.
@@ -23,6 +25,20 @@ pub fn place_whole(
     }
     Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?.commit()?;
     settle(local, place, &checked.vault, Some(&seen.opener))
+}
+
+/// Moves a vault file that cannot be opened to the kept generations, and says where it is.
+///
+/// # Errors
+/// When the directory cannot be changed.
+pub fn set_aside(place: &Place, patience: Duration) -> Result<PathBuf, Error> {
+    let _lock = place.lock(patience)?;
+    let generations = place.generations()?;
+    let name = format!("displaced-{}-{}", super::now(), super::hex(&super::random::<4>()?));
+    place.dir().move_to(place.name(), &generations, OsStr::new(&name))?;
+    generations.sync()?;
+    place.dir().sync()?;
+    Ok(generations.path().join(name))
 }
 
 /// The change that brings back the entries of `snapshot`; who can open the vault and how it

@@ -123,7 +123,7 @@ pub enum Command {
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page, or that of one command
-    Man { command: Option<String> },
+    Man { command: Vec<String> },
 }
 
 #[derive(Args, Debug)]

@@ -20,18 +20,23 @@ pub fn of_keys(error: &Error) -> Words {
             )
         }
         Error::File(from, error) => {
-            // A key that is not there cannot unlock; permissions have a code of their own.
+            // Permissions have a code of their own; everything else cannot unlock.
             let words = of_file(error);
-            let what = match error {
+            let (exit, what) = match error {
+                fsio::Error::NotFound(_) if matches!(from, Source::PassphraseFd(_)) => {
+                    let hint = "redirect a file to it, as in --passphrase-fd 3 3<FILE";
+                    return locked("no-key-file", format!("cannot use {}: it is not open", source(from)), hint);
+                }
                 fsio::Error::NotFound(_) => {
                     return locked("no-key-file", format!("{} is not there", source(from)), "check the path");
                 }
                 fsio::Error::Owner(path, _) | fsio::Error::Mode(path, _) | fsio::Error::Kind(path) => {
-                    words.what.replace(&name::path(path), "it")
+                    (words.exit, words.what.replace(&name::path(path), "it"))
                 }
-                _ => words.what,
+                fsio::Error::TooLarge(path, _) => (exit::LOCKED, words.what.replace(&name::path(path), "it")),
+                _ => (exit::LOCKED, words.what),
             };
-            Words { what: format!("cannot use {}: {what}", source(from)), ..words }
+            Words { exit, what: format!("cannot use {}: {what}", source(from)), ..words }
         }
         Error::Unusable(from, error) => unusable(from, error),
         Error::Refused(from, refused) => locked(
@@ -58,15 +63,25 @@ pub fn of_keys(error: &Error) -> Words {
 fn unusable(from: &Source, error: &seal::Error) -> Words {
     let place = source(from);
     match error {
+        seal::Error::BadIdentity(0, "holds several identities") => Words::new(
+            "several-identities",
+            exit::LOCKED,
+            format!("cannot use {place}: it holds several identities"),
+            "name a file with the one to add",
+        ),
         seal::Error::BadIdentity(line, what) => Words::new(
             "bad-identity",
             exit::LOCKED,
-            format!("cannot use {place}: line {line} is {what}"),
+            match line {
+                0 => format!("cannot use {place}: it {what}"),
+                _ => format!("cannot use {place}: line {line} is {what}"),
+            },
             "an identity file has lines that begin with AGE-SECRET-KEY-1, as age-keygen writes it",
         ),
         other => {
             let words = of_seal(other);
-            Words { exit: exit::LOCKED, what: format!("cannot use {place}: {}", words.what), ..words }
+            let what = format!("cannot use {place}: {}", words.what);
+            Words { exit: exit::LOCKED, what, hint: "nothing was changed".to_owned(), ..words }
         }
     }
 }

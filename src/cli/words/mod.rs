@@ -82,6 +82,18 @@ pub fn of(error: &Error) -> Words {
             format!("there is no vault at {}", name::path(path)),
             "make one with agevault init, bring one back with agevault restore, or name another with --vault",
         ),
+        Error::DamagedBackup => Words::new(
+            "damaged-backup",
+            exit::DAMAGED,
+            "the backup is damaged",
+            "nothing was changed; take another one, or a kept generation: agevault history list",
+        ),
+        Error::BackupPin(pin) => Words::new(
+            "not-authentic",
+            exit::NOT_AUTHENTIC,
+            format!("the vault in the backup is not the one that --pin names: its fingerprint is {pin}"),
+            "nothing was changed",
+        ),
         Error::OnlyReference => Words::new(
             "only-reference",
             exit::NO_ENTRY,
@@ -101,13 +113,16 @@ pub fn of(error: &Error) -> Words {
             "set AGEVAULT_RUNTIME_DIR to one on a tmpfs, or name a directory",
         ),
         Error::Declined => Words::new("declined", exit::FAILED, "nothing was changed", ""),
-        Error::Findings(0) => Words::new("findings", exit::FINDINGS, "there is no backup here", ""),
-        Error::Findings(count) => Words::new(
-            "findings",
-            exit::FINDINGS,
-            format!("{count} of them failed"),
-            "make a new one with agevault backup create",
-        ),
+        Error::Findings(0, _) => Words::new("findings", exit::FINDINGS, "there is no backup here", ""),
+        Error::Findings(count, all) => {
+            let hint = "make a new one with agevault backup create";
+            Words::new(
+                "findings",
+                exit::FINDINGS,
+                format!("{count} of {} failed", name::count(*all, "backup", "backups")),
+                hint,
+            )
+        }
         Error::Verdict(code) => Words::new("verdict", *code, "", ""),
         Error::Pipe => Words::new("pipe", 0, "", ""),
     }

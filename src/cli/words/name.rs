@@ -43,6 +43,8 @@ pub fn path(path: &Path) -> String {
             match path.strip_prefix(&form) {
                 Ok(rest) if rest.as_os_str().is_empty() => return format!("<{role}>"),
                 Ok(rest) => return format!("<{role}>/{}", plain(&rest.to_string_lossy())),
+                // A directory that is there is no secret.
+                Err(_) if form.starts_with(path) && !path.is_dir() => return format!("the directory of <{role}>"),
                 Err(_) => {}
             }
         }
@@ -66,10 +68,15 @@ fn typed() -> Vec<(String, OsString)> {
             found.push((name, argument));
         } else if takes_value(&text) {
             option = Some(text.into_owned());
-        } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| takes_value(name)) {
-            found.push((name.to_owned(), value.into()));
         } else if bytes.first() != Some(&b'-') {
             found.push((POSITIONAL.to_owned(), argument));
+        } else if text.starts_with("--") {
+            // The name is only told if it is one of ours.
+            let known = |name: &str| is_long(&table, name.trim_start_matches('-'));
+            found.extend(
+                text.split_once('=')
+                    .map(|(name, value)| (if known(name) { name } else { POSITIONAL }.to_owned(), value.into())),
+            );
         } else if let Some(value) = text.get(2..).filter(|value| !value.is_empty()) {
             // A short option with its value attached.
             found.push((text.get(..2).unwrap_or_default().to_owned(), value.into()));
@@ -78,9 +85,15 @@ fn typed() -> Vec<(String, OsString)> {
     found
 }
 
+fn is_long(command: &clap::Command, name: &str) -> bool {
+    command.get_arguments().any(|argument| argument.get_long() == Some(name))
+        || command.get_subcommands().any(|command| is_long(command, name))
+}
+
 /// The options of a command and its subcommands that take a value: long and short form.
 fn with_values(command: &clap::Command, names: &mut Vec<(String, Option<String>)>) {
-    for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+    let next = |argument: &&clap::Arg| argument.get_action().takes_values() && !argument.is_require_equals_set();
+    for argument in command.get_arguments().filter(next) {
         let long = argument.get_long().map(|long| format!("--{long}"));
         names.extend(long.map(|long| (long, argument.get_short().map(|short| format!("-{short}")))));
     }

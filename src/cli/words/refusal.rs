@@ -53,6 +53,21 @@ pub fn usage(usage: Usage) -> Words {
             "an entry cannot move between auth/, env/ and config/".to_owned(),
             "put the value under the new id with agevault set and remove the old one",
         ),
+        Usage::NoPassphrase => {
+            ("the vault has no passphrase".to_owned(), "agevault recipients add passphrase --label NAME adds one")
+        }
+        Usage::NeedsItsPassphrase => {
+            return Words::new(
+                "no-terminal",
+                exit::LOCKED,
+                "there is no terminal to ask at",
+                "open the vault with this passphrase: --passphrase-file FILE",
+            );
+        }
+        Usage::Pin => (
+            "the value of --pin is not one that it takes".to_owned(),
+            "a fingerprint has 32 hexadecimal digits, as agevault trust shows it",
+        ),
         Usage::SetNewAuth => {
             return Words::new(
                 "no-entry",
@@ -120,6 +135,9 @@ fn parse(kind: Kind) -> Words {
         Kind::Invalid(name) => {
             format!("the value{} is not one that it takes", name.map_or(String::new(), |name| format!(" of {name}")))
         }
+        Kind::NeedsValue(name) => format!("the option{} needs a value", about(name)),
+        Kind::TakesNone(name) => format!("the option{} takes no value", about(name)),
+        Kind::Twice(name) => format!("the option{} stands there twice", about(name)),
         Kind::Count(name) => format!("the option{} has too many or too few values", about(name)),
         Kind::Conflict(name) => format!("the option{} cannot stand beside another one here", about(name)),
         Kind::NoCommand => "a command is missing".to_owned(),

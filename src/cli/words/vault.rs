@@ -45,6 +45,12 @@ pub fn of_store(error: &store::Error) -> Words {
             format!("no generation {number} was kept"),
             "agevault history list shows those that were",
         ),
+        Error::Record(path) => Words::new(
+            "bad-record",
+            exit::UNSAFE,
+            format!("the local record {} cannot be read", name::path(path)),
+            "move it away; then agevault trust remembers the vault anew",
+        ),
         Error::Random => {
             Words::new("no-randomness", exit::FAILED, "the system gave no random bytes", "nothing was changed")
         }
@@ -71,7 +77,10 @@ pub fn of_seal(error: &seal::Error) -> Words {
             "the vault file is damaged".to_owned(),
             "nothing was changed; restore a kept generation or a backup with agevault restore",
         ),
-        Error::NoMatch | Error::NoSlot => Words::new(
+        Error::NoSlot => {
+            Words::new("no-slot", exit::LOCKED, "no passphrase opens the vault", "name an identity with -i FILE")
+        }
+        Error::NoMatch => Words::new(
             "wrong-key",
             exit::LOCKED,
             "the key at hand does not open it",
@@ -83,6 +92,9 @@ pub fn of_seal(error: &seal::Error) -> Words {
             format!("this passphrase needs {mib} MiB of memory, which this machine does not have"),
             "open with another recipient, or give the process more memory",
         ),
+        Error::BadIdentity(0, what) => {
+            Words::new("bad-identity", exit::LOCKED, format!("the key file {what}"), "nothing was changed")
+        }
         Error::BadIdentity(line, what) => Words::new(
             "bad-identity",
             exit::LOCKED,
@@ -141,10 +153,10 @@ pub fn of_model(error: &model::Error) -> Words {
             "no other recipient has ever opened this vault here".to_owned(),
             "open it once with another one and save something, or add one with recipients add, then repeat",
         ),
-        Error::Costs => conflict(
-            "costs",
-            "together the passphrases would cost too much to try".to_owned(),
-            "choose less memory with --kdf-memory",
+        Error::Slots(most) => conflict(
+            "slots",
+            format!("a vault has at most {most} passphrases"),
+            "remove one first: agevault recipients list shows them",
         ),
     }
 }
@@ -206,7 +218,11 @@ pub fn of_file(error: &fsio::Error) -> Words {
             "io",
             exit::FAILED,
             format!("cannot {tried} {}: {}", name::path(path), error.kind()),
-            "the old file, if there was one, is still in place",
+            if path.is_absolute() {
+                "the old file, if there was one, is still in place"
+            } else {
+                "nothing was changed"
+            },
         ),
     }
 }

@@ -1,0 +1,40 @@
+//! `history`: the states that saves have kept.
+
+use super::Error;
+use super::backup::open_snapshot;
+use super::context::Context;
+use super::out::columns;
+use super::restore::{generation, report};
+use crate::store::{self, Snapshot};
+use serde_json::{Value, json};
+
+/// Lists the kept generations.
+pub fn list(context: &Context) -> Result<(), Error> {
+    let place = context.place()?;
+    let all = store::history(&place)?;
+    let time = |snapshot: &Snapshot| {
+        let seconds = i64::try_from(snapshot.saved).unwrap_or_default();
+        jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
+    };
+    if context.out.json {
+        let one = |snapshot: &Snapshot| json!({"generation": snapshot.generation, "rev": snapshot.rev, "saved": snapshot.saved, "size": snapshot.size});
+        let all: Vec<Value> = all.iter().map(one).collect();
+        return context.out.json(&json!({"version": 1, "generations": all}));
+    }
+    let row =
+        |snapshot: &Snapshot| vec![snapshot.generation.to_string(), time(snapshot), format!("{} bytes", snapshot.size)];
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    columns(&rows).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// Shows the names in one generation.
+pub fn show(context: &mut Context, number: u64) -> Result<(), Error> {
+    let place = context.place()?;
+    let snapshot = open_snapshot(context, &generation(&place, number)?.path)?;
+    let checked = report(context, &snapshot)?;
+    let ids: Vec<String> = checked.vault.ids().map(|id| id.to_string()).collect();
+    if context.out.json {
+        return context.out.json(&json!({"version": 1, "generation": number, "ids": ids}));
+    }
+    ids.iter().try_for_each(|id| context.out.line(id))
+}

@@ -1,0 +1,451 @@
+//! All messages of the program in one file, `words.golden`, to be read as prose in review.
+//!
+//! Every variant of every error has a sample here: the matches below have no wildcard arm, so a
+//! new variant does not compile before it has one. `UPDATE_GOLDEN=1` rewrites the file.
+
+#![allow(clippy::panic, reason = "a test stops at the first surprise")]
+
+use agevault::cli::words::{self, Words, mangled, note};
+use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
+use agevault::formats::{Mangle, Misfit, NoteKind, paste};
+use agevault::keys::Source;
+use agevault::model::IdError;
+use agevault::ops::import;
+use agevault::store::Pin;
+use agevault::{formats, fsio, gateway, keys, model, seal, store, views};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/words.golden");
+
+/// Samples of an enum: `pattern => [sample, ...]` for each variant.
+macro_rules! samples {
+    ($kind:ty { $($pattern:pat => [$($sample:expr),+ $(,)?]),+ $(,)? }) => {{
+        #[deny(unreachable_patterns)]
+        fn is_complete(value: &$kind) {
+            match value { $($pattern => {})+ }
+        }
+        let all: Vec<$kind> = vec![$($({
+            let sample: $kind = $sample;
+            assert!(matches!(&sample, $pattern), "a sample stands beside another variant: {}", stringify!($pattern));
+            is_complete(&sample);
+            sample
+        }),+),+];
+        all
+    }};
+}
+
+fn path() -> PathBuf {
+    "/the/path".into()
+}
+
+fn names() -> Vec<String> {
+    vec!["env/NAME".to_owned(), "auth/main/openai:default".to_owned()]
+}
+
+fn name() -> String {
+    "env/NAME".to_owned()
+}
+
+fn pin() -> Pin {
+    let text = format!("\"{}\"", "0123456789abcdef".repeat(4));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("no pin: {error}"))
+}
+
+fn usages() -> Vec<Usage> {
+    let mut all = samples!(Usage {
+        Usage::Parse(_) => [Usage::Parse(ParseKind::NoCommand)],
+        Usage::TwoKeys => [Usage::TwoKeys],
+        Usage::Id(_) => [Usage::Id(IdError::Shape)],
+        Usage::Agent => [Usage::Agent],
+        Usage::ValueInArgs => [Usage::ValueInArgs],
+        Usage::Duration => [Usage::Duration],
+        Usage::Variable(_) => [Usage::Variable("AGEVAULT_PASSPHRASE_FD")],
+        Usage::NeedsYes => [Usage::NeedsYes],
+        Usage::Label => [Usage::Label],
+        Usage::NoRecipient => [Usage::NoRecipient],
+        Usage::StdinFormat => [Usage::StdinFormat],
+        Usage::OtherWorld => [Usage::OtherWorld],
+        Usage::SetNewAuth => [Usage::SetNewAuth],
+        Usage::Oauth => [Usage::Oauth],
+        Usage::WhichPassphrase => [Usage::WhichPassphrase],
+        Usage::NotPassphrase => [Usage::NotPassphrase],
+        Usage::Provider => [Usage::Provider],
+        Usage::NoSetupToken => [Usage::NoSetupToken],
+        Usage::KdfMemory => [Usage::KdfMemory],
+        Usage::TooLong => [Usage::TooLong],
+        Usage::NoInput => [Usage::NoInput],
+        Usage::OtherProvider => [Usage::OtherProvider],
+        Usage::NoProfiles => [Usage::NoProfiles],
+        Usage::TrustNeedsPin => [Usage::TrustNeedsPin],
+        Usage::RemovesItself => [Usage::RemovesItself],
+        Usage::OptionsWithoutPassphrase => [Usage::OptionsWithoutPassphrase],
+    });
+    let kinds = samples!(ParseKind {
+        ParseKind::Unknown(_) => [ParseKind::Unknown(None), ParseKind::Unknown(Some("list"))],
+        ParseKind::Missing(_) => [ParseKind::Missing(None), ParseKind::Missing(Some("--label"))],
+        ParseKind::Invalid(_) => [ParseKind::Invalid(None), ParseKind::Invalid(Some("--format"))],
+        ParseKind::Count(_) => [ParseKind::Count(None), ParseKind::Count(Some("--vault"))],
+        ParseKind::Conflict(_) => [ParseKind::Conflict(None), ParseKind::Conflict(Some("--generation"))],
+        ParseKind::NoCommand => [ParseKind::NoCommand],
+        ParseKind::NotText => [ParseKind::NotText],
+    });
+    let ids = samples!(IdError {
+        IdError::Shape => [IdError::Shape],
+        IdError::Scope => [IdError::Scope],
+        IdError::EnvName => [IdError::EnvName],
+        IdError::Escape => [IdError::Escape],
+        IdError::TooLong => [IdError::TooLong],
+    });
+    all.extend(kinds.into_iter().map(Usage::Parse));
+    all.extend(ids.into_iter().map(Usage::Id));
+    all
+}
+
+fn values() -> Vec<RefusedValue> {
+    let mut all = samples!(RefusedValue {
+        RefusedValue::Blank => [RefusedValue::Blank],
+        RefusedValue::NotText => [RefusedValue::NotText],
+        RefusedValue::Nul => [RefusedValue::Nul],
+        RefusedValue::Dotenv(_) => [RefusedValue::Dotenv(Misfit::Name)],
+        RefusedValue::Paste(_) => [RefusedValue::Paste(paste::Refused::Required)],
+    });
+    let misfits = samples!(Misfit {
+        Misfit::Name => [Misfit::Name],
+        Misfit::Nul => [Misfit::Nul],
+        Misfit::Blank => [Misfit::Blank],
+        Misfit::Backslash => [Misfit::Backslash],
+        Misfit::Quotes => [Misfit::Quotes],
+        Misfit::Control => [Misfit::Control],
+    });
+    let pastes = samples!(paste::Refused {
+        paste::Refused::Required => [paste::Refused::Required],
+        paste::Refused::TooLong => [paste::Refused::TooLong],
+        paste::Refused::SetupPrefix => [paste::Refused::SetupPrefix],
+        paste::Refused::SetupShort => [paste::Refused::SetupShort],
+        paste::Refused::ApiKeyAsToken => [paste::Refused::ApiKeyAsToken],
+        paste::Refused::TokenAsApiKey => [paste::Refused::TokenAsApiKey],
+        paste::Refused::NotAnApiKey => [paste::Refused::NotAnApiKey],
+        paste::Refused::Command => [paste::Refused::Command],
+        paste::Refused::Reserved => [paste::Refused::Reserved],
+        paste::Refused::EmptyDuration => [paste::Refused::EmptyDuration],
+        paste::Refused::Duration => [paste::Refused::Duration],
+        paste::Refused::ExpiryRange => [paste::Refused::ExpiryRange],
+    });
+    all.extend(misfits.into_iter().map(RefusedValue::Dotenv));
+    all.extend(pastes.into_iter().map(RefusedValue::Paste));
+    all
+}
+
+fn files() -> Vec<fsio::Error> {
+    samples!(fsio::Error {
+        fsio::Error::NotFound(_) => [fsio::Error::NotFound(path())],
+        fsio::Error::Exists(_) => [fsio::Error::Exists(path())],
+        fsio::Error::Kind(_) => [fsio::Error::Kind(path())],
+        fsio::Error::Owner(..) => [fsio::Error::Owner(path(), 1000)],
+        fsio::Error::Mode(..) => [fsio::Error::Mode(path(), 0o100_644)],
+        fsio::Error::Link(_) => [fsio::Error::Link(path())],
+        fsio::Error::TooLarge(..) => [fsio::Error::TooLarge(path(), 1024)],
+        fsio::Error::Busy(_) => [fsio::Error::Busy(path())],
+        fsio::Error::ReadBack(_) => [fsio::Error::ReadBack(path())],
+        fsio::Error::Io(..) => [fsio::Error::Io("sync", path(), io::ErrorKind::StorageFull.into())],
+    })
+}
+
+fn seals() -> Vec<seal::Error> {
+    samples!(seal::Error {
+        seal::Error::NotAge => [seal::Error::NotAge],
+        seal::Error::Bound(..) => [seal::Error::Bound("number of stanzas", 128)],
+        seal::Error::Damaged => [seal::Error::Damaged],
+        seal::Error::NoMatch => [seal::Error::NoMatch],
+        seal::Error::NoSlot => [seal::Error::NoSlot],
+        seal::Error::Memory(_) => [seal::Error::Memory(512)],
+        seal::Error::BadIdentity(..) => [seal::Error::BadIdentity(3, "an age identity with a typing error")],
+        seal::Error::BadRecipient => [seal::Error::BadRecipient],
+        seal::Error::Failed(_) => [seal::Error::Failed("sealing")],
+    })
+}
+
+fn models() -> Vec<model::Error> {
+    samples!(model::Error {
+        model::Error::Malformed { .. } => [model::Error::Malformed { line: 1, column: 60 }],
+        model::Error::Bound(..) => [model::Error::Bound("vault size", 1024)],
+        model::Error::Newer => [model::Error::Newer],
+        model::Error::Duplicate(_) => [model::Error::Duplicate(name())],
+        model::Error::NoEntry(_) => [model::Error::NoEntry(name())],
+        model::Error::Taken(_) => [model::Error::Taken(name())],
+        model::Error::Conflict(_) => [model::Error::Conflict(name())],
+        model::Error::LastRecipient => [model::Error::LastRecipient],
+        model::Error::Costs => [model::Error::Costs],
+    })
+}
+
+fn stores() -> Vec<store::Error> {
+    let mut all = samples!(store::Error {
+        store::Error::File(_) => [store::Error::File(fsio::Error::NotFound(path()))],
+        store::Error::Seal(_) => [store::Error::Seal(seal::Error::NotAge)],
+        store::Error::Model(_) => [store::Error::Model(model::Error::Newer)],
+        store::Error::NotAuthentic(_) => [store::Error::NotAuthentic(pin())],
+        store::Error::Unknown(_) => [store::Error::Unknown(pin())],
+        store::Error::RolledBack => [store::Error::RolledBack],
+        store::Error::Forked => [store::Error::Forked],
+        store::Error::Unreadable(_) => [store::Error::Unreadable(vec!["3-00ff.age".to_owned()])],
+        store::Error::NoGeneration(_) => [store::Error::NoGeneration(7)],
+        store::Error::Random => [store::Error::Random],
+    });
+    all.extend(files().into_iter().map(store::Error::File));
+    all.extend(seals().into_iter().map(store::Error::Seal));
+    all.extend(models().into_iter().map(store::Error::Model));
+    all
+}
+
+fn sources() -> Vec<Source> {
+    samples!(Source {
+        Source::Identity(_) => [Source::Identity(path())],
+        Source::IdentityStdin => [Source::IdentityStdin],
+        Source::PassphraseFile(_) => [Source::PassphraseFile(path())],
+        Source::PassphraseFd(_) => [Source::PassphraseFd(3)],
+        Source::DefaultIdentity(_) => [Source::DefaultIdentity(path())],
+        Source::Prompt => [Source::Prompt],
+    })
+}
+
+fn key_errors() -> Vec<keys::Error> {
+    let identity = || Source::Identity(path());
+    let passphrase = || Source::PassphraseFile(path());
+    let mut all = samples!(keys::Error {
+        keys::Error::NoKey(_) => [keys::Error::NoKey(Vec::new()), keys::Error::NoKey(vec![Source::DefaultIdentity(path())])],
+        keys::Error::File(..) => [keys::Error::File(identity(), fsio::Error::Mode(path(), 0o640))],
+        keys::Error::Unusable(..) => [keys::Error::Unusable(identity(), seal::Error::NotAge)],
+        keys::Error::Refused(..) => [keys::Error::Refused(passphrase(), seal::Refused::Empty)],
+        keys::Error::Wrong(_) => [keys::Error::Wrong(Source::Prompt)],
+        keys::Error::Seal(_) => [keys::Error::Seal(seal::Error::Memory(512))],
+        keys::Error::NoTerminal => [keys::Error::NoTerminal],
+        keys::Error::Interrupted => [keys::Error::Interrupted],
+        keys::Error::Differ => [keys::Error::Differ],
+    });
+    let refusals = samples!(seal::Refused {
+        seal::Refused::Empty => [seal::Refused::Empty],
+        seal::Refused::TooLong => [seal::Refused::TooLong],
+        seal::Refused::NotText => [seal::Refused::NotText],
+        seal::Refused::Control => [seal::Refused::Control],
+        seal::Refused::Memory => [seal::Refused::Memory],
+    });
+    all.extend(files().into_iter().map(|error| keys::Error::File(identity(), error)));
+    all.extend(seals().into_iter().map(|error| keys::Error::Unusable(identity(), error)));
+    all.extend(refusals.into_iter().map(|refused| keys::Error::Refused(passphrase(), refused)));
+    all.extend(sources().into_iter().map(keys::Error::Wrong));
+    all
+}
+
+fn gateways() -> Vec<gateway::Error> {
+    samples!(gateway::Error {
+        gateway::Error::File(_) => [gateway::Error::File(fsio::Error::NotFound(path()))],
+        gateway::Error::NoHome => [gateway::Error::NoHome],
+        gateway::Error::Empty(_) => [gateway::Error::Empty(path())],
+    })
+}
+
+fn format_errors() -> Vec<formats::Error> {
+    samples!(formats::Error {
+        formats::Error::NotText => [formats::Error::NotText],
+        formats::Error::Syntax { .. } => [formats::Error::Syntax { line: 2, column: 5 }],
+        formats::Error::Duplicate { .. } => [formats::Error::Duplicate { line: 2, column: 5 }],
+        formats::Error::Nul { .. } => [formats::Error::Nul { line: 2, column: 5 }],
+        formats::Error::Bound(..) => [formats::Error::Bound("input size", 1024)],
+        formats::Error::Shape(_) => [formats::Error::Shape("credential")],
+        formats::Error::Unrepresentable { .. } => [formats::Error::Unrepresentable { name: "NAME".to_owned(), why: Misfit::Quotes }],
+    })
+}
+
+fn view_errors() -> Vec<views::Error> {
+    samples!(views::Error {
+        views::Error::File(_) => [views::Error::File(fsio::Error::Link(path()))],
+        views::Error::Model(_) => [views::Error::Model(model::Error::Newer)],
+        views::Error::Format(_) => [views::Error::Format(formats::Error::NotText)],
+        views::Error::Changed(_) => [views::Error::Changed(names())],
+        views::Error::NotOurs(_) => [views::Error::NotOurs(vec![path()])],
+        views::Error::OnDisk(_) => [views::Error::OnDisk(path())],
+        views::Error::HoldsStore(_) => [views::Error::HoldsStore(path())],
+        views::Error::Unrepresentable(_) => [views::Error::Unrepresentable("NAME".to_owned())],
+        views::Error::NoAgent(_) => [views::Error::NoAgent("coder".to_owned())],
+        views::Error::Record(_) => [views::Error::Record(path())],
+    })
+}
+
+fn imports() -> Vec<import::Error> {
+    samples!(import::Error {
+        import::Error::Format(..) => [import::Error::Format(formats::Error::NotText, path())],
+        import::Error::Model(_) => [import::Error::Model(model::Error::Newer)],
+        import::Error::Conflict(_) => [import::Error::Conflict(names())],
+        import::Error::Disputed(_) => [import::Error::Disputed(names())],
+        import::Error::Unrepresentable(_) => [import::Error::Unrepresentable(names())],
+    })
+}
+
+/// Every error of the command line, in chapters.
+fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
+    let own = samples!(Cli {
+        Cli::Usage(_) => [Cli::Usage(Usage::Agent)],
+        Cli::Store(_) => [Cli::Store(store::Error::RolledBack)],
+        Cli::Keys(_) => [Cli::Keys(keys::Error::NoTerminal)],
+        Cli::Gateway(_) => [Cli::Gateway(gateway::Error::Empty(path()))],
+        Cli::Format(..) => [Cli::Format(formats::Error::NotText, None)],
+        Cli::Views(_) => [Cli::Views(views::Error::OnDisk(path()))],
+        Cli::Import(_) => [Cli::Import(import::Error::Conflict(names()))],
+        Cli::NoVault(_) => [Cli::NoVault(path())],
+        Cli::Value(_) => [Cli::Value(RefusedValue::Blank)],
+        Cli::NoHome => [Cli::NoHome],
+        Cli::OnlyReference => [Cli::OnlyReference],
+        Cli::NoRuntimeDir => [Cli::NoRuntimeDir],
+        Cli::Declined => [Cli::Declined],
+        Cli::Findings(_) => [Cli::Findings(0), Cli::Findings(1), Cli::Findings(2)],
+        Cli::Verdict(_) => [Cli::Verdict(0), Cli::Verdict(1), Cli::Verdict(2)],
+        Cli::Pipe => [Cli::Pipe],
+    });
+    vec![
+        ("the command line", usages().into_iter().map(Cli::Usage).collect()),
+        ("values", values().into_iter().map(Cli::Value).collect()),
+        ("the opening key", key_errors().into_iter().map(Cli::Keys).collect()),
+        ("the vault", stores().into_iter().map(Cli::Store).collect()),
+        ("the gateway's state directory", gateways().into_iter().map(Cli::Gateway).collect()),
+        ("files of other formats", format_errors().into_iter().map(|error| Cli::Format(error, Some(path()))).collect()),
+        ("import", imports().into_iter().map(Cli::Import).collect()),
+        ("views", view_errors().into_iter().map(Cli::Views).collect()),
+        ("all the rest", own),
+    ]
+}
+
+fn notes() -> Vec<NoteKind> {
+    let mut all = samples!(NoteKind {
+        NoteKind::Reference => [NoteKind::Reference],
+        NoteKind::EnvReference => [NoteKind::EnvReference],
+        NoteKind::Shadowed => [NoteKind::Shadowed],
+        NoteKind::Elsewhere => [NoteKind::Elsewhere],
+        NoteKind::NoSecret => [NoteKind::NoSecret],
+        NoteKind::Marker => [NoteKind::Marker],
+        NoteKind::NotAText => [NoteKind::NotAText],
+        NoteKind::NotAnObject => [NoteKind::NotAnObject],
+        NoteKind::UnknownType => [NoteKind::UnknownType],
+        NoteKind::NoProvider => [NoteKind::NoProvider],
+        NoteKind::NotAName => [NoteKind::NotAName],
+        NoteKind::NotANameAt(_) => [NoteKind::NotANameAt(4)],
+        NoteKind::Blank => [NoteKind::Blank],
+        NoteKind::Mangled(_) => [NoteKind::Mangled(Mangle::LineBreak)],
+        NoteKind::Include => [NoteKind::Include],
+    });
+    all.extend(mangles().into_iter().map(NoteKind::Mangled));
+    all
+}
+
+fn mangles() -> Vec<Mangle> {
+    samples!(Mangle {
+        Mangle::LineBreak => [Mangle::LineBreak],
+        Mangle::NotLatin1 => [Mangle::NotLatin1],
+        Mangle::Control => [Mangle::Control],
+        Mangle::Edges => [Mangle::Edges],
+    })
+}
+
+/// The words of everything that has some, each once.
+fn spoken() -> Vec<(&'static str, Vec<Words>)> {
+    let mut told: Vec<Words> = Vec::new();
+    let mut fresh = |errors: Vec<Cli>| {
+        let mut all: Vec<Words> = errors.iter().map(words::of).filter(|words| !words.what.is_empty()).collect();
+        all.retain(|words| {
+            let is_new = !told.contains(words);
+            if is_new {
+                told.push(words.clone());
+            }
+            is_new
+        });
+        all
+    };
+    chapters().into_iter().map(|(chapter, errors)| (chapter, fresh(errors))).collect()
+}
+
+#[test]
+fn golden() {
+    let mut text = String::from("All messages: exit code and token, what happened, what to do.\n");
+    for (chapter, all) in spoken() {
+        text += &format!("\n== {chapter}\n");
+        for words in all {
+            text += &format!("\n{} {}\n{}\n", words.exit, words.token, words.what);
+            if !words.hint.is_empty() {
+                text += &format!("  {}\n", words.hint);
+            }
+        }
+    }
+    text += "\n== notes of an import\n\n";
+    let mut told: Vec<&str> = notes().into_iter().map(note).chain(mangles().into_iter().map(mangled)).collect();
+    told.sort_unstable();
+    told.dedup();
+    told.iter().for_each(|note| text += &format!("{note}\n"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::write(GOLDEN, &text).unwrap_or_else(|error| panic!("{GOLDEN}: {error}"));
+    }
+    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
+    let differs = text.lines().zip(golden.lines()).position(|(now, then)| now != then);
+    let at = differs.unwrap_or_else(|| text.lines().count().min(golden.lines().count()));
+    assert!(
+        text == golden,
+        "line {} of {GOLDEN} is now:\n{}\nread it, then UPDATE_GOLDEN=1",
+        at + 1,
+        text.lines().nth(at).unwrap_or("(the end)")
+    );
+}
+
+/// Words that are names: they keep their capitals, and a message may begin with one.
+fn is_a_name(word: &str) -> bool {
+    let variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    word.chars().all(variable) || ["Argon2id", "OpenAI's"].contains(&word)
+}
+
+#[test]
+fn messages_begin_in_lower_case_and_end_without_a_full_stop() {
+    let all = spoken().into_iter().flat_map(|(_, words)| words);
+    let mut texts: Vec<String> =
+        all.flat_map(|words| [words.what, words.hint]).filter(|text| !text.is_empty()).collect();
+    texts.extend(notes().into_iter().map(|kind| note(kind).to_owned()));
+    for text in texts {
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let lower = text.chars().next().is_some_and(|first| !first.is_uppercase());
+        assert!(lower || is_a_name(first), "begins with a capital: {text}");
+        let ends = text.ends_with(['!', '?', ':', ';', ',']) || text.ends_with('.') && !text.ends_with(" ...");
+        let asks = text.contains("did you mean") && text.ends_with('?');
+        assert!(!ends || asks, "ends with a stop: {text}");
+        assert!(!text.contains("  ") && !text.chars().any(char::is_control), "blanks or control characters: {text:?}");
+        assert!(text == text.trim(), "blanks at its ends: {text:?}");
+    }
+}
+
+#[test]
+fn every_message_has_an_exit_code_of_the_table() {
+    let table: Vec<u8> = (1..=10).chain([130]).collect();
+    for (_, all) in spoken() {
+        for words in all {
+            assert!(table.contains(&words.exit), "{} with {}: {}", words.token, words.exit, words.what);
+        }
+    }
+}
+
+#[test]
+fn a_token_is_a_word_and_always_means_the_same() {
+    // One message, one token; one token, one exit code. What is wrong with a key is told with
+    // the words for any file, but cannot unlock: 4 instead of their own code.
+    let (mut exits, mut tokens) = (BTreeMap::new(), BTreeMap::new());
+    for (chapter, all) in spoken() {
+        for words in all {
+            let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(words.token.chars().all(kebab), "{}", words.token);
+            let token = *tokens.entry(words.what.clone()).or_insert(words.token);
+            assert_eq!(token, words.token, "two tokens for: {}", words.what);
+            let as_key = chapter == "the opening key" && words.exit == words::exit::LOCKED;
+            if !as_key {
+                let exit = *exits.entry(words.token).or_insert(words.exit);
+                assert_eq!(exit, words.exit, "two exit codes for {}: {}", words.token, words.what);
+            }
+        }
+    }
+}
