@@ -71,6 +71,9 @@ fn usages() -> Vec<Usage> {
         Usage::Oauth => [Usage::Oauth],
         Usage::WhichPassphrase => [Usage::WhichPassphrase],
         Usage::NotPassphrase => [Usage::NotPassphrase],
+        Usage::NoPassphrase => [Usage::NoPassphrase],
+        Usage::NeedsItsPassphrase => [Usage::NeedsItsPassphrase],
+        Usage::Pin => [Usage::Pin],
         Usage::Provider => [Usage::Provider],
         Usage::NoSetupToken => [Usage::NoSetupToken],
         Usage::KdfMemory => [Usage::KdfMemory],
@@ -86,6 +89,9 @@ fn usages() -> Vec<Usage> {
         ParseKind::Unknown(_) => [ParseKind::Unknown(None), ParseKind::Unknown(Some("list"))],
         ParseKind::Missing(_) => [ParseKind::Missing(None), ParseKind::Missing(Some("--label"))],
         ParseKind::Invalid(_) => [ParseKind::Invalid(None), ParseKind::Invalid(Some("--format"))],
+        ParseKind::NeedsValue(_) => [ParseKind::NeedsValue(Some("--vault"))],
+        ParseKind::TakesNone(_) => [ParseKind::TakesNone(Some("--json"))],
+        ParseKind::Twice(_) => [ParseKind::Twice(Some("--vault"))],
         ParseKind::Count(_) => [ParseKind::Count(None), ParseKind::Count(Some("--vault"))],
         ParseKind::Conflict(_) => [ParseKind::Conflict(None), ParseKind::Conflict(Some("--generation"))],
         ParseKind::NoCommand => [ParseKind::NoCommand],
@@ -149,6 +155,7 @@ fn files() -> Vec<fsio::Error> {
         fsio::Error::TooLarge(..) => [fsio::Error::TooLarge(path(), 1024)],
         fsio::Error::Busy(_) => [fsio::Error::Busy(path())],
         fsio::Error::ReadBack(_) => [fsio::Error::ReadBack(path())],
+        fsio::Error::Unsynced(_) => [fsio::Error::Unsynced(path())],
         fsio::Error::Io(..) => [fsio::Error::Io("sync", path(), io::ErrorKind::StorageFull.into())],
     })
 }
@@ -177,7 +184,7 @@ fn models() -> Vec<model::Error> {
         model::Error::Taken(_) => [model::Error::Taken(name())],
         model::Error::Conflict(_) => [model::Error::Conflict(name())],
         model::Error::LastRecipient => [model::Error::LastRecipient],
-        model::Error::Costs => [model::Error::Costs],
+        model::Error::Slots(_) => [model::Error::Slots(8)],
     })
 }
 
@@ -192,6 +199,8 @@ fn stores() -> Vec<store::Error> {
         store::Error::Forked => [store::Error::Forked],
         store::Error::Unreadable(_) => [store::Error::Unreadable(vec!["3-00ff.age".to_owned()])],
         store::Error::NoGeneration(_) => [store::Error::NoGeneration(7)],
+        store::Error::Record(_) => [store::Error::Record(path())],
+        store::Error::AfterSave(_) => [store::Error::AfterSave(Box::new(store::Error::Random))],
         store::Error::Random => [store::Error::Random],
     });
     all.extend(files().into_iter().map(store::Error::File));
@@ -294,13 +303,16 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Format(..) => [Cli::Format(formats::Error::NotText, None)],
         Cli::Views(_) => [Cli::Views(views::Error::OnDisk(path()))],
         Cli::Import(_) => [Cli::Import(import::Error::Conflict(names()))],
-        Cli::NoVault(_) => [Cli::NoVault(path())],
+        Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
+        Cli::KeptGenerations => [Cli::KeptGenerations],
+        Cli::DamagedBackup => [Cli::DamagedBackup],
+        Cli::BackupPin(_) => [Cli::BackupPin(pin())],
         Cli::Value(_) => [Cli::Value(RefusedValue::Blank)],
         Cli::NoHome => [Cli::NoHome],
         Cli::OnlyReference => [Cli::OnlyReference],
         Cli::NoRuntimeDir => [Cli::NoRuntimeDir],
         Cli::Declined => [Cli::Declined],
-        Cli::Findings(_) => [Cli::Findings(0), Cli::Findings(1), Cli::Findings(2)],
+        Cli::Findings(..) => [Cli::Findings(0, 0), Cli::Findings(1, 1), Cli::Findings(2, 3)],
         Cli::Verdict(_) => [Cli::Verdict(0), Cli::Verdict(1), Cli::Verdict(2)],
         Cli::Pipe => [Cli::Pipe],
     });

@@ -1,5 +1,6 @@
 //! Asking a person at `/dev/tty`, whatever standard input is.
 
+use super::words::plain;
 use super::{Error, Usage};
 use crate::harden;
 use crate::keys::{self, Prompt};
@@ -88,7 +89,7 @@ impl keys::Ask for Terminal {
     fn passphrase(&mut self, what: &Prompt<'_>) -> Result<Passphrase, keys::Error> {
         let prompt = match what {
             Prompt::Vault(path, []) => format!("passphrase for {}", path.display()),
-            Prompt::Vault(path, labels) => format!("passphrase for {} ({})", path.display(), labels.join(", ")),
+            Prompt::Vault(path, labels) => format!("passphrase for {} ({})", path.display(), plain(&labels.join(", "))),
             Prompt::IdentityFile(path) => format!("passphrase for identity file {}", path.display()),
             Prompt::New => "new passphrase".to_owned(),
             Prompt::Again => "the same again".to_owned(),

@@ -99,6 +99,15 @@ impl Context {
         self.globals.identity.iter().map(|path| identity_source(path)).collect()
     }
 
+    /// The id of the vault that this host knows at the vault's path.
+    ///
+    /// # Errors
+    /// A record of local state that cannot be read.
+    pub fn known_id(&self) -> Result<Option<String>, Error> {
+        let real = crate::fsio::real_path(&self.vault).unwrap_or_else(|_| self.vault.clone());
+        Ok(self.local.at_path(&real)?)
+    }
+
     /// How long to wait for a lock.
     pub fn patience(&self) -> Duration {
         self.patience
@@ -109,15 +118,23 @@ impl Context {
     /// # Errors
     /// [`Error::NoVault`].
     pub fn place(&self) -> Result<Place, Error> {
-        let place = Place::at(&self.vault).map_err(|error| self.missing(error))?;
-        if place.exists()? { Ok(place) } else { Err(Error::NoVault(place.path().to_owned())) }
+        let place = self.kept_place()?;
+        if place.exists()? {
+            return Ok(place);
+        }
+        let newest = store::history(&place)?.last().map(|snapshot| snapshot.generation);
+        Err(Error::NoVault(place.path().to_owned(), newest))
     }
 
-    fn missing(&self, error: store::Error) -> Error {
-        match error {
-            store::Error::File(error) if error.is_not_found() => Error::NoVault(self.vault.clone()),
+    /// The same where only kept generations may be left.
+    ///
+    /// # Errors
+    /// [`Error::NoVault`] when not even its directory is there.
+    pub fn kept_place(&self) -> Result<Place, Error> {
+        Place::at(&self.vault).map_err(|error| match error {
+            store::Error::File(error) if error.is_not_found() => Error::NoVault(self.vault.clone(), None),
             other => other.into(),
-        }
+        })
     }
 
     /// Reads and opens the vault.
@@ -185,6 +202,16 @@ impl Context {
             ));
             self.remember(opened, &checked)?;
         }
+        // A host that only reads must notice a removal and a rollback too. A place where nothing
+        // can be written, such as a container's, goes by --pin.
+        if !matches!(checked.trust, Trust::Given) {
+            let _ = store::accept(&self.local, &checked);
+        }
+        if store::is_unfinished(&opened.place, &checked.vault)? {
+            self.out.warn(
+                "note: kept generations still open with a recipient that was removed; the next save seals them anew",
+            );
+        }
         if let Some(behind) = &checked.behind {
             self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
         }
@@ -197,7 +224,7 @@ impl Context {
     fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
         self.out.warn(&format!("{} has not been used on this host before", opened.place.path().display()));
         self.out.warn(&format!("its fingerprint is {pin}"));
-        self.terminal.confirm_in_person("is this the fingerprint that was shown when it was made?")?;
+        self.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
         let report = Policy { report_only: true, ..self.policy.clone() };
         let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
         self.remember(opened, &checked)
@@ -213,7 +240,8 @@ impl Context {
         known.move_to(checked.pin.clone());
         known.prove(opened.seen.opener().public());
         self.local.remember(id, &known)?;
-        Ok(self.local.remember_path(opened.place.path(), id)?)
+        store::accept(&self.local, checked)?;
+        Ok(opened.place.remember(&self.local, id)?)
     }
 
     /// Saves a change to the vault that was opened.

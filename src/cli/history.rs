@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 
 /// Lists the kept generations.
 pub fn list(context: &Context) -> Result<(), Error> {
-    let place = context.place()?;
-    let all = store::history(&place)?;
+    // Without a vault they are what is left of it.
+    let all = store::history(&context.kept_place()?)?;
+    if all.is_empty() {
+        context.place()?;
+        context.out.say("no generation was kept yet");
+    }
     let time = |snapshot: &Snapshot| {
         let seconds = i64::try_from(snapshot.saved).unwrap_or_default();
         jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
@@ -29,8 +33,7 @@ pub fn list(context: &Context) -> Result<(), Error> {
 
 /// Shows the names in one generation.
 pub fn show(context: &mut Context, number: u64) -> Result<(), Error> {
-    let place = context.place()?;
-    let snapshot = open_snapshot(context, &generation(&place, number)?.path)?;
+    let snapshot = open_snapshot(context, &generation(&context.kept_place()?, number)?.path)?;
     let checked = report(context, &snapshot)?;
     let ids: Vec<String> = checked.vault.ids().map(|id| id.to_string()).collect();
     if context.out.json {

@@ -6,9 +6,11 @@ use super::{Error, Usage, words};
 use crate::fsio;
 use crate::gateway::{self, Found, Shape};
 use crate::model::Scope;
+use crate::ops::exported;
 use crate::ops::import::{self, Plan};
 use crate::views::Carry;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Largest standard input, in bytes.
 const MAX_INPUT: usize = 64 * 1024 * 1024;
@@ -24,7 +26,12 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
         OnConflict::Keep => import::OnConflict::Keep,
         OnConflict::Replace => import::OnConflict::Replace,
     };
-    let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on)?;
+    let mut exported = BTreeSet::new();
+    for dir in args.paths.iter().filter(|path| path.is_dir()) {
+        let (local, patience) = (context.local.root(), context.patience());
+        exported.extend(exported::unchanged(&checked.vault, local, dir, &files, patience)?);
+    }
+    let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on, &exported)?;
     if !args.dry_run {
         let (carried, change) = (std::mem::take(&mut plan.carried), std::mem::take(&mut plan.change));
         let vault_id = checked.vault.vault_id.clone();

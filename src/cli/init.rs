@@ -21,6 +21,9 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     if place.exists()? {
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
     }
+    if !store::history(&place)?.is_empty() {
+        return Err(Error::KeptGenerations);
+    }
     let mut recipients = Vec::new();
     let mut proofs = Vec::new();
     let mut elsewhere = false;
@@ -60,7 +63,9 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
         Ok(made) => made,
         Err(error) => {
             // A key to a vault that was never made would only be in the way of the next try.
-            written.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            if !place.exists().unwrap_or(true) {
+                written.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            }
             return Err(error.into());
         }
     };

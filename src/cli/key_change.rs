@@ -4,7 +4,7 @@ use super::args::Passwd;
 use super::context::{Context, Opened};
 use super::init::{label, passphrase_recipient};
 use super::recipients::{find, source};
-use super::{Error, Usage};
+use super::{Error, Usage, words};
 use crate::keys;
 use crate::model::{self, Change, Op, Recipient, RecipientKind};
 use crate::seal::Opener;
@@ -15,6 +15,12 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let label = label(name)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
+    if store::is_unfinished(&opened.place, &checked.vault)? && find(&checked.vault, &label).is_err() {
+        // It was removed by a command that did not come to its end: any save finishes that.
+        context.save(&opened, checked, Change::default())?;
+        context.out.say(&format!("finished the removal of {name}"));
+        return strangers(context, &opened);
+    }
     let leaving = find(&checked.vault, &label)?.public.clone();
     let known = context.local.known(&checked.vault.vault_id)?;
     let mut proven = known.map(|known| known.proven).unwrap_or_default();
@@ -35,6 +41,15 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         .out
         .warn("note: what that key could read before, it may have kept: rotate those secrets at their providers");
     context.out.warn("note: backups made before still open with it");
+    strangers(context, &opened)
+}
+
+/// Names age files beside the vault that are not its own and that nobody sealed anew.
+fn strangers(context: &Context, opened: &Opened) -> Result<(), Error> {
+    for path in store::strangers(&opened.place)? {
+        let path = words::plain(&path.to_string_lossy());
+        context.out.warn(&format!("note: {path} is not one of the vault's own files and may still open with it"));
+    }
     Ok(())
 }
 
@@ -82,6 +97,8 @@ fn save(
     let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
     let Opened { place, seen } = opened;
     let (local, policy) = (&context.local, &context.policy);
-    store::edit_resealing(local, place, seen, checked, change, policy, context.patience(), proof, unreadable)?;
+    let patience = context.patience();
+    let saved = store::edit_resealing(local, place, seen, checked, change, policy, patience, proof, unreadable)?;
+    context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
     Ok(())
 }

@@ -49,10 +49,12 @@ pub enum Error {
     Views(views::Error),
     /// An import that was not done.
     Import(ops::import::Error),
-    /// There is no vault at this path.
-    NoVault(PathBuf),
+    /// There is no vault at this path; the newest generation that was kept there.
+    NoVault(PathBuf, Option<u64>),
     /// A value that the gateway could not use as it is.
     Value(value::Refused),
+    /// A new vault where another one's generations are kept.
+    KeptGenerations,
     /// A backup that is changed or cut off.
     DamagedBackup,
     /// A backup of another vault than the one that `--pin` names.

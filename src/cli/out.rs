@@ -23,7 +23,7 @@ impl Out {
     /// # Errors
     /// A full disk behind a redirection; a closed pipe is [`Error::Pipe`].
     pub fn line(self, text: &str) -> Result<(), Error> {
-        write_all(format!("{text}\n").as_bytes())
+        write_all(format!("{}\n", without_escapes(text)).as_bytes())
     }
 
     /// Lines of data that are not secret, each with its line break.
@@ -69,8 +69,13 @@ impl Out {
     /// Tells what a person should know even with `--quiet`.
     #[allow(clippy::print_stderr)]
     pub fn warn(self, text: &str) {
-        eprintln!("{text}");
+        eprintln!("{}", without_escapes(text));
     }
+}
+
+/// Names come from files and vaults: none may move the cursor. Line breaks are ours.
+fn without_escapes(text: &str) -> String {
+    text.split('\n').map(super::words::plain).collect::<Vec<_>>().join("\n")
 }
 
 fn write_all(mut bytes: &[u8]) -> Result<(), Error> {

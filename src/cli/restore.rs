@@ -7,7 +7,7 @@ use super::context::{Context, Opened};
 use super::words;
 use crate::keys::Source;
 use crate::model::{SecretId, Vault};
-use crate::store::{self, Checked, Place, Policy, Seen, Snapshot};
+use crate::store::{self, Checked, Kin, Place, Policy, Seen, Snapshot, Trust};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -86,10 +86,7 @@ fn into_empty(
     if context.policy.pin.as_ref().is_some_and(|pin| !checked.pin.matches(pin)) {
         return Err(Error::BackupPin(checked.pin));
     }
-    let before = context.local.at_path(place.path())?;
-    if before.is_some_and(|id| id != checked.vault.vault_id) {
-        context.out.warn("warning: not a snapshot of the vault that was here before");
-    }
+    believe_whole(context, place, &checked)?;
     let entries = words::count(checked.vault.entries(), "entry", "entries");
     if !args.dry_run {
         let kept = aside.map(|aside| aside(context)).transpose()?;
@@ -106,6 +103,29 @@ fn into_empty(
         context.out.json(&json!({"version": 1, "done": done, "entries": entries, "fingerprint": fingerprint}))?;
     }
     Ok(())
+}
+
+/// A backup that takes the place of a vault is believed if this host knows nothing else there,
+/// or if its fingerprint was given. One from before a removal brings the removed key back: that
+/// is told, and needs a yes. Anybody who knows a public key can make a file that looks like one.
+fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Result<(), Error> {
+    if context.policy.pin.is_some() {
+        return Ok(());
+    }
+    let other = context.local.at_path(place.path())?.is_some_and(|id| id != checked.vault.vault_id);
+    match checked.trust {
+        _ if other => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
+        Trust::Misfit if store::is_retired(&context.local, checked)? => {
+            let labels: Vec<&str> = checked.vault.recipients.iter().map(|have| have.label.as_str()).collect();
+            context.out.warn("warning: this backup is from before a recipient was removed, who can have made it");
+            context
+                .out
+                .warn(&format!("         and who could open the vault again; it opens with: {}", labels.join(", ")));
+            context.terminal.confirm("restore it?")
+        }
+        Trust::Misfit => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
+        Trust::Known | Trust::Succeeded | Trust::Given | Trust::New => Ok(()),
+    }
 }
 
 /// What is wrong with a snapshot, told as such.
@@ -125,19 +145,27 @@ fn into_standing(context: &mut Context, args: &Restore, from: &Path) -> Result<(
     let snapshot = open_again(context, &opened, args, from)?;
     let old = undamaged(report(context, &snapshot))?;
     let differences = differences(&checked.vault, &old.vault);
-    let (change, same_vault) = store::restore_change(&checked.vault, &old.vault)?;
+    let (change, kin) = store::restore_change(&checked.vault, &old.vault)?;
+    let same_vault = kin != Kin::Another;
     if !context.out.json {
         for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
             ids.iter().for_each(|id| context.out.say(&format!("{verb} {id}")));
         }
     }
-    if !same_vault {
-        context.out.warn(&format!("warning: not a snapshot of this vault: its fingerprint is {}", old.pin));
-    }
     let nothing = differences.iter().all(Vec::is_empty);
+    match kin {
+        _ if nothing => {}
+        Kin::Same => {}
+        Kin::Retired => {
+            context.out.warn("note: this snapshot is from before a recipient was removed, who can have made it");
+        }
+        Kin::Another => {
+            context.out.warn(&format!("warning: not a snapshot of this vault: its fingerprint is {}", old.pin));
+        }
+    }
     if !args.dry_run && !nothing {
         let removes = differences.last().is_some_and(|removed| !removed.is_empty());
-        if !same_vault || removes {
+        if kin != Kin::Same || removes {
             context.terminal.confirm("restore?")?;
         }
         let saved = context.save(&opened, checked, change)?;

@@ -113,11 +113,13 @@ pub fn trust(context: &mut Context) -> Result<(), Error> {
         (Trust::Misfit, Some(pin)) if !checked.pin.matches(pin) => {
             return Err(store::Error::NotAuthentic(checked.pin).into());
         }
+        // Given with the command by somebody who knows it: that is the confirmation.
+        (Trust::Misfit, Some(_)) => {}
         (Trust::New | Trust::Misfit, _) => {
             if !context.terminal.present() {
                 return Err(Usage::TrustNeedsPin.into());
             }
-            context.terminal.confirm_in_person("is this the fingerprint that was shown when it was made?")?;
+            context.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
         }
     }
     context.remember(&opened, &checked)?;
@@ -129,7 +131,7 @@ pub fn trust(context: &mut Context) -> Result<(), Error> {
 pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "agevault", &mut text);
-    super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
+    super::out::Out::default().text(&String::from_utf8_lossy(&text))
 }
 
 /// A manual page from the same table: of the whole, or of one command.
@@ -147,5 +149,5 @@ pub fn man(names: &[String]) -> Result<(), Error> {
     let source = format!("agevault {}", env!("CARGO_PKG_VERSION"));
     let man = clap_mangen::Man::new(page.clone()).title(title).source(source);
     man.render(&mut text).map_err(failed)?;
-    super::out::Out::default().line(String::from_utf8_lossy(&text).trim_end())
+    super::out::Out::default().text(&String::from_utf8_lossy(&text))
 }

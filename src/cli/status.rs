@@ -26,7 +26,9 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let verdict = judged.verdict();
     if context.out.json {
         context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict))?;
-    } else if !(args.check && context.out.quiet) {
+    } else if args.check {
+        offenders(context, &judged, question.now)?;
+    } else {
         print(context, &checked, &judged, &question, opened.place.path(), &opened.seen.opener().public())?;
     }
     match (args.check, verdict) {
@@ -108,15 +110,31 @@ fn print(
         })
         .collect();
     columns(&rows).iter().try_for_each(|line| out.line(line))?;
-    for missing in &judged.missing {
-        let (scope, provider) = (&missing.scope, words::plain(&missing.provider));
-        match (missing.profile.is_empty(), provider.is_empty()) {
-            (false, _) => out.line(&format!("{scope}: {provider} has no usable profile in its order"))?,
-            (true, false) => out.line(&format!("{scope}: there is no profile of {provider}"))?,
-            (true, true) => out.line(&format!("{scope}: there is no profile"))?,
-        }
-    }
+    judged.missing.iter().try_for_each(|missing| out.line(&absent(missing)))?;
     Ok(())
+}
+
+/// What a verdict other than fine is about, for the mail of a cron job; nothing if all is well.
+fn offenders(context: &Context, judged: &Judged, now: i64) -> Result<(), Error> {
+    if context.out.quiet {
+        return Ok(());
+    }
+    let bad = |profile: &&health::Profile| {
+        matches!(profile.standing, Standing::Expired(_) | Standing::Missing | Standing::Expiring(_))
+    };
+    for profile in judged.profiles.iter().filter(bad) {
+        context.out.line(&format!("{}  {}", profile.id, standing(profile.standing, now)))?;
+    }
+    judged.missing.iter().try_for_each(|missing| context.out.line(&absent(missing)))
+}
+
+fn absent(missing: &health::Missing) -> String {
+    let (scope, provider) = (&missing.scope, &missing.provider);
+    match (missing.profile.is_empty(), provider.is_empty()) {
+        (false, _) => format!("{scope}: {provider} has no usable profile in its order"),
+        (true, false) => format!("{scope}: there is no profile of {provider}"),
+        (true, true) => format!("{scope}: there is no profile"),
+    }
 }
 
 /// The state of a credential in words, with the time that is left.

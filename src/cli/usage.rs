@@ -33,7 +33,7 @@ pub enum Kind {
 pub fn from_clap(error: &clap::Error) -> Result<(), Error> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            super::out::Out::default().line(error.render().to_string().trim_end())
+            super::out::Out::default().text(&error.render().to_string())
         }
         _ => Err(Usage::Parse(kind(error)).into()),
     }

@@ -99,7 +99,10 @@ impl Dir {
         let path = self.path.join(name);
         if create {
             match rustix::fs::mkdirat(&self.fd, name, Mode::RWXU) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                // The umask may have taken bits away.
+                Ok(()) => rustix::fs::chmodat(&self.fd, name, Mode::RWXU, AtFlags::empty())
+                    .map_err(|error| Error::io("create", &path, error.into()))?,
+                Err(rustix::io::Errno::EXIST) => {}
                 Err(error) => return Err(Error::io("create", &path, error.into())),
             }
         }

@@ -35,6 +35,8 @@ pub enum Error {
     Busy(PathBuf),
     /// The disk gave back other bytes than were written.
     ReadBack(PathBuf),
+    /// Written, but the disk did not confirm it: a power cut could take it back.
+    Unsynced(PathBuf),
     /// The operating system refused: what was tried, where, and its reason.
     Io(&'static str, PathBuf, io::Error),
 }

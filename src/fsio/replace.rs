@@ -83,7 +83,7 @@ impl<'a> Replacement<'a> {
     pub fn commit(mut self) -> Result<(), Error> {
         self.dir.rename(&self.temp, &self.name)?;
         self.temp.clear();
-        self.dir.sync()
+        self.dir.sync().map_err(|_| Error::Unsynced(self.dir.path().join(&self.name)))
     }
 }
 
@@ -95,12 +95,13 @@ impl Drop for Replacement<'_> {
     }
 }
 
-/// Removes temp files that a killed process left for `name`. Only under its lock.
+/// Removes temp files that a killed process left for `name`, or with `None` for any name. Only
+/// under the lock of whoever writes there.
 ///
 /// # Errors
 /// When the directory cannot be read or changed.
-pub fn sweep_temps(dir: &Dir, name: &str) -> Result<(), Error> {
-    let prefix = format!(".{name}.");
+pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
+    let prefix = name.map_or_else(|| ".".to_owned(), |name| format!(".{name}."));
     for found in dir.names()? {
         if found.starts_with(&prefix) && found.ends_with(TEMP_SUFFIX) {
             dir.remove(OsStr::new(&found))?;

@@ -47,8 +47,13 @@ pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: only borrowed for the check below; -1 cannot be here.
     let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_getfd(borrowed)?;
-    // SAFETY: open, above the standard streams, and opened by nobody in this process:
-    // called once per number while the command line is read.
+    let flags = rustix::io::fcntl_getfd(borrowed)?;
+    // What this process opened itself closes on exec, what it inherited cannot have.
+    if flags.contains(rustix::io::FdFlags::CLOEXEC) {
+        return Err(io::Error::from(io::ErrorKind::NotFound));
+    }
+    // From now on it is like one of ours: nobody can take it over a second time.
+    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
+    // SAFETY: open, inherited, and by the flag above taken over only once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -54,16 +54,16 @@ impl<'de> Visitor<'de> for Members {
             }
             match name.0.as_ref() {
                 "schema" => schema = Some(members.next_value()?),
-                "requires" => requires = Some(members.next_value()?),
+                "requires" => requires = Some(small(members.next_value()?)?),
                 "vault_id" => vault_id = Some(members.next_value()?),
                 "vault_secret" => vault_secret = Some(Secret::new(members.next_value()?)),
                 "epoch" => epoch = Some(members.next_value()?),
                 "generation" => generation = Some(members.next_value()?),
                 "rev" => rev = Some(members.next_value()?),
-                "writers" => writers = Some(members.next_value()?),
+                "writers" => writers = Some(small(members.next_value()?)?),
                 "created" => created = Some(members.next_value()?),
                 "updated" => updated = Some(members.next_value()?),
-                "recipients" => recipients = Some(members.next_value()?),
+                "recipients" => recipients = Some(small(members.next_value()?)?),
                 "scopes" => scopes = Some(members.next_value()?),
                 "env" => env = Some(members.next_value()?),
                 "config" => config = Some(members.next_value()?),
@@ -82,7 +82,7 @@ impl<'de> Visitor<'de> for Members {
         if required::<_, A::Error>(schema)? != SCHEMA || !required::<_, A::Error>(requires.as_ref())?.is_empty() {
             return Err(A::Error::custom("newer"));
         }
-        Ok(Vault {
+        let vault = Vault {
             requires: required(requires)?,
             vault_id: required(vault_id)?,
             vault_secret: required(vault_secret)?,
@@ -99,7 +99,8 @@ impl<'de> Visitor<'de> for Members {
             meta: required(meta)?,
             keys: required(keys)?,
             other,
-        })
+        };
+        if is_sound(&vault) { Ok(vault) } else { Err(A::Error::custom("not sound")) }
     }
 }
 
@@ -131,7 +132,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for ScopeEntries<'a> {
                     }
                     match name.0.as_ref() {
                         "profiles" => scope.profiles = members.next_value()?,
-                        "order" => scope.order = members.next_value::<Ordered<Vec<String>>>()?.0,
+                        "order" => scope.order = small::<Ordered<Vec<String>>, A::Error>(members.next_value()?)?.0,
                         _ => {
                             let value: &'de RawValue = members.next_value()?;
                             if is_too_deep(value.get()) {
@@ -147,6 +148,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for ScopeEntries<'a> {
         }
         deserializer.deserialize_map(Parts)
     }
+}
+
+/// Largest JSON text of the small members: whoever knows a recipient's public key can make a
+/// file that opens, and its parsing must not cost more than its size.
+const MAX_SMALL: usize = 256 * 1024;
+/// Most scopes.
+const MAX_SCOPES: usize = 1024;
+/// Largest integer that every reader of JSON agrees on.
+const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+fn small<T: serde::de::DeserializeOwned, E: serde::de::Error>(raw: &RawValue) -> Result<T, E> {
+    if raw.get().len() > MAX_SMALL || is_too_deep(raw.get()) {
+        return Err(E::custom("too large"));
+    }
+    serde_json::from_str(raw.get()).map_err(|_| E::custom("malformed member"))
+}
+
+/// Names that become file names are hexadecimal, integers are those of every reader.
+fn is_sound(vault: &Vault<'_>) -> bool {
+    let hex = |text: &str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let numbers = [vault.epoch, vault.generation, vault.created, vault.updated];
+    let mut numbers = numbers.iter().chain(vault.writers.values());
+    hex(&vault.rev) && vault.writers.keys().all(|host| hex(host)) && numbers.all(|number| *number <= MAX_INTEGER)
 }
 
 struct Ordered<T>(BTreeMap<String, T>);
@@ -170,7 +194,7 @@ fn ordered<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
             while let Some((name, value)) = entries.next_entry::<String, T>()? {
-                if map.last_key_value().is_some_and(|(last, _)| *last >= name) {
+                if map.len() == MAX_SCOPES || map.last_key_value().is_some_and(|(last, _)| *last >= name) {
                     return Err(A::Error::custom("not in order"));
                 }
                 map.insert(name, value);

@@ -20,7 +20,7 @@ pub use health::{Standing, standing};
 pub use id::{EnvName, IdError, Scope, SecretId};
 pub use raw::{LazyMap, RawMap};
 pub use recipient::{Kdf, Label, Recipient, RecipientKind};
-pub use vault::{Keys, Meta, ScopeEntries, Vault, pad};
+pub use vault::{Keys, Meta, RESEALING, ScopeEntries, Vault, pad};
 
 /// What can be wrong with a document or a change to it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,16 @@ use serde::{Deserialize, Serialize};
 
 /// The name by which a person speaks of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Label(String);
+
+impl TryFrom<String> for Label {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a label")
+    }
+}
 
 impl Label {
     /// 1 to 64 characters, none of them a control character, none at the edges white space.
@@ -68,6 +76,7 @@ pub struct Recipient {
     /// What it is.
     pub kind: RecipientKind,
     /// The public half, `age1...`.
+    #[serde(deserialize_with = "public")]
     pub public: String,
     /// Only for passphrases.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +99,13 @@ impl Recipient {
     pub fn memory_mib(&self) -> u32 {
         self.kdf.as_ref().map_or(0, |kdf| kdf.m.div_ceil(1024))
     }
+}
+
+/// Bech32 only: it is shown, and written to headers.
+fn public<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let plain = text.len() <= 4096 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if plain { Ok(text) } else { Err(serde::de::Error::custom("not a recipient")) }
 }
 
 /// The recipients with one more.

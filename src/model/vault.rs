@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// The format version that this code reads and writes.
 pub(super) const SCHEMA: u64 = 1;
+/// The member that marks such a save.
+pub const RESEALING: &str = "resealing";
 /// Payloads below this size are padded to steps of [`STEP`], larger ones to Padme sizes.
 const PADME_FROM: usize = 64 * 1024;
 const STEP: usize = 4096;

@@ -5,7 +5,7 @@ use crate::gateway::{Found, Shape};
 use crate::model::{self, Change, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 const SOURCE: &str = "import";
@@ -75,12 +75,24 @@ struct Gathered {
 ///
 /// # Errors
 /// The first file that cannot be read; conflicts under [`OnConflict::Fail`].
-pub fn plan(vault: &Vault<'_>, files: &[Found], only: Option<&Scope>, on: OnConflict) -> Result<Plan, Error> {
+///
+/// `exported` are entries of views of ours that still are what was exported: the gateway did not
+/// change them, so what the vault has now is newer.
+pub fn plan(
+    vault: &Vault<'_>,
+    files: &[Found],
+    only: Option<&Scope>,
+    on: OnConflict,
+    exported: &BTreeSet<SecretId>,
+) -> Result<Plan, Error> {
     let mut gathered = Gathered::default();
     for file in files {
         let failed = |error| Error::Format(error, file.path.clone());
         gathered.take(file, only).map_err(failed)?;
     }
+    let before = gathered.entries.len();
+    gathered.entries.retain(|id, _| !exported.contains(id));
+    gathered.plan.same = before - gathered.entries.len();
     gathered.check_env()?;
     gathered.compare(vault, on)
 }
@@ -140,6 +152,9 @@ impl Gathered {
             }
             Shape::Dotenv => {
                 let read = dotenv::parse(bytes)?;
+                if read.entries.len() > model::MAX_ENTRIES {
+                    return Err(formats::Error::Bound("number of entries", model::MAX_ENTRIES));
+                }
                 for (name, value) in read.entries {
                     self.put(SecretId::Env(name), text(&value)?);
                 }

@@ -1,6 +1,7 @@
 //! Jobs that join worlds: one file each; no format, no cryptography, no words.
 
 pub mod export;
+pub mod exported;
 pub mod health;
 pub mod import;
 pub mod wipe;

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Saved {
     /// The number of the new generation.
     pub generation: u64,
+    /// The pin of the vault now.
+    pub pin: super::Pin,
 }
 
 /// Applies `change`, made while looking at `checked`, to the vault that stands at `place`.
@@ -93,7 +95,7 @@ fn save(
 ) -> Result<Saved, Error> {
     let displaced = snapshot::name_of(&vault);
     let generations = place.generations()?;
-    reseal::finish(&generations, &mut vault)?;
+    reseal::finish(&generations, &mut vault, proof)?;
     change.apply(&mut vault, now())?;
     stamp(local, &mut vault)?;
     let sealed = seal_vault(&vault, size)?;
@@ -102,9 +104,9 @@ fn save(
     snapshot::keep(place, &generations, &displaced)?;
     generations.sync()?;
     written.commit()?;
-    settle(local, place, &vault, Some(proof))?;
-    snapshot::prune(&generations)?;
-    Ok(Saved { generation: vault.generation })
+    let after = settle(local, place, &vault, Some(proof)).and_then(|()| snapshot::prune(&generations));
+    after.map_err(|error| Error::AfterSave(Box::new(error)))?;
+    Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
 }
 
 /// Counts one more save by this host.
@@ -166,6 +168,6 @@ pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Opt
     if !before.as_ref().is_some_and(unchanged) {
         local.remember(&vault.vault_id, &Known { pin, retired, proven, slots })?;
     }
-    local.remember_path(place.path(), &vault.vault_id)?;
+    place.remember(local, &vault.vault_id)?;
     local.accept(&vault.vault_id, &LastSeen::of(vault))
 }

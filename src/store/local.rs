@@ -81,7 +81,6 @@ impl LastSeen {
 
 #[derive(Serialize, Deserialize)]
 struct PathRecord {
-    path: PathBuf,
     vault_id: String,
 }
 
@@ -139,7 +138,7 @@ impl Local {
         if self.at_path(path)?.as_deref() == Some(vault_id) {
             return Ok(());
         }
-        let record = PathRecord { path: path.to_owned(), vault_id: vault_id.to_owned() };
+        let record = PathRecord { vault_id: vault_id.to_owned() };
         self.keep("paths", &path_name(path), &record)
     }
 
@@ -158,6 +157,13 @@ impl Local {
     }
 
     fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
+        // Whoever can write there could take pins away: that is no first use.
+        match Dir::open(dir).and_then(|dir| dir.own_meta()) {
+            Ok(meta) if meta.mode & 0o022 != 0 => return Err(fsio::Error::Mode(dir.to_owned(), meta.mode).into()),
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
         match fsio::read_private(&dir.join(name), MAX_RECORD) {
             Ok(bytes) => match serde_json::from_slice(bytes.expose()) {
                 Ok(record) => Ok(Some(record)),

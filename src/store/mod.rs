@@ -20,10 +20,10 @@ pub use edit::{Saved, edit};
 pub use local::{Known, Local, Slot as KnownSlot};
 pub use pin::{Pin, rotation};
 pub use place::Place;
-pub use read::{Checked, Policy, Seen, Trust, check, is_retired};
-pub use reseal::{Unreadable, edit_resealing};
-pub use restore::{place_whole, restore_change, set_aside, verify_deep};
-pub use snapshot::{Snapshot, history};
+pub use read::{Checked, Policy, Seen, Trust, accept, check, is_retired};
+pub use reseal::{Unreadable, edit_resealing, is_unfinished};
+pub use restore::{Kin, place_whole, restore_change, set_aside, verify_deep};
+pub use snapshot::{Snapshot, history, strangers};
 
 use crate::{fsio, model, seal};
 
@@ -50,6 +50,8 @@ pub enum Error {
     NoGeneration(u64),
     /// A record of local state that cannot be read.
     Record(std::path::PathBuf),
+    /// The vault is saved, but something after that failed.
+    AfterSave(Box<Error>),
     /// The system gave no random bytes.
     Random,
 }

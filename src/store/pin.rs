@@ -141,12 +141,6 @@ pub(super) fn succeeds(vault: &Vault<'_>, known: &Pin, pin: &Pin) -> bool {
     at == *pin
 }
 
-/// Whether the vault that `snapshot` was taken from is this one: its pin is the standing one
-/// or a retired one, which authenticates snapshots only.
-pub(super) fn knows(vault: &Vault<'_>, snapshot: &Pin) -> Result<bool, Error> {
-    Ok(Pin::of(vault)? == *snapshot || retired(vault).contains(snapshot))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Where a vault is: its directory held open, its lock, its kept generations.
 
-use super::Error;
+use super::{Error, Local};
 use crate::fsio::{self, Dir, Lock};
 use crate::seal::MAX_FILE;
 use std::ffi::OsString;
@@ -13,6 +13,8 @@ pub struct Place {
     dir: Dir,
     name: OsString,
     path: PathBuf,
+    /// As it was named: a link put there later must not make another vault of it.
+    given: PathBuf,
 }
 
 impl Place {
@@ -21,10 +23,11 @@ impl Place {
     /// # Errors
     /// No directory, a dangling link, a path without a name.
     pub fn at(path: &Path) -> Result<Self, Error> {
+        let given = std::path::absolute(path).map_err(|error| fsio::Error::io("look at", path, error))?;
         let path = fsio::real_path(path)?;
         let name = path.file_name().ok_or_else(|| fsio::Error::Kind(path.clone()))?.to_owned();
         let dir = Dir::open(path.parent().unwrap_or(Path::new("/")))?;
-        Ok(Self { dir, name, path })
+        Ok(Self { dir, name, path, given })
     }
 
     /// The place for a new vault: missing directories are made, 0700.
@@ -41,6 +44,21 @@ impl Place {
     /// The real path of the vault file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether this host has seen another vault than `vault_id` here.
+    pub(super) fn held_another(&self, local: &Local, vault_id: &str) -> Result<bool, Error> {
+        let other = |path: &Path| Ok::<_, Error>(local.at_path(path)?.is_some_and(|id| id != vault_id));
+        Ok(other(&self.path)? || (self.given != self.path && other(&self.given)?))
+    }
+
+    /// Remembers which vault is here, by its real path and as it was named.
+    ///
+    /// # Errors
+    /// When local state cannot be written.
+    pub fn remember(&self, local: &Local, vault_id: &str) -> Result<(), Error> {
+        local.remember_path(&self.path, vault_id)?;
+        local.remember_path(&self.given, vault_id)
     }
 
     pub(super) fn dir(&self) -> &Dir {
@@ -89,7 +107,10 @@ impl Place {
         self.check_writable()?;
         let name = self.name.to_string_lossy();
         let lock = Lock::acquire(&self.dir, format!("{name}.lock").as_ref(), patience)?;
-        fsio::sweep_temps(&self.dir, &name)?;
+        fsio::sweep_temps(&self.dir, Some(&name))?;
+        if let Some(generations) = self.generations_if_any()? {
+            fsio::sweep_temps(&generations, None)?;
+        }
         Ok(lock)
     }
 

@@ -110,7 +110,7 @@ pub(super) fn parse_and_check<'a>(
 
 fn trust(local: &Local, place: &Place, vault: &Vault<'_>, fits: &Pin, policy: &Policy) -> Result<Trust, Error> {
     // A forger writes the id too: what was at this path before counts as well.
-    let other_id = local.at_path(place.path())?.is_some_and(|id| id != vault.vault_id);
+    let other_id = place.held_another(local, &vault.vault_id)?;
     let known = local.known(&vault.vault_id)?;
     let moved = known.as_ref().is_some_and(|known| known.pin != *fits);
     let succeeds = known.as_ref().is_some_and(|known| pin::succeeds(vault, &known.pin, fits));
@@ -137,6 +137,19 @@ fn behind(last: &LastSeen, vault: &Vault<'_>) -> Option<Error> {
         (false, true) => None,
         (false, false) => (last.rev != vault.rev).then_some(Error::Forked),
     }
+}
+
+/// Remembers that this host has accepted `checked`, so that an older state is seen as such.
+/// Writes only what is newer than what is remembered.
+///
+/// # Errors
+/// When local state cannot be written.
+pub fn accept(local: &Local, checked: &Checked<'_>) -> Result<(), Error> {
+    let seen = LastSeen::of(&checked.vault);
+    if checked.behind.is_some() || checked.last.as_ref() == Some(&seen) {
+        return Ok(());
+    }
+    local.accept(&checked.vault.vault_id, &seen)
 }
 
 /// Whether a vault that does not fit is a snapshot from before a change of its secret: the

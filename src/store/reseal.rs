@@ -9,15 +9,13 @@ use super::edit::{prove, recipients, seal_vault, settle, stamp, under_lock};
 use super::snapshot::{self, Snapshot};
 use super::{Checked, Error, Local, Place, Policy, Saved, Seen, now};
 use crate::fsio::{Dir, Replacement};
-use crate::model::{Change, Vault};
+use crate::model::{Change, RESEALING, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use std::ffi::OsStr;
 use std::time::Duration;
-
-const MARK: &str = "resealing";
 
 /// What to do with generations that the key at hand cannot open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +29,15 @@ pub enum Unreadable {
 /// In the payload while old copies may still be there.
 #[derive(Serialize, Deserialize)]
 struct Mark {
-    epoch: u64,
+    tag: String,
     generation: u64,
+}
+
+impl Mark {
+    /// From before the mark, and not written by its re-sealing, whatever the name claims.
+    fn is_old(&self, one: &Snapshot) -> bool {
+        one.generation < self.generation && one.resealed != self.tag
+    }
 }
 
 /// As [`super::edit`], for a change that removes or replaces a recipient and rotates the
@@ -69,13 +74,13 @@ fn save(
     size: usize,
 ) -> Result<Saved, Error> {
     let generations = place.generations()?;
-    finish(&generations, &mut vault)?;
+    finish(&generations, &mut vault, &seen.opener)?;
     let displaced = snapshot::name_of(&vault);
     let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
     change.apply(&mut vault, now())?;
     stamp(local, &mut vault)?;
-    let mark = Mark { epoch: vault.epoch, generation: vault.generation };
-    vault.other.put(MARK, to_raw_value(&mark).map_err(crate::model::Error::from)?);
+    let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation };
+    vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
     let openers = [&seen.opener, proof];
     let old = snapshot::list(&generations)?;
@@ -89,10 +94,10 @@ fn save(
     let to = recipients(&vault)?;
     for one in &old {
         if let Ok(plain) = open_one(one, openers) {
-            write(&generations, &one.resealed_name(mark.epoch), &plain, &to, one.saved)?;
+            write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
         }
     }
-    let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.epoch);
+    let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
     write(&generations, &resealed, &displaced_text, &to, displaced_at)?;
     generations.sync()?;
 
@@ -100,10 +105,11 @@ fn save(
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     prove(&sealed, proof)?;
     written.commit()?;
-    settle(local, place, &vault, Some(proof))?;
-    remove_old(&generations, &mark)?;
-    snapshot::prune(&generations)?;
-    Ok(Saved { generation: vault.generation })
+    let after = settle(local, place, &vault, Some(proof))
+        .and_then(|()| remove_old(&generations, &mark))
+        .and_then(|()| snapshot::prune(&generations));
+    after.map_err(|error| Error::AfterSave(Box::new(error)))?;
+    Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
 }
 
 fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<SecretBuf, Error> {
@@ -117,19 +123,42 @@ fn write(generations: &Dir, name: &str, plain: &SecretBuf, to: &[seal::Recipient
     Ok(Replacement::write(generations, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?)
 }
 
-/// Everything from before the mark that was not sealed anew for it.
+/// Everything from before the mark that this re-sealing did not write, whatever its name
+/// claims: copies of one that was interrupted are sealed to its recipients.
 fn remove_old(generations: &Dir, mark: &Mark) -> Result<(), Error> {
     for one in snapshot::list(generations)? {
-        if one.generation < mark.generation && one.resealed < mark.epoch {
+        if mark.is_old(&one) {
             generations.remove(OsStr::new(&one.name))?;
         }
     }
     Ok(generations.sync()?)
 }
 
-/// Finishes a removal that was interrupted, and takes its mark out of the next save.
-pub(super) fn finish(generations: &Dir, vault: &mut Vault<'_>) -> Result<(), Error> {
-    let Some(raw) = vault.other.take(MARK) else { return Ok(()) };
+/// Finishes a removal that was interrupted, or that came here with the vault file from another
+/// host, and takes its mark out of the next save. What `opener` cannot open stays.
+pub(super) fn finish(generations: &Dir, vault: &mut Vault<'_>, opener: &Opener) -> Result<(), Error> {
+    let Some(raw) = vault.other.take(RESEALING) else { return Ok(()) };
     let mark: Mark = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
-    remove_old(generations, &mark)
+    let all = snapshot::list(generations)?;
+    let to = recipients(vault)?;
+    for one in all.iter().filter(|one| mark.is_old(one)) {
+        let name = one.resealed_name(&mark.tag);
+        if !all.iter().any(|other| other.name == name) {
+            let Ok(plain) = opener.open(&one.read()?) else { continue };
+            write(generations, &name, &plain, &to, one.saved)?;
+        }
+        generations.remove(OsStr::new(&one.name))?;
+    }
+    Ok(generations.sync()?)
+}
+
+/// Whether a save after which a key must open nothing was interrupted while old copies were
+/// still there. The mark alone stays until the next save.
+///
+/// # Errors
+/// When the generations cannot be listed.
+pub fn is_unfinished(place: &Place, vault: &Vault<'_>) -> Result<bool, Error> {
+    let Some(raw) = vault.other.get(RESEALING) else { return Ok(false) };
+    let mark: Mark = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
+    Ok(snapshot::history(place)?.iter().any(|one| mark.is_old(one)))
 }

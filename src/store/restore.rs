@@ -41,14 +41,34 @@ pub fn set_aside(place: &Place, patience: Duration) -> Result<PathBuf, Error> {
     Ok(generations.path().join(name))
 }
 
+/// What a snapshot is to the standing vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kin {
+    /// Made by somebody who can open the vault now.
+    Same,
+    /// From before a recipient was removed: that one knows the secret of then.
+    Retired,
+    /// Not of this vault.
+    Another,
+}
+
 /// The change that brings back the entries of `snapshot`; who can open the vault and how it
-/// is authenticated stay as they are. Says too whether the snapshot is of the same vault.
+/// is authenticated stay as they are. Says too what the snapshot is to the vault.
 ///
 /// # Errors
 /// A vault whose secret cannot be read.
-pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<(Change, bool), Error> {
-    let same = standing.vault_id == snapshot.vault_id && pin::knows(standing, &Pin::of(snapshot)?)?;
-    Ok((Change::of(Op::Restore(Box::new(Entries::of(snapshot)?))), same))
+pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<(Change, Kin), Error> {
+    let pin = Pin::of(snapshot)?;
+    let kin = if standing.vault_id != snapshot.vault_id {
+        Kin::Another
+    } else if Pin::of(standing)? == pin {
+        Kin::Same
+    } else if pin::retired(standing).contains(&pin) {
+        Kin::Retired
+    } else {
+        Kin::Another
+    };
+    Ok((Change::of(Op::Restore(Box::new(Entries::of(snapshot)?))), kin))
 }
 
 /// Reads every entry as strictly as commands do when they select it; the ids that fail.

@@ -22,8 +22,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The random name of its save.
     pub rev: String,
-    /// Counts the re-sealings after which it was written anew; 0 if it was not.
-    pub resealed: u64,
+    /// The random name of the re-sealing that wrote it anew; empty if none did.
+    pub resealed: String,
     /// Its file name.
     pub name: String,
     /// Where it is.
@@ -43,17 +43,17 @@ impl Snapshot {
         Ok(fsio::read_capped(&self.path, MAX_FILE)?.into_vec())
     }
 
-    /// The name of the same snapshot sealed anew in `epoch`.
-    pub(super) fn resealed_name(&self, epoch: u64) -> String {
-        format!("{}-{}.r{epoch}.age", self.generation, self.rev)
+    /// The name of the same snapshot sealed anew.
+    pub(super) fn resealed_name(&self, tag: &str) -> String {
+        format!("{}-{}.r{tag}.age", self.generation, self.rev)
     }
 
     fn parse(dir: &Dir, name: &str) -> Option<Self> {
         let stem = name.strip_suffix(".age")?;
         let (generation, rest) = stem.split_once('-')?;
         let (rev, resealed) = match rest.split_once(".r") {
-            Some((rev, epoch)) => (rev, epoch.parse().ok()?),
-            None => (rest, 0),
+            Some((rev, tag)) => (rev, tag.to_owned()),
+            None => (rest, String::new()),
         };
         let generation = generation.parse().ok()?;
         let path = dir.path().join(name);
@@ -89,7 +89,26 @@ pub fn history(place: &Place) -> Result<Vec<Snapshot>, Error> {
 
 pub(super) fn list(dir: &Dir) -> Result<Vec<Snapshot>, Error> {
     let mut found: Vec<Snapshot> = dir.names()?.iter().filter_map(|name| Snapshot::parse(dir, name)).collect();
-    found.sort_by(|a, b| (a.generation, &a.rev, a.resealed).cmp(&(b.generation, &b.rev, b.resealed)));
+    found.sort_by(|a, b| (a.generation, &a.rev, &a.resealed).cmp(&(b.generation, &b.rev, &b.resealed)));
+    Ok(found)
+}
+
+/// Age files beside the vault, or among its generations, whose names are not of its making.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn strangers(place: &Place) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for name in place.dir().names()? {
+        if name.ends_with(".age") && OsStr::new(&name) != place.name() {
+            found.push(place.dir().path().join(name));
+        }
+    }
+    if let Some(dir) = place.generations_if_any()? {
+        let own = list(&dir)?;
+        let names = dir.names()?.into_iter().filter(|name| !own.iter().any(|one| one.name == *name));
+        found.extend(names.map(|name| dir.path().join(name)));
+    }
     Ok(found)
 }
 
@@ -126,7 +145,15 @@ mod tests {
 
     fn saved(generation: u64, saved: u64) -> Snapshot {
         let name = format!("{generation}-00.age");
-        Snapshot { generation, rev: "00".into(), resealed: 0, path: name.clone().into(), name, saved, size: 0 }
+        Snapshot {
+            generation,
+            rev: "00".into(),
+            resealed: String::new(),
+            path: name.clone().into(),
+            name,
+            saved,
+            size: 0,
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Record {
 
     /// Replaces it, 0600.
     pub(super) fn keep<T: Serialize>(&self, content: &T) -> Result<(), Error> {
-        fsio::sweep_temps(&self.dir, &self.name.to_string_lossy())?;
+        fsio::sweep_temps(&self.dir, Some(&self.name.to_string_lossy()))?;
         let bytes = serde_json::to_vec(content).map_err(|_| self.unreadable())?;
         Ok(Replacement::write(&self.dir, &self.name, &bytes, 0o600)?.commit()?)
     }

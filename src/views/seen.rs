@@ -85,17 +85,17 @@ impl Seen {
         if same { Ok(()) } else { Err(Error::Changed(vec![self.path.display().to_string()])) }
     }
 
-    /// Whether the vault has all that was changed: then it was taken back before.
-    fn is_captured(&self, differences: &[Difference], vault: Option<&Digests>) -> bool {
-        let Some((found, vault)) = self.digests.as_ref().zip(vault) else { return false };
-        // What the gateway removed must be gone from the vault as well.
-        let back = |difference: &Difference| match &difference.what {
-            What::Entry(name) => vault.entries.contains_key(name),
-            What::Order(provider) => vault.order.contains_key(provider),
-            What::Whole => true,
-        };
-        let returns = differences.iter().any(|difference| matches!(difference.how, How::Removed) && back(difference));
-        loses_nothing(found, vault) && !returns
+    /// Whether replacing the view loses a difference: what the gateway added or changed is lost
+    /// unless the vault has it, what it removed would come back if the vault has it.
+    fn loses(&self, difference: &Difference, vault: Option<&Digests>) -> bool {
+        let Some((found, vault)) = self.digests.as_ref().zip(vault) else { return true };
+        match (&difference.what, &difference.how) {
+            (What::Entry(name), How::Removed) => vault.entries.contains_key(name),
+            (What::Order(provider), How::Removed) => vault.order.contains_key(provider),
+            (What::Entry(name), _) => found.entries.get(name) != vault.entries.get(name),
+            (What::Order(provider), _) => found.order.get(provider) != vault.order.get(provider),
+            (What::Whole, _) => true,
+        }
     }
 
     /// Whether replacing it by a view with these digests could lose something.
@@ -115,10 +115,11 @@ pub fn check_unchanged<'s>(
 ) -> Result<(), Error> {
     let mut names = Vec::new();
     for (view, vault) in seen {
-        if let Verdict::Changed(differences) = &view.verdict
-            && !view.is_captured(differences, vault)
-        {
-            names.extend(differences.iter().map(|difference| difference.name(&view.kind, &view.path)));
+        let Verdict::Changed(differences) = &view.verdict else { continue };
+        for difference in differences.iter().filter(|difference| view.loses(difference, vault)) {
+            let name = difference.name(&view.kind, &view.path);
+            let gone = if difference.how == How::Removed { " (removed there)" } else { "" };
+            names.push(format!("{name}{gone}"));
         }
     }
     if changes == Changes::Discard || names.is_empty() { Ok(()) } else { Err(Error::Changed(names)) }

@@ -62,7 +62,7 @@ impl New {
     /// The one way of values into files. `None` if the very bytes are there already.
     fn prepare<'d>(&self, dir: &'d Dir) -> Result<Option<Replacement<'d>>, Error> {
         let name = name(self.kind());
-        sweep_temps(dir, &name.to_string_lossy())?;
+        sweep_temps(dir, Some(&name.to_string_lossy()))?;
         if self.seen.is(&self.bytes) {
             return Ok(None);
         }
@@ -160,7 +160,7 @@ fn take_away(target: &Target, views: &[Seen]) -> Result<(), Error> {
     for seen in views {
         if let Some(dir) = target.open(seen.kind())? {
             let name = name(seen.kind());
-            sweep_temps(&dir, &name.to_string_lossy())?;
+            sweep_temps(&dir, Some(&name.to_string_lossy()))?;
             dir.remove(&name)?;
             dir.sync()?;
         }

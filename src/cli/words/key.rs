@@ -81,7 +81,12 @@ fn unusable(from: &Source, error: &seal::Error) -> Words {
         other => {
             let words = of_seal(other);
             let what = format!("cannot use {place}: {}", words.what);
-            Words { exit: exit::LOCKED, what, hint: "nothing was changed".to_owned(), ..words }
+            // What to do about a vault is no help with a key file.
+            let hint = match other {
+                seal::Error::Memory(_) => words.hint,
+                _ => "nothing was changed".to_owned(),
+            };
+            Words { token: words.token, exit: exit::LOCKED, what, hint }
         }
     }
 }

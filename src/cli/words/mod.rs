@@ -76,11 +76,24 @@ pub fn of(error: &Error) -> Words {
         Error::Views(error) => vault::of_views(error),
         Error::Import(error) => refusal::import(error),
         Error::Value(refused) => refusal::value(*refused),
-        Error::NoVault(path) => Words::new(
-            "no-vault",
-            exit::NO_ENTRY,
-            format!("there is no vault at {}", name::path(path)),
-            "make one with agevault init, bring one back with agevault restore, or name another with --vault",
+        Error::NoVault(path, kept) => {
+            let what = format!("there is no vault at {}", name::path(path));
+            let hint = match kept {
+                None => {
+                    "make one with agevault init, bring one back with agevault restore, or name another with --vault"
+                        .to_owned()
+                }
+                Some(number) => format!(
+                    "but kept generations lie beside it: agevault restore --generation {number} brings the newest back"
+                ),
+            };
+            Words::new("no-vault", exit::NO_ENTRY, what, hint)
+        }
+        Error::KeptGenerations => Words::new(
+            "kept-generations",
+            exit::CONFLICT,
+            "kept generations of another vault lie here",
+            "agevault restore --generation N brings one back, agevault history list shows them; or move vault.age.d away",
         ),
         Error::DamagedBackup => Words::new(
             "damaged-backup",
@@ -136,9 +149,9 @@ pub fn report(error: &Error, check: bool) -> u8 {
     if std::env::args_os().any(|argument| argument == "--json") && !what.is_empty() {
         eprintln!("{}", json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}}));
     } else if !what.is_empty() {
-        eprintln!("agevault: {what}");
+        eprintln!("agevault: {}", name::plain(&what));
         if !hint.is_empty() {
-            eprintln!("  {hint}");
+            eprintln!("  {}", name::plain(&hint));
         }
     }
     match words.exit {

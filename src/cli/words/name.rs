@@ -52,7 +52,7 @@ pub fn path(path: &Path) -> String {
     plain(&path.to_string_lossy())
 }
 
-/// The values on the command line, each with the option that it belongs to.
+/// The values on the command line and in variables of ours, each with the name it came under.
 fn typed() -> Vec<(String, OsString)> {
     const POSITIONAL: &str = "what was given";
     let table = <crate::cli::Cli as clap::CommandFactory>::command();
@@ -77,11 +77,23 @@ fn typed() -> Vec<(String, OsString)> {
                 text.split_once('=')
                     .map(|(name, value)| (if known(name) { name } else { POSITIONAL }.to_owned(), value.into())),
             );
-        } else if let Some(value) = text.get(2..).filter(|value| !value.is_empty()) {
-            // A short option with its value attached.
-            found.push((text.get(..2).unwrap_or_default().to_owned(), value.into()));
+        } else {
+            // Short options may stand together, the last with its value attached.
+            let letters = text.char_indices().skip(1);
+            let valued = letters.map(|(at, letter)| (at + letter.len_utf8(), format!("-{letter}")));
+            let cluster = valued.into_iter().find(|(_, name)| takes_value(name));
+            match cluster.and_then(|(at, name)| Some((name, text.get(at..)?.to_owned()))) {
+                Some((name, value)) if value.is_empty() => option = Some(name),
+                Some((name, value)) => found.push((name, value.into())),
+                None => {}
+            }
         }
     }
+    let variables = ["AGEVAULT_FILE", "AGEVAULT_PASSPHRASE_FILE"];
+    found.extend(variables.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?))));
+    let identities = std::env::var_os("AGEVAULT_IDENTITY_FILE").unwrap_or_default();
+    let identities = std::env::split_paths(&identities).filter(|path| !path.as_os_str().is_empty());
+    found.extend(identities.map(|path| ("AGEVAULT_IDENTITY_FILE".to_owned(), path.into_os_string())));
     found
 }
 

@@ -51,6 +51,16 @@ pub fn of_store(error: &store::Error) -> Words {
             format!("the local record {} cannot be read", name::path(path)),
             "move it away; then agevault trust remembers the vault anew",
         ),
+        Error::AfterSave(error) => {
+            let words = of_store(error);
+            let what = format!("the vault is saved, but what follows a save failed: {}", words.what);
+            Words {
+                exit: exit::FAILED,
+                what,
+                hint: "mend that; the next save does what is missing".to_owned(),
+                ..words
+            }
+        }
         Error::Random => {
             Words::new("no-randomness", exit::FAILED, "the system gave no random bytes", "nothing was changed")
         }
@@ -214,6 +224,12 @@ pub fn of_file(error: &fsio::Error) -> Words {
             format!("the disk gave back other bytes than were written beside {}", name::path(path)),
             "the old file is still in place; check the disk",
         ),
+        Error::Unsynced(path) => Words::new(
+            "unsynced",
+            exit::FAILED,
+            format!("{} is written, but the disk did not confirm it", name::path(path)),
+            "a power cut could still take it back; check the disk and save again",
+        ),
         Error::Io(tried, path, error) => Words::new(
             "io",
             exit::FAILED,
@@ -257,7 +273,7 @@ pub fn of_views(error: &views::Error) -> Words {
             "changed",
             exit::CONFLICT,
             format!("the gateway changed what was exported: {}", names(changed)),
-            "nothing was touched; take it back with agevault import, or give it up with --discard",
+            "agevault import DIR --on-conflict replace takes it back from that directory, agevault rm what was removed there; --discard gives it up",
         ),
         Error::NotOurs(paths) => {
             let paths: Vec<String> = paths.iter().map(|path| name::path(path)).collect();
