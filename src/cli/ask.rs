@@ -99,9 +99,8 @@ impl keys::Ask for Terminal {
         Passphrase::new(&bytes).map_err(|refused| keys::Error::Refused(keys::Source::Prompt, refused))
     }
 
-    #[allow(clippy::print_stderr)]
     fn wrong(&mut self) {
-        eprintln!("that does not open it");
+        tell!("that does not open it\n");
     }
 
     fn slow(&mut self) -> Box<dyn std::any::Any> {
@@ -113,20 +112,18 @@ impl keys::Ask for Terminal {
 struct Working(bool);
 
 impl Working {
-    #[allow(clippy::print_stderr)]
     fn start(shown: bool) -> Self {
         if shown {
-            eprint!("deriving the key ...");
+            tell!("deriving the key ...");
         }
         Self(shown)
     }
 }
 
 impl Drop for Working {
-    #[allow(clippy::print_stderr)]
     fn drop(&mut self) {
         if self.0 {
-            eprint!("\r\x1b[K");
+            tell!("\r\x1b[K");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::args::{Import, InputFormat, OnConflict};
 use super::context::{Context, agent};
 use super::{Error, Usage, words};
+use crate::formats;
 use crate::fsio;
 use crate::gateway::{self, Found, Shape};
 use crate::model::Scope;
@@ -11,9 +12,6 @@ use crate::ops::import::{self, Plan};
 use crate::views::Carry;
 use serde_json::json;
 use std::collections::BTreeSet;
-
-/// Largest standard input, in bytes.
-const MAX_INPUT: usize = 64 * 1024 * 1024;
 
 /// Reads, plans, shows names, saves.
 pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
@@ -58,7 +56,7 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
             InputFormat::AuthProfiles => Shape::AuthProfiles(only.cloned().unwrap_or_else(Scope::main)),
             InputFormat::Dotenv => Shape::Dotenv,
         };
-        return Ok(vec![Found { shape, path: "standard input".into(), bytes: fsio::read_stdin(MAX_INPUT)? }]);
+        return Ok(vec![Found { shape, path: "standard input".into(), bytes: fsio::read_stdin(formats::MAX_INPUT)? }]);
     }
     let settings = context.settings();
     // Of a whole directory, --agent takes what belongs to that agent; files that are named are meant.

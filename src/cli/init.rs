@@ -50,9 +50,15 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     let mut written = None;
     if let Some(path) = &args.generate_identity {
         let path = path.clone().map_or_else(default_identity, Ok)?;
-        let identity = Identity::generate();
+        let identity = match left_behind(&path, &mut context.terminal) {
+            Some(identity) => identity,
+            None => {
+                let identity = Identity::generate();
+                write_identity(&path, &identity, NOTE)?;
+                identity
+            }
+        };
         recipients.push(Recipient::new(label("identity")?, identity.public(), None, now()));
-        write_identity(&path, &identity, "opens an agevault vault")?;
         proofs.push(Opener::new(identity));
         written = Some(path);
     }
@@ -61,6 +67,7 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     }
     let made = match store::create(&context.local, &place, recipients, &proofs, context.patience()) {
         Ok(made) => made,
+        Err(error @ store::Error::AfterSave(_)) => return Err(error.into()),
         Err(error) => {
             // A key to a vault that was never made would only be in the way of the next try.
             if !place.exists().unwrap_or(true) {
@@ -102,6 +109,18 @@ fn wanted_passphrase(context: &mut Context, args: &Init) -> Result<Option<Passph
         return Ok(Some(keys::read_new_passphrase(None, &mut context.terminal)?));
     }
     Ok(None)
+}
+
+/// What an identity file of `init` says of itself.
+const NOTE: &str = "made by agevault init";
+
+/// The identity that an interrupted `init` wrote for a vault that never came about.
+fn left_behind(path: &Path, ask: &mut dyn Ask) -> Option<Identity> {
+    let source = Source::Identity(path.to_owned());
+    let file = fsio::read_private(path, keys::MAX_KEY_FILE).ok()?;
+    let ours = file.text().is_some_and(|text| text.contains(&format!("\n# {NOTE}\n")));
+    let mut identities = ours.then(|| keys::read_identities(&source, ask).ok())??;
+    identities.pop().filter(|_| identities.is_empty())
 }
 
 /// A label that is known to be one.

@@ -46,7 +46,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
 
 /// Names age files beside the vault that are not its own and that nobody sealed anew.
 fn strangers(context: &Context, opened: &Opened) -> Result<(), Error> {
-    for path in store::strangers(&opened.place)? {
+    // The removal is done: what cannot be looked through is told, and no failure.
+    let Ok(found) = store::strangers(&opened.place) else {
+        context
+            .out
+            .warn("note: the vault's directory cannot be looked through for other files that still open with it");
+        return Ok(());
+    };
+    for path in found {
         let path = words::plain(&path.to_string_lossy());
         context.out.warn(&format!("note: {path} is not one of the vault's own files and may still open with it"));
     }

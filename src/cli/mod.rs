@@ -1,6 +1,14 @@
 //! The command line: parse, one call, print. One file per command; words and exit codes are
 //! in [`words`], and nowhere else.
 
+/// `eprint!` that does not panic when nobody can be told: a full disk behind standard error must
+/// not turn a save that was done into a failure.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!($($text)*).as_bytes());
+    }};
+}
+
 mod args;
 mod ask;
 mod auth;

@@ -67,9 +67,8 @@ impl Out {
     }
 
     /// Tells what a person should know even with `--quiet`.
-    #[allow(clippy::print_stderr)]
     pub fn warn(self, text: &str) {
-        eprintln!("{}", without_escapes(text));
+        tell!("{}\n", without_escapes(text));
     }
 }
 

@@ -46,7 +46,7 @@ pub fn kind(error: &clap::Error) -> Kind {
         Some(ContextValue::Strings(names)) => {
             // The best suggestion comes last, the first thing that is missing first.
             let mut names = names.iter().filter_map(|name| ours(name));
-            if kind == ContextKind::InvalidArg { names.next() } else { names.last() }
+            if kind == ContextKind::InvalidArg { names.next() } else { names.next_back() }
         }
         _ => None,
     };

@@ -18,6 +18,8 @@ pub struct Replacement<'a> {
     dir: &'a Dir,
     temp: OsString,
     name: OsString,
+    /// Locked while its writer lives: a temp that can be locked was left by a dead one.
+    held: File,
 }
 
 impl<'a> Replacement<'a> {
@@ -27,8 +29,8 @@ impl<'a> Replacement<'a> {
     /// A full or failing disk; [`Error::ReadBack`] when the bytes read are not those written.
     pub fn write(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<Self, Error> {
         let path = dir.path().join(name);
-        let (this, file) = Self::begin(dir, name, bytes, mode)?;
-        file.sync_all().map_err(|error| Error::io("sync", &path, error))?;
+        let this = Self::begin(dir, name, bytes, mode)?;
+        this.held.sync_all().map_err(|error| Error::io("sync", &path, error))?;
         let back = read_back(dir.open_file(&this.temp)?, bytes.len());
         let back = SecretBuf::new(back.map_err(|error| Error::io("read back", &path, error))?);
         if back.expose() == bytes { Ok(this) } else { Err(Error::ReadBack(path)) }
@@ -40,13 +42,11 @@ impl<'a> Replacement<'a> {
     /// # Errors
     /// A full or failing disk.
     pub fn write_loosely(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
-        let (mut this, _) = Self::begin(dir, name, bytes, mode)?;
-        dir.rename(&this.temp, &this.name)?;
-        this.temp.clear();
-        Ok(())
+        Self::begin(dir, name, bytes, mode)?.rename()
     }
 
-    fn begin(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(Self, File), Error> {
+    fn begin(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<Self, Error> {
+        sweep_temps(dir, Some(&name.to_string_lossy()))?;
         let mut temp = OsString::from(".");
         temp.push(name);
         temp.push(format!(".{}{TEMP_SUFFIX}", random_name(dir)?));
@@ -54,13 +54,14 @@ impl<'a> Replacement<'a> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir.fd(), &temp, flags, Mode::from_raw_mode(mode))
             .map_err(|error| Error::io("write", &path, error.into()))?;
-        let this = Self { dir, temp, name: name.to_owned() };
-        let mut file = File::from(fd);
+        let this = Self { dir, temp, name: name.to_owned(), held: File::from(fd) };
+        let mut file = &this.held;
+        // Where files cannot be locked, what dead writers left stays.
+        let _ = fs2::FileExt::try_lock_exclusive(file);
         // The umask may have taken bits away.
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
-            .map_err(|error| Error::io("write", &path, error.into()))?;
+        rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(|error| Error::io("write", &path, error.into()))?;
         file.write_all(bytes).map_err(|error| Error::io("write", &path, error))?;
-        Ok((this, file))
+        Ok(this)
     }
 
     /// Gives the new content the time (Unix seconds) of what it is a copy of.
@@ -80,10 +81,20 @@ impl<'a> Replacement<'a> {
     /// # Errors
     /// When the rename fails (nothing changed) or the directory cannot be synced (the new
     /// content is there, but a power cut could still take it back).
-    pub fn commit(mut self) -> Result<(), Error> {
+    pub fn commit(self) -> Result<(), Error> {
+        let (dir, path) = (self.dir, self.dir.path().join(&self.name));
+        self.rename()?;
+        dir.sync().map_err(|_| Error::Unsynced(path))
+    }
+
+    /// Gives the new content its name; that lasts when the directory is synced.
+    ///
+    /// # Errors
+    /// When the rename fails: nothing changed.
+    pub fn rename(mut self) -> Result<(), Error> {
         self.dir.rename(&self.temp, &self.name)?;
         self.temp.clear();
-        self.dir.sync().map_err(|_| Error::Unsynced(self.dir.path().join(&self.name)))
+        Ok(())
     }
 }
 
@@ -95,16 +106,16 @@ impl Drop for Replacement<'_> {
     }
 }
 
-/// Removes temp files that a killed process left for `name`, or with `None` for any name. Only
-/// under the lock of whoever writes there.
+/// Removes temp files whose writers are dead: those for `name`, or with `None` all of them.
 ///
 /// # Errors
 /// When the directory cannot be read or changed.
 pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
     let prefix = name.map_or_else(|| ".".to_owned(), |name| format!(".{name}."));
-    for found in dir.names()? {
-        if found.starts_with(&prefix) && found.ends_with(TEMP_SUFFIX) {
-            dir.remove(OsStr::new(&found))?;
+    for found in dir.names()?.iter().filter(|found| found.starts_with(&prefix) && found.ends_with(TEMP_SUFFIX)) {
+        let name = OsStr::new(found);
+        if dir.open_file(name).is_ok_and(|file| fs2::FileExt::try_lock_exclusive(&file).is_ok()) {
+            dir.remove(name)?;
         }
     }
     Ok(())

@@ -8,8 +8,6 @@ use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
 use std::path::{Path, PathBuf};
 
-/// Largest file of a gateway that is read, in bytes.
-const MAX_INPUT: usize = 64 * 1024 * 1024;
 /// Names of the directory in earlier releases, tried when the current one is not there.
 const OLD_STATE: &str = ".clawdbot";
 /// Names of the configuration file, newest first.
@@ -204,7 +202,7 @@ fn check_owner(path: &Path) -> Result<(), Error> {
 }
 
 fn read(shape: Shape, path: &Path) -> Result<Option<Found>, Error> {
-    match fsio::read_own(path, MAX_INPUT) {
+    match fsio::read_own(path, crate::formats::MAX_INPUT) {
         Ok(bytes) => Ok(Some(Found { shape, path: path.to_owned(), bytes })),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),

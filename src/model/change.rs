@@ -1,5 +1,6 @@
 //! Changes: what a command wants, applied to whatever the vault holds when its turn comes.
 
+use super::check::{MAX_DEPTH, is_too_deep};
 use super::recipient::{add, position};
 use super::{
     Credential, Error, Label, LazyMap, MAX_NAME, MAX_VALUE, Meta, RawMap, Recipient, Scope, ScopeEntries, SecretId,
@@ -204,6 +205,9 @@ fn put(
 ) -> Result<(), Error> {
     if value.get().len() > MAX_VALUE {
         return Err(Error::Bound("value size", MAX_VALUE));
+    }
+    if is_too_deep(value.get()) {
+        return Err(Error::Bound("nesting depth", MAX_DEPTH));
     }
     let new = vault.get(id).is_none();
     let meta = if new {

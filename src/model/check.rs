@@ -1,7 +1,7 @@
 //! The bounds of DESIGN F7.
 
-/// Largest payload, in bytes: the file's bound.
-pub const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
+/// Largest payload, in bytes: sealed, with its header, it stays below the file's bound.
+pub const MAX_PAYLOAD: usize = 63 * 1024 * 1024;
 /// Deepest nesting.
 pub const MAX_DEPTH: usize = 32;
 /// Most entries of all kinds together.

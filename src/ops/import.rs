@@ -152,9 +152,6 @@ impl Gathered {
             }
             Shape::Dotenv => {
                 let read = dotenv::parse(bytes)?;
-                if read.entries.len() > model::MAX_ENTRIES {
-                    return Err(formats::Error::Bound("number of entries", model::MAX_ENTRIES));
-                }
                 for (name, value) in read.entries {
                     self.put(SecretId::Env(name), text(&value)?);
                 }
@@ -204,12 +201,12 @@ impl Gathered {
 
     /// An env entry must be able to leave again as it came.
     fn check_env(&self) -> Result<(), Error> {
-        let misfit = |(id, raw): (&SecretId, &Box<RawValue>)| {
+        let misfit = |id: &SecretId, raw: &RawValue| {
             let SecretId::Env(name) = id else { return None };
             let value = Secret::new(serde_json::from_str(raw.get()).ok()?);
             dotenv::accepts(name.as_str(), value.expose()).is_err().then(|| id.to_string())
         };
-        let misfits: Vec<String> = self.entries.iter().filter_map(misfit).collect();
+        let misfits: Vec<String> = self.entries.iter().filter_map(|(id, raw)| misfit(id, raw)).collect();
         if misfits.is_empty() { Ok(()) } else { Err(Error::Unrepresentable(misfits)) }
     }
 

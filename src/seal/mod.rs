@@ -2,7 +2,7 @@
 //!
 //! A sealed vault is an ordinary age v1 file (DESIGN F1, F2). Everything that opens one is an
 //! `age::Identity`, everything that it is sealed to an `age::Recipient`; the passphrase
-//! recipient of F3 is one more of each ([`passphrase`]).
+//! recipient of F3 is one more of each ([`Recipient`], [`Key`]).
 
 mod bounds;
 mod costs;

@@ -1,6 +1,6 @@
 //! A new vault, in an empty place.
 
-use super::edit::{prove, seal_vault, settle, stamp};
+use super::edit::{after_save, prove, remember, seal_vault, settle, stamp};
 use super::pin::new_secret;
 use super::{Error, Local, Pin, Place, now};
 use crate::fsio::{self, Replacement};
@@ -58,10 +58,14 @@ pub fn create(
     let sealed = seal_vault(&vault, SIZE)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     proofs.iter().try_for_each(|proof| prove(&sealed, proof))?;
-    written.commit()?;
     for proof in proofs {
-        settle(local, place, &vault, Some(proof))?;
+        remember(local, place, &vault, Some(proof))?;
     }
-    settle(local, place, &vault, None)?;
+    remember(local, place, &vault, None)?;
+    written.rename()?;
+    after_save(|| {
+        place.dir().sync()?;
+        settle(local, place, &vault, None)
+    })?;
     Ok(New { pin: Pin::of(&vault)? })
 }

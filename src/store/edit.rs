@@ -95,7 +95,7 @@ fn save(
 ) -> Result<Saved, Error> {
     let displaced = snapshot::name_of(&vault);
     let generations = place.generations()?;
-    reseal::finish(&generations, &mut vault, proof)?;
+    reseal::finish(&generations, &vault, proof)?;
     change.apply(&mut vault, now())?;
     stamp(local, &mut vault)?;
     let sealed = seal_vault(&vault, size)?;
@@ -103,9 +103,12 @@ fn save(
     prove(&sealed, proof)?;
     snapshot::keep(place, &generations, &displaced)?;
     generations.sync()?;
-    written.commit()?;
-    let after = settle(local, place, &vault, Some(proof)).and_then(|()| snapshot::prune(&generations));
-    after.map_err(|error| Error::AfterSave(Box::new(error)))?;
+    written.rename()?;
+    after_save(|| {
+        place.dir().sync()?;
+        settle(local, place, &vault, Some(proof))?;
+        snapshot::prune(&generations)
+    })?;
     Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
 }
 
@@ -126,6 +129,8 @@ pub(super) struct Sealed {
 
 pub(super) fn seal_vault(vault: &Vault<'_>, size: usize) -> Result<Sealed, Error> {
     let plain = vault.render(size)?;
+    // What no reader would take must not replace what one does.
+    Vault::parse(plain.text().unwrap_or_default())?;
     let bytes = seal::seal(plain.expose(), &recipients(vault)?)?;
     Ok(Sealed { plain, bytes })
 }
@@ -146,8 +151,20 @@ pub(super) fn prove(sealed: &Sealed, proof: &Opener) -> Result<(), Error> {
     if opened.expose() == sealed.plain.expose() { Ok(()) } else { Err(seal::Error::Damaged.into()) }
 }
 
+/// The vault has its new content: what fails from here on is told as such.
+pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    then().map_err(|error| Error::AfterSave(Box::new(error)))
+}
+
 /// Records what was saved: this host's pin, its last save, what it can open with.
 pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
+    remember(local, place, vault, proof)?;
+    local.accept(&vault.vault_id, &LastSeen::of(vault))
+}
+
+/// The pin and what opens it: for a new vault before it has its name, so that nobody ever
+/// finds one there that this host does not know.
+pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
     let pin = super::Pin::of(vault)?;
     let before = local.known(&vault.vault_id)?;
     let mut proven = before.as_ref().map(|known| known.proven.clone()).unwrap_or_default();
@@ -168,6 +185,5 @@ pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Opt
     if !before.as_ref().is_some_and(unchanged) {
         local.remember(&vault.vault_id, &Known { pin, retired, proven, slots })?;
     }
-    place.remember(local, &vault.vault_id)?;
-    local.accept(&vault.vault_id, &LastSeen::of(vault))
+    place.remember(local, &vault.vault_id)
 }

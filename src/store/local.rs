@@ -183,6 +183,7 @@ impl Local {
     fn prepare<T: Serialize>(&self, below: &str, record: &T) -> Result<(Dir, Vec<u8>), Error> {
         let root = Dir::open_or_create_private(&self.0)?;
         let dir = if below.is_empty() { root } else { root.child(OsStr::new(below), true)? };
+        fsio::sweep_temps(&dir, None)?;
         Ok((dir, serde_json::to_vec(record).map_err(crate::model::Error::from)?))
     }
 }

@@ -2,10 +2,10 @@
 //! anew, and the old copies go only when the new vault stands.
 //!
 //! Order, so that a crash at any point leaves a vault that its owner can open: copies sealed
-//! anew beside the old ones; the vault, marked; the old copies removed; the mark goes with
-//! the next save, which first finishes what it finds undone.
+//! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
+//! save first finishes what it finds undone.
 
-use super::edit::{prove, recipients, seal_vault, settle, stamp, under_lock};
+use super::edit::{after_save, prove, recipients, seal_vault, settle, stamp, under_lock};
 use super::snapshot::{self, Snapshot};
 use super::{Checked, Error, Local, Place, Policy, Saved, Seen, now};
 use crate::fsio::{Dir, Replacement};
@@ -26,7 +26,7 @@ pub enum Unreadable {
     Drop,
 }
 
-/// In the payload while old copies may still be there.
+/// In the payload since the last one: which copies of kept generations it wrote.
 #[derive(Serialize, Deserialize)]
 struct Mark {
     tag: String,
@@ -34,6 +34,17 @@ struct Mark {
 }
 
 impl Mark {
+    /// The mark of the last one that came about; one that is older than everything if none did.
+    fn of(vault: &Vault<'_>) -> Result<Self, Error> {
+        let Some(raw) = vault.other.get(RESEALING) else { return Ok(Self { tag: String::new(), generation: 0 }) };
+        Ok(serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?)
+    }
+
+    /// From after the mark, and still written by a re-sealing: one that never came about.
+    fn is_orphan(&self, one: &Snapshot) -> bool {
+        one.generation >= self.generation && !one.resealed.is_empty() && one.resealed != self.tag
+    }
+
     /// From before the mark, and not written by its re-sealing, whatever the name claims.
     fn is_old(&self, one: &Snapshot) -> bool {
         one.generation < self.generation && one.resealed != self.tag
@@ -74,7 +85,7 @@ fn save(
     size: usize,
 ) -> Result<Saved, Error> {
     let generations = place.generations()?;
-    finish(&generations, &mut vault, &seen.opener)?;
+    finish(&generations, &vault, &seen.opener)?;
     let displaced = snapshot::name_of(&vault);
     let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
     change.apply(&mut vault, now())?;
@@ -104,11 +115,13 @@ fn save(
     let sealed = seal_vault(&vault, size)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     prove(&sealed, proof)?;
-    written.commit()?;
-    let after = settle(local, place, &vault, Some(proof))
-        .and_then(|()| remove_old(&generations, &mark))
-        .and_then(|()| snapshot::prune(&generations));
-    after.map_err(|error| Error::AfterSave(Box::new(error)))?;
+    written.rename()?;
+    after_save(|| {
+        place.dir().sync()?;
+        settle(local, place, &vault, Some(proof))?;
+        remove_old(&generations, &mark)?;
+        snapshot::prune(&generations)
+    })?;
     Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
 }
 
@@ -135,11 +148,13 @@ fn remove_old(generations: &Dir, mark: &Mark) -> Result<(), Error> {
 }
 
 /// Finishes a removal that was interrupted, or that came here with the vault file from another
-/// host, and takes its mark out of the next save. What `opener` cannot open stays.
-pub(super) fn finish(generations: &Dir, vault: &mut Vault<'_>, opener: &Opener) -> Result<(), Error> {
-    let Some(raw) = vault.other.take(RESEALING) else { return Ok(()) };
-    let mark: Mark = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
+/// host, and takes away the copies of one that never came about. What `opener` cannot open stays.
+pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> Result<(), Error> {
+    let mark = Mark::of(vault)?;
     let all = snapshot::list(generations)?;
+    if !all.iter().any(|one| mark.is_old(one) || mark.is_orphan(one)) {
+        return Ok(());
+    }
     let to = recipients(vault)?;
     for one in all.iter().filter(|one| mark.is_old(one)) {
         let name = one.resealed_name(&mark.tag);
@@ -148,6 +163,14 @@ pub(super) fn finish(generations: &Dir, vault: &mut Vault<'_>, opener: &Opener) 
             write(generations, &name, &plain, &to, one.saved)?;
         }
         generations.remove(OsStr::new(&one.name))?;
+    }
+    for one in all.iter().filter(|one| mark.is_orphan(one)) {
+        let origin = all
+            .iter()
+            .any(|other| (other.generation, &other.rev, other.resealed.is_empty()) == (one.generation, &one.rev, true));
+        if origin || (one.generation, one.rev.as_str()) == (vault.generation, vault.rev.as_str()) {
+            generations.remove(OsStr::new(&one.name))?;
+        }
     }
     Ok(generations.sync()?)
 }
@@ -158,7 +181,6 @@ pub(super) fn finish(generations: &Dir, vault: &mut Vault<'_>, opener: &Opener) 
 /// # Errors
 /// When the generations cannot be listed.
 pub fn is_unfinished(place: &Place, vault: &Vault<'_>) -> Result<bool, Error> {
-    let Some(raw) = vault.other.get(RESEALING) else { return Ok(false) };
-    let mark: Mark = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
+    let mark = Mark::of(vault)?;
     Ok(snapshot::history(place)?.iter().any(|one| mark.is_old(one)))
 }

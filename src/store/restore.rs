@@ -1,6 +1,6 @@
 //! Bringing a snapshot back (DESIGN F11), and looking into one closely.
 
-use super::edit::settle;
+use super::edit::{after_save, remember, settle};
 use super::{Checked, Error, Local, Pin, Place, Seen, pin};
 use crate::fsio::{self, Replacement};
 use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
@@ -23,8 +23,13 @@ pub fn place_whole(
     if place.exists()? {
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
     }
-    Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?.commit()?;
-    settle(local, place, &checked.vault, Some(&seen.opener))
+    let written = Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?;
+    remember(local, place, &checked.vault, Some(&seen.opener))?;
+    written.rename()?;
+    after_save(|| {
+        place.dir().sync()?;
+        settle(local, place, &checked.vault, Some(&seen.opener))
+    })
 }
 
 /// Moves a vault file that cannot be opened to the kept generations, and says where it is.

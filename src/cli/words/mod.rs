@@ -142,16 +142,15 @@ pub fn of(error: &Error) -> Words {
 }
 
 /// Prints an error and gives its exit code; `check` is for `status --check`.
-#[allow(clippy::print_stderr)]
 pub fn report(error: &Error, check: bool) -> u8 {
     let words = of(error);
     let (what, hint) = (words.what, words.hint);
     if std::env::args_os().any(|argument| argument == "--json") && !what.is_empty() {
-        eprintln!("{}", json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}}));
+        tell!("{}\n", json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}}));
     } else if !what.is_empty() {
-        eprintln!("agevault: {}", name::plain(&what));
+        tell!("agevault: {}\n", name::plain(&what));
         if !hint.is_empty() {
-            eprintln!("  {}", name::plain(&hint));
+            tell!("  {}\n", name::plain(&hint));
         }
     }
     match words.exit {
@@ -163,11 +162,10 @@ pub fn report(error: &Error, check: bool) -> u8 {
 }
 
 /// The last words of a bug: where, and nothing of what.
-#[allow(clippy::print_stderr)]
 pub fn panicked(location: Option<&std::panic::Location<'_>>) {
     let place = location.map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
-    eprintln!("agevault: internal error at {place}");
-    eprintln!("  nothing was saved by this command; please report the place");
+    tell!("agevault: internal error at {place}\n");
+    tell!("  nothing was saved by this command; please report the place\n");
     // Not the panic's own abort: that would be a signal and perhaps a crash report.
     std::process::exit(i32::from(exit::FAILED));
 }

@@ -182,7 +182,7 @@ fn misfit(why: Misfit) -> &'static str {
 /// Words for a file of another format.
 pub fn format(error: &formats::Error, path: Option<&Path>) -> Words {
     use formats::Error;
-    let place = path.map_or_else(|| "the input".to_owned(), |path| name::path(path));
+    let place = path.map_or_else(|| "the input".to_owned(), name::path);
     let damaged =
         |what: String| Words::new("bad-input", exit::DAMAGED, format!("{place}: {what}"), "nothing was changed");
     match error {

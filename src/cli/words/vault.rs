@@ -233,7 +233,7 @@ pub fn of_file(error: &fsio::Error) -> Words {
         Error::Io(tried, path, error) => Words::new(
             "io",
             exit::FAILED,
-            format!("cannot {tried} {}: {}", name::path(path), error.kind()),
+            format!("cannot {tried} {}: {}", name::path(path), reason(error)),
             if path.is_absolute() {
                 "the old file, if there was one, is still in place"
             } else {
@@ -312,4 +312,10 @@ pub fn of_views(error: &views::Error) -> Words {
             "move it away; what was exported before is then no longer known here",
         ),
     }
+}
+
+/// The system's own words for an error; many kinds have none in the standard library.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

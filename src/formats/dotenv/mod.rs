@@ -3,7 +3,7 @@
 mod grammar;
 
 use super::{Error, Misfit, Note, NoteKind, js, provider};
-use crate::model::{EnvName, MAX_VALUE};
+use crate::model::{EnvName, MAX_ENTRIES, MAX_VALUE};
 use crate::secret::{Secret, SecretBuf};
 use grammar::Assignments;
 use std::collections::BTreeMap;
@@ -42,6 +42,9 @@ pub fn parse(bytes: &[u8]) -> Result<Env, Error> {
             notes.push(Note::new("", NoteKind::NotANameAt(line)));
             continue;
         };
+        if found.len() + notes.len() > MAX_ENTRIES {
+            return Err(Error::Bound("number of entries", MAX_ENTRIES));
+        }
         let place = *places.entry(name.clone()).or_insert(found.len());
         match found.get_mut(place) {
             Some(entry) => *entry = Some((name, assignment.value)),
