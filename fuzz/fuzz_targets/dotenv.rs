@@ -1,0 +1,9 @@
+//! A `.env` of any bytes: read or refused, never a panic.
+#![no_main]
+
+use agevault::formats::dotenv;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = dotenv::parse(bytes);
+});

@@ -1,0 +1,60 @@
+//! What `strace` lets a test do to a command: list its system calls, end it at one, or let
+//! one fail.
+
+use super::world::{AGEVAULT, Ran, World, run};
+use std::collections::BTreeMap;
+
+/// A command of agevault, and what it is given.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    pub args: &'a [&'a str],
+    pub stdin: &'a [u8],
+}
+
+impl Job<'_> {
+    pub fn run(self, world: &World) -> Ran {
+        world.run(self.args, self.stdin)
+    }
+
+    /// Runs it to the end; the lines of its trace, from the first call of the program itself.
+    pub fn trace(self, world: &World) -> Vec<String> {
+        let log = world.home().with_file_name("trace");
+        let ran = self.under(world, &["-y", "-s", "4096", "-o", log.to_str().unwrap()]);
+        ran.expect(0).unwrap_or_else(|why| panic!("{:?} {why}", self.args));
+        let text = std::fs::read_to_string(log).unwrap();
+        text.lines().skip(1).map(|line| line.split_once(' ').unwrap().1.trim_start().to_owned()).collect()
+    }
+
+    /// How often it uses each system call.
+    pub fn calls(self, world: &World) -> BTreeMap<String, usize> {
+        let mut calls = BTreeMap::new();
+        for line in self.trace(world) {
+            let name: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if !name.is_empty() {
+                *calls.entry(name).or_default() += 1;
+            }
+        }
+        calls
+    }
+
+    /// kill -9 instead of the `n`-th use of `call`.
+    pub fn killed_at(self, world: &World, call: &str, n: usize) -> Ran {
+        self.injected(world, call, n, "signal=KILL")
+    }
+
+    /// The `n`-th use of `call` fails with `error`.
+    pub fn failing_at(self, world: &World, call: &str, n: usize, error: &str) -> Ran {
+        self.injected(world, call, n, &format!("error={error}"))
+    }
+
+    fn injected(self, world: &World, call: &str, n: usize, what: &str) -> Ran {
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={n}"));
+        self.under(world, &["-o", "/dev/null", "-e", &trace, "-e", &inject])
+    }
+
+    fn under(self, world: &World, options: &[&str]) -> Ran {
+        let mut command = world.command("strace");
+        command.args(["-f", "-qq"]).args(options).arg(AGEVAULT).args(self.args);
+        run(command, self.stdin)
+    }
+}
