@@ -94,6 +94,15 @@ impl Context {
         &self.vault
     }
 
+    /// The passphrase named by an option, or else by a variable.
+    pub fn named_passphrase(&self) -> Option<Source> {
+        let Ladder { passphrase_fd, passphrase_file, env_passphrase_fd, env_passphrase_file, .. } = &self.ladder;
+        let fd = |fd: &Option<i32>| fd.map(Source::PassphraseFd);
+        let file = |file: &Option<PathBuf>| file.clone().map(Source::PassphraseFile);
+        let given = fd(passphrase_fd).or_else(|| file(passphrase_file));
+        given.or_else(|| fd(env_passphrase_fd)).or_else(|| file(env_passphrase_file))
+    }
+
     /// The identities named by `-i`.
     pub fn named_identities(&self) -> Vec<Source> {
         self.globals.identity.iter().map(|path| identity_source(path)).collect()

@@ -98,9 +98,7 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
 /// else was named.
 fn wanted_passphrase(context: &mut Context, args: &Init) -> Result<Option<Passphrase>, Error> {
     let globals = &context.globals;
-    let file = globals.passphrase_file.clone().map(Source::PassphraseFile);
-    let source = globals.passphrase_fd.map(Source::PassphraseFd).or(file);
-    if let Some(source) = source {
+    if let Some(source) = context.named_passphrase() {
         return Ok(Some(keys::read_passphrase(&source)?));
     }
     let keys_named = !args.recipient.is_empty() || !globals.identity.is_empty();

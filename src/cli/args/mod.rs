@@ -261,7 +261,7 @@ pub enum Only {
 
 #[derive(Args, Debug)]
 pub struct Export {
-    /// Where to [default: openclaw/ in the runtime directory]
+    /// Where to [default: openclaw/ in AGEVAULT_RUNTIME_DIR, RUNTIME_DIRECTORY, XDG_RUNTIME_DIR/agevault or /run/user/UID/agevault]
     pub dir: Option<PathBuf>,
     /// Only one kind of view
     #[arg(long, value_name = "KIND")]
