@@ -22,7 +22,7 @@
 //! [`keys::unlock`] opens them with [`seal`], [`store::check`] believes them, [`model::Vault`]
 //! selects a slice of the text, [`formats`] renders it, and one outlet ([`cli`]'s standard
 //! output or [`views`]' private file) hands it over. The way back: input becomes a
-//! [`model::Change`], which [`store::edit`] alone can save.
+//! [`model::Change`], which [`store::Edit`] alone can save.
 
 pub mod cli;
 pub mod formats;

@@ -221,7 +221,10 @@ impl Context {
                 "note: kept generations still open with a recipient that was removed; the next save seals them anew",
             );
         }
-        if let Some(behind) = &checked.behind {
+        // What this host accepted may be newer than what was read a moment ago: no rollback.
+        if let Some(behind) = checked.behind.as_ref()
+            && opened.seen.is_current(&opened.place)?
+        {
             self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
         }
         if let Some(mode) = opened.place.wide_mode() {
@@ -253,13 +256,18 @@ impl Context {
         Ok(opened.place.remember(&self.local, id)?)
     }
 
+    /// How the vault that was opened is written.
+    pub fn edit<'a>(&'a self, opened: &'a Opened) -> store::Edit<'a> {
+        let Opened { place, seen } = opened;
+        store::Edit { local: &self.local, place, seen, policy: &self.policy, patience: self.patience }
+    }
+
     /// Saves a change to the vault that was opened.
     ///
     /// # Errors
-    /// As [`store::edit`].
+    /// As [`store::Edit::save`].
     pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
-        let Opened { place, seen } = opened;
-        Ok(store::edit(&self.local, place, seen, checked, change, &self.policy, self.patience)?)
+        Ok(self.edit(opened).save(checked, change)?)
     }
 
     /// What the gateway's environment says about its state directory.

@@ -102,10 +102,7 @@ fn save(
     drop_unreadable: bool,
 ) -> Result<(), Error> {
     let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
-    let Opened { place, seen } = opened;
-    let (local, policy) = (&context.local, &context.policy);
-    let patience = context.patience();
-    let saved = store::edit_resealing(local, place, seen, checked, change, policy, patience, proof, unreadable)?;
+    let saved = context.edit(opened).save_resealing(checked, change, proof, unreadable)?;
     context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
     Ok(())
 }

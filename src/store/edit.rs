@@ -19,49 +19,74 @@ pub struct Saved {
     pub pin: super::Pin,
 }
 
-/// Applies `change`, made while looking at `checked`, to the vault that stands at `place`.
-///
-/// Entries that somebody else changed meanwhile are kept. Waits at most `patience` for the
-/// lock. For changes after which a key must no longer fit see [`super::edit_resealing`].
-///
-/// # Errors
-/// [`crate::model::Error::Conflict`] for a change to the same entry; a lock that stays
-/// taken; [`Error::RolledBack`]; a disk that fails. The old vault is then still in place.
-pub fn edit(
-    local: &Local,
-    place: &Place,
-    seen: &Seen,
-    checked: Checked<'_>,
-    change: Change,
-    policy: &Policy,
-    patience: Duration,
-) -> Result<Saved, Error> {
-    under_lock(local, place, seen, checked, change, policy, patience, |vault, change, size| {
-        save(local, place, vault, change, &seen.opener, size)
-    })
+/// What a save needs to know besides the change itself.
+#[derive(Clone, Copy)]
+pub struct Edit<'a> {
+    /// What this host remembers.
+    pub local: &'a Local,
+    /// Where the vault is.
+    pub place: &'a Place,
+    /// The state that the change was made for.
+    pub seen: &'a Seen,
+    /// How much the vault that stands now must prove.
+    pub policy: &'a Policy,
+    /// How long to wait for the lock.
+    pub patience: Duration,
 }
 
-/// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn under_lock<R>(
-    local: &Local,
-    place: &Place,
-    seen: &Seen,
-    checked: Checked<'_>,
-    change: Change,
-    policy: &Policy,
-    patience: Duration,
-    then: impl FnOnce(Vault<'_>, Change, usize) -> Result<R, Error>,
-) -> Result<R, Error> {
-    let _lock = place.lock(patience)?;
-    let sealed = place.read()?;
-    if sealed == seen.sealed {
-        return then(believable(checked, policy)?, change, seen.size());
+impl Edit<'_> {
+    /// Applies `change`, made while looking at `checked`, to the vault that stands now. Entries
+    /// that somebody else changed meanwhile are kept. For changes after which a key must no
+    /// longer fit see [`Edit::save_resealing`].
+    ///
+    /// # Errors
+    /// [`crate::model::Error::Conflict`] for a change to the same entry; a lock that stays
+    /// taken; [`Error::RolledBack`]; a disk that fails. The old vault is then still in place,
+    /// except under [`Error::AfterSave`].
+    pub fn save(&self, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
+        self.under_lock(checked, change, |vault, change, size| self.replace(vault, change, size))
     }
-    let plain = open_again(&seen.opener, &sealed)?;
-    let now = parse_and_check(local, place, &plain, policy)?;
-    change.check_against(&checked.vault, &now.vault)?;
-    then(believable(now, policy)?, change, plain.expose().len())
+
+    /// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
+    pub(super) fn under_lock<R>(
+        &self,
+        checked: Checked<'_>,
+        change: Change,
+        then: impl FnOnce(Vault<'_>, Change, usize) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let Self { local, place, seen, policy, patience } = *self;
+        let _lock = place.lock(patience)?;
+        let sealed = place.read()?;
+        if sealed == seen.sealed {
+            return then(believable(checked, policy)?, change, seen.size());
+        }
+        let plain = open_again(&seen.opener, &sealed)?;
+        let now = parse_and_check(local, place, &plain, policy)?;
+        change.check_against(&checked.vault, &now.vault)?;
+        then(believable(now, policy)?, change, plain.expose().len())
+    }
+
+    fn replace(&self, mut vault: Vault<'_>, change: Change, size: usize) -> Result<Saved, Error> {
+        let Self { local, place, seen, .. } = *self;
+        let proof = &seen.opener;
+        let displaced = snapshot::name_of(&vault);
+        let generations = place.generations()?;
+        reseal::finish(&generations, &vault, proof)?;
+        change.apply(&mut vault, now())?;
+        stamp(local, &mut vault)?;
+        let sealed = seal_vault(&vault, size)?;
+        let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
+        prove(&sealed, proof)?;
+        snapshot::keep(place, &generations, &displaced)?;
+        generations.sync()?;
+        written.rename()?;
+        after_save(|| {
+            place.dir().sync()?;
+            settle(local, place, &vault, Some(proof))?;
+            snapshot::prune(&generations)
+        })?;
+        Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
+    }
 }
 
 /// Opens what somebody else has saved meanwhile; a key that no longer fits is a conflict.
@@ -83,33 +108,6 @@ fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Er
         *count = saves.max(*count);
     }
     Ok(vault)
-}
-
-fn save(
-    local: &Local,
-    place: &Place,
-    mut vault: Vault<'_>,
-    change: Change,
-    proof: &Opener,
-    size: usize,
-) -> Result<Saved, Error> {
-    let displaced = snapshot::name_of(&vault);
-    let generations = place.generations()?;
-    reseal::finish(&generations, &vault, proof)?;
-    change.apply(&mut vault, now())?;
-    stamp(local, &mut vault)?;
-    let sealed = seal_vault(&vault, size)?;
-    let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
-    prove(&sealed, proof)?;
-    snapshot::keep(place, &generations, &displaced)?;
-    generations.sync()?;
-    written.rename()?;
-    after_save(|| {
-        place.dir().sync()?;
-        settle(local, place, &vault, Some(proof))?;
-        snapshot::prune(&generations)
-    })?;
-    Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
 }
 
 /// Counts one more save by this host.

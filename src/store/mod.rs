@@ -1,7 +1,7 @@
 //! The vault file and what this host remembers of it.
 //!
 //! [`Place::read`] gives sealed bytes, [`Seen`] holds them opened, [`check`] is the only way
-//! from there to a [`Vault`](crate::model::Vault), and [`edit`] the only way to write one.
+//! from there to a [`Vault`](crate::model::Vault), and [`Edit`] the only way to write one.
 
 mod backup;
 mod create;
@@ -16,12 +16,12 @@ mod snapshot;
 
 pub use backup::{Backup, backup_create, backup_list};
 pub use create::{New, create};
-pub use edit::{Saved, edit};
+pub use edit::{Edit, Saved};
 pub use local::{Known, Local, Slot as KnownSlot};
 pub use pin::{Pin, rotation};
 pub use place::Place;
 pub use read::{Checked, Policy, Seen, Trust, accept, check, is_retired};
-pub use reseal::{Unreadable, edit_resealing, is_unfinished};
+pub use reseal::{Unreadable, is_unfinished};
 pub use restore::{Kin, place_whole, restore_change, set_aside, verify_deep};
 pub use snapshot::{Snapshot, history, strangers};
 

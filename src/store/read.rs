@@ -33,6 +33,14 @@ impl Seen {
         Ok(Self { sealed, plain, opener: self.opener.clone() })
     }
 
+    /// Whether this still is what stands at `place`.
+    ///
+    /// # Errors
+    /// As [`Place::read`].
+    pub fn is_current(&self, place: &Place) -> Result<bool, Error> {
+        Ok(place.read()? == self.sealed)
+    }
+
     /// Size of the payload in bytes, a hint for what is made of it.
     pub fn size(&self) -> usize {
         self.plain.expose().len()

@@ -5,9 +5,9 @@
 //! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
 //! save first finishes what it finds undone.
 
-use super::edit::{after_save, prove, recipients, seal_vault, settle, stamp, under_lock};
+use super::edit::{Edit, after_save, prove, recipients, seal_vault, settle, stamp};
 use super::snapshot::{self, Snapshot};
-use super::{Checked, Error, Local, Place, Policy, Saved, Seen, now};
+use super::{Checked, Error, Place, Saved, now};
 use crate::fsio::{Dir, Replacement};
 use crate::model::{Change, RESEALING, Vault};
 use crate::seal::{self, Opener};
@@ -15,7 +15,6 @@ use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use std::ffi::OsStr;
-use std::time::Duration;
 
 /// What to do with generations that the key at hand cannot open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,78 +50,71 @@ impl Mark {
     }
 }
 
-/// As [`super::edit`], for a change that removes or replaces a recipient and rotates the
-/// vault secret. `proof` must open what is written.
-///
-/// # Errors
-/// As [`super::edit`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
-#[allow(clippy::too_many_arguments)]
-pub fn edit_resealing(
-    local: &Local,
-    place: &Place,
-    seen: &Seen,
-    checked: Checked<'_>,
-    change: Change,
-    policy: &Policy,
-    patience: Duration,
-    proof: &Opener,
-    unreadable: Unreadable,
-) -> Result<Saved, Error> {
-    under_lock(local, place, seen, checked, change, policy, patience, |vault, change, size| {
-        save(local, place, vault, change, seen, proof, unreadable, size)
-    })
-}
-
-#[allow(clippy::too_many_arguments)]
-fn save(
-    local: &Local,
-    place: &Place,
-    mut vault: Vault<'_>,
-    change: Change,
-    seen: &Seen,
-    proof: &Opener,
-    unreadable: Unreadable,
-    size: usize,
-) -> Result<Saved, Error> {
-    let generations = place.generations()?;
-    finish(&generations, &vault, &seen.opener)?;
-    let displaced = snapshot::name_of(&vault);
-    let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
-    change.apply(&mut vault, now())?;
-    stamp(local, &mut vault)?;
-    let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation };
-    vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
-
-    let openers = [&seen.opener, proof];
-    let old = snapshot::list(&generations)?;
-    if unreadable == Unreadable::Refuse {
-        let closed: Vec<String> =
-            old.iter().filter(|one| open_one(one, openers).is_err()).map(|one| one.name.clone()).collect();
-        if !closed.is_empty() {
-            return Err(Error::Unreadable(closed));
-        }
+impl Edit<'_> {
+    /// As [`Edit::save`], for a change that removes or replaces a recipient and rotates the
+    /// vault secret. `proof` must open what is written.
+    ///
+    /// # Errors
+    /// As [`Edit::save`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
+    pub fn save_resealing(
+        &self,
+        checked: Checked<'_>,
+        change: Change,
+        proof: &Opener,
+        unreadable: Unreadable,
+    ) -> Result<Saved, Error> {
+        self.under_lock(checked, change, |vault, change, size| self.reseal(vault, change, size, proof, unreadable))
     }
-    let to = recipients(&vault)?;
-    for one in &old {
-        if let Ok(plain) = open_one(one, openers) {
-            write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
-        }
-    }
-    let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
-    write(&generations, &resealed, &displaced_text, &to, displaced_at)?;
-    generations.sync()?;
 
-    let sealed = seal_vault(&vault, size)?;
-    let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
-    prove(&sealed, proof)?;
-    written.rename()?;
-    after_save(|| {
-        place.dir().sync()?;
-        settle(local, place, &vault, Some(proof))?;
-        remove_old(&generations, &mark)?;
-        snapshot::prune(&generations)
-    })?;
-    Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
+    fn reseal(
+        &self,
+        mut vault: Vault<'_>,
+        change: Change,
+        size: usize,
+        proof: &Opener,
+        unreadable: Unreadable,
+    ) -> Result<Saved, Error> {
+        let Self { local, place, seen, .. } = *self;
+        let generations = place.generations()?;
+        finish(&generations, &vault, &seen.opener)?;
+        let displaced = snapshot::name_of(&vault);
+        let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
+        change.apply(&mut vault, now())?;
+        stamp(local, &mut vault)?;
+        let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation };
+        vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
+
+        let openers = [&seen.opener, proof];
+        let old = snapshot::list(&generations)?;
+        if unreadable == Unreadable::Refuse {
+            let closed: Vec<String> =
+                old.iter().filter(|one| open_one(one, openers).is_err()).map(|one| one.name.clone()).collect();
+            if !closed.is_empty() {
+                return Err(Error::Unreadable(closed));
+            }
+        }
+        let to = recipients(&vault)?;
+        for one in &old {
+            if let Ok(plain) = open_one(one, openers) {
+                write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
+            }
+        }
+        let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
+        write(&generations, &resealed, &displaced_text, &to, displaced_at)?;
+        generations.sync()?;
+
+        let sealed = seal_vault(&vault, size)?;
+        let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
+        prove(&sealed, proof)?;
+        written.rename()?;
+        after_save(|| {
+            place.dir().sync()?;
+            settle(local, place, &vault, Some(proof))?;
+            remove_old(&generations, &mark)?;
+            snapshot::prune(&generations)
+        })?;
+        Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
+    }
 }
 
 fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<SecretBuf, Error> {
