@@ -91,6 +91,7 @@ fn put(
     let value = check(wanted, &pasted).map_err(refused)?;
     let old = checked.vault.get(&id);
     let old_credential = old.map(|raw| Credential::parse(&id.to_string(), raw)).transpose()?;
+    let other_kind = old_credential.as_ref().and_then(Credential::kind).filter(|kind| *kind != wanted.kind);
     let mut credential = match old_credential {
         // An API key keeps what else is known of it, and never takes the place of another sign-in; a token
         // replaces the whole. Both as the gateway's.
@@ -112,7 +113,13 @@ fn put(
     }
     let verb = if old.is_some() { "replaced" } else { "added" };
     let raw = credential.to_raw()?;
-    context.save(&opened, checked, Change::of(Op::Put(id.clone(), raw, wanted.source)))?;
+    let saved = context.save(&opened, checked, Change::of(Op::Put(id.clone(), raw, wanted.source)))?;
     context.out.say(&format!("{verb} {id} ({}, {})", wanted.provider, wanted.kind.word()));
+    if let Some(kind) = other_kind {
+        let (kind, before) = (kind.word(), saved.generation.saturating_sub(1));
+        context.out.warn(&format!(
+            "note: it held a credential of type {kind}; agevault restore --generation {before} brings that back"
+        ));
+    }
     Ok(())
 }
