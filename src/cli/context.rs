@@ -2,6 +2,7 @@
 
 use super::args::Globals;
 use super::ask::Terminal;
+use super::environment::{absolute, default_identity, var_number, var_path, xdg};
 use super::out::Out;
 use super::{Error, Usage};
 use crate::gateway::Settings;
@@ -297,57 +298,4 @@ fn identity_source(path: &Path) -> Source {
 pub fn agent(name: &str) -> Result<Scope, Error> {
     let scope = Scope::parse(name).ok().filter(Scope::is_agent);
     scope.ok_or_else(|| Usage::Agent.into())
-}
-
-/// Where an identity file is looked for when none is named.
-///
-/// # Errors
-/// No home directory.
-pub fn default_identity() -> Result<PathBuf, Error> {
-    Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("agevault/identity.txt"))
-}
-
-/// The directory for plaintext that must not outlive this boot.
-///
-/// # Errors
-/// [`Error::NoRuntimeDir`] when there is none.
-pub fn runtime_dir() -> Result<PathBuf, Error> {
-    if let Some(dir) = var_path("AGEVAULT_RUNTIME_DIR") {
-        return absolute(&dir);
-    }
-    let first = env::var_os("RUNTIME_DIRECTORY").and_then(|dirs| env::split_paths(&dirs).next());
-    if let Some(dir) = first.filter(|dir| dir.is_absolute()) {
-        return Ok(dir);
-    }
-    if let Some(dir) = var_path("XDG_RUNTIME_DIR").filter(|dir| dir.is_absolute()) {
-        return Ok(dir.join("agevault"));
-    }
-    let uid = crate::fsio::own_uid();
-    let usual = PathBuf::from(format!("/run/user/{uid}"));
-    let ours = std::fs::metadata(&usual).is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == uid);
-    if ours { Ok(usual.join("agevault")) } else { Err(Error::NoRuntimeDir) }
-}
-
-/// An XDG base directory: relative values are invalid by its specification.
-fn xdg(name: &str, below_home: &str) -> Result<PathBuf, Error> {
-    if let Some(dir) = var_path(name).filter(|dir| dir.is_absolute()) {
-        return Ok(dir);
-    }
-    let home = env::home_dir().filter(|home| home.is_absolute()).ok_or(Error::NoHome)?;
-    Ok(home.join(below_home))
-}
-
-fn var_path(name: &str) -> Option<PathBuf> {
-    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-fn var_number(name: &'static str) -> Result<Option<i32>, Error> {
-    match env::var(name).ok().filter(|value| !value.is_empty()) {
-        None => Ok(None),
-        Some(value) => value.parse().map(Some).map_err(|_| Usage::Variable(name).into()),
-    }
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(path).map_err(|error| crate::fsio::Error::io("look at", path, error).into())
 }

@@ -1,7 +1,8 @@
 //! `render`, `export`, `wipe`: views for the gateway.
 
 use super::args::{Export, Format, Only, Render, Wipe};
-use super::context::{Context, agent, runtime_dir};
+use super::context::{Context, agent};
+use super::environment::runtime_dir;
 use super::{Error, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
 use crate::model::{self, Vault};

@@ -1,7 +1,8 @@
 //! `init`: makes a vault.
 
 use super::args::Init;
-use super::context::{Context, default_identity};
+use super::context::Context;
+use super::environment::default_identity;
 use super::{Error, Usage};
 use crate::fsio::{self, Dir, Replacement};
 use crate::keys::{self, Ask, Source};

@@ -15,6 +15,7 @@ mod auth;
 mod backup;
 mod content;
 mod context;
+mod environment;
 mod export;
 mod history;
 mod import;
