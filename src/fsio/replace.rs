@@ -47,21 +47,37 @@ impl<'a> Replacement<'a> {
 
     fn begin(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<Self, Error> {
         sweep_temps(dir, Some(&name.to_string_lossy()))?;
-        let mut temp = OsString::from(".");
-        temp.push(name);
-        temp.push(format!(".{}{TEMP_SUFFIX}", random_name(dir)?));
         let path = dir.path().join(name);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(dir.fd(), &temp, flags, Mode::from_raw_mode(mode))
-            .map_err(|error| Error::io("write", &path, error.into()))?;
-        let this = Self { dir, temp, name: name.to_owned(), held: File::from(fd) };
+        let this = Self::create(dir, name, mode)?;
         let mut file = &this.held;
-        // Where files cannot be locked, what dead writers left stays.
-        let _ = fs2::FileExt::try_lock_exclusive(file);
         // The umask may have taken bits away.
         rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(|error| Error::io("write", &path, error.into()))?;
         file.write_all(bytes).map_err(|error| Error::io("write", &path, error))?;
         Ok(this)
+    }
+
+    /// An empty temp file that is locked. Somebody who sweeps may get hold of one between its
+    /// creation and its lock: then there is another.
+    fn create(dir: &'a Dir, name: &OsStr, mode: u32) -> Result<Self, Error> {
+        let path = dir.path().join(name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let mut temp = OsString::from(".");
+            temp.push(name);
+            temp.push(format!(".{}{TEMP_SUFFIX}", random_name(dir)?));
+            let fd = rustix::fs::openat(dir.fd(), &temp, flags, Mode::from_raw_mode(mode))
+                .map_err(|error| Error::io("write", &path, error.into()))?;
+            let this = Self { dir, temp, name: name.to_owned(), held: File::from(fd) };
+            match fs2::FileExt::try_lock_exclusive(&this.held) {
+                Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => continue,
+                // Where files cannot be locked, nobody sweeps either.
+                Ok(()) | Err(_) => {}
+            }
+            let stat = rustix::fs::fstat(&this.held).map_err(|error| Error::io("write", &path, error.into()))?;
+            if stat.st_nlink > 0 {
+                return Ok(this);
+            }
+        }
     }
 
     /// Gives the new content the time (Unix seconds) of what it is a copy of.
