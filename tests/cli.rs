@@ -35,7 +35,8 @@
 //! XDG_RUNTIME_DIR are there), or the tests are `root`.
 //!
 //! A SCRIPT has one line for each move: `expect RE` waits for output; `send TEXT` types it and Enter;
-//! `secret TEXT` does so once the terminal has stopped to echo, and fails if it does not; `key ctrl-c`, `ctrl-d` or
+//! `secret TEXT` does so once the terminal has stopped to echo, and fails if it does not (`hidden ctrl-c` and `hidden
+//! ctrl-d` press a key then); `key ctrl-c`, `ctrl-d` or
 //! `enter`.
 //!
 //! Placeholders: `[HOME]`, `[RAM]`, `[FIXTURES]`, `[TIME]`, `[DATE]`, `[STAMP]` (a time in a file name), `[UUID]`, `[AGE1]`,

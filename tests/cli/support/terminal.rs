@@ -21,6 +21,8 @@ enum Move {
     /// Typed where nobody reads along, so not before the terminal has stopped to echo.
     Secret(String),
     Key(u8),
+    /// A key at a hidden prompt: once the terminal has stopped to echo.
+    HiddenKey(u8),
 }
 
 /// Runs the command on a terminal of 24 x 80. Gives how it ended and all that was to be seen.
@@ -50,6 +52,8 @@ fn moves(script: &str) -> Outcome<Vec<(&str, Move)>> {
             ("expect", _) => Move::Expect(compile(text)?),
             ("send", _) => Move::Send(text.to_owned()),
             ("secret", _) => Move::Secret(text.to_owned()),
+            ("hidden", "ctrl-c") => Move::HiddenKey(3),
+            ("hidden", "ctrl-d") => Move::HiddenKey(4),
             ("key", "enter") => Move::Key(b'\r'),
             ("key", "ctrl-c") => Move::Key(3),
             ("key", "ctrl-d") => Move::Key(4),
@@ -66,6 +70,7 @@ fn play(screen: &mut Screen, moves: Vec<(&str, Move)>) -> Outcome<()> {
         let done = match made {
             Move::Expect(pattern) => screen.expect(&pattern, &mut read),
             Move::Send(text) => screen.type_line(&text),
+            Move::HiddenKey(key) => screen.wait_for_no_echo().and_then(|()| screen.send(&[key])),
             Move::Secret(text) => screen.wait_for_no_echo().and_then(|()| screen.type_line(&text)),
             Move::Key(key) => screen.send(&[key]),
         };
