@@ -163,8 +163,8 @@ impl Context {
     /// # Errors
     /// As [`Context::open`].
     pub fn unlock(&mut self, sealed: &[u8], path: &Path) -> Result<(SecretBuf, Opener), Error> {
-        let labels = self.slot_labels(path);
-        Ok(keys::unlock(sealed, &self.ladder, &mut self.terminal, path, &labels)?)
+        let local = &self.local;
+        Ok(keys::unlock(sealed, &self.ladder, &mut self.terminal, path, &|| slot_labels(local, path))?)
     }
 
     /// Opens a sealed vault with a key of its own, or else by asking.
@@ -183,14 +183,7 @@ impl Context {
             Some(identity) => ladder.identities = vec![identity],
             None => {}
         }
-        Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &[])?)
-    }
-
-    /// Labels of the passphrases that open the vault last seen at `path`.
-    fn slot_labels(&self, path: &Path) -> Vec<String> {
-        let id = self.local.at_path(path).ok().flatten();
-        let known = id.and_then(|id| self.local.known(&id).ok().flatten());
-        known.map(|known| known.slots.into_iter().map(|slot| slot.label).collect()).unwrap_or_default()
+        Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &Vec::new)?)
     }
 
     /// Believes an opened vault, asking a person about one never seen here.
@@ -285,6 +278,13 @@ impl Context {
             oauth_dir: var("OPENCLAW_OAUTH_DIR"),
         }
     }
+}
+
+/// Labels of the passphrases that open the vault last seen at `path`.
+fn slot_labels(local: &Local, path: &Path) -> Vec<String> {
+    let id = local.at_path(path).ok().flatten();
+    let known = id.and_then(|id| local.known(&id).ok().flatten());
+    known.map(|known| known.slots.into_iter().map(|slot| slot.label).collect()).unwrap_or_default()
 }
 
 fn identity_source(path: &Path) -> Source {

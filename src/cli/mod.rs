@@ -32,9 +32,10 @@ mod value;
 pub mod words;
 
 use crate::{formats, fsio, gateway, keys, model, ops, seal, store, views};
-use args::{Auth, Backup, Cli, Command, History};
+use args::{Auth, Backup, Cli, Command, History, Later};
 use clap::{CommandFactory, FromArgMatches};
 use context::Context;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -207,11 +208,11 @@ pub fn run(protected: std::io::Result<()>) -> ExitCode {
 
 /// The error and whether it is `status --check` that failed, which has codes of its own.
 fn parse_and_run() -> Result<(), (Error, bool)> {
-    let full = Cli::command();
+    let full = ManuallyDrop::new(Cli::command());
     // Clap gives every global option to every command; the one that was typed is enough. What
     // this small table refuses, the whole one judges.
-    let small = usage::only_typed(&full).map(clap::Command::try_get_matches);
-    let matches = match small.and_then(Result::ok).map_or_else(|| full.try_get_matches(), Ok) {
+    let small = usage::only_typed(&full).map(matches);
+    let matches = match small.and_then(Result::ok).map_or_else(|| matches(ManuallyDrop::into_inner(full)), Ok) {
         Ok(matches) => matches,
         Err(error) => return usage::from_clap(&error).map_err(|error| (error, usage::is_check())),
     };
@@ -219,6 +220,11 @@ fn parse_and_run() -> Result<(), (Error, bool)> {
         .map_err(|error| (Usage::Parse(usage::kind(&error)).into(), usage::is_check()))?;
     let check = matches!(&cli.command, Command::Status(status) if status.check);
     dispatch(cli).map_err(|error| (error, check))
+}
+
+/// Parses the command line. The table is freed by the end of the process, which comes soon.
+fn matches(table: clap::Command) -> Result<clap::ArgMatches, clap::Error> {
+    ManuallyDrop::new(table).try_get_matches_from_mut(std::env::args_os())
 }
 
 fn dispatch(cli: Cli) -> Result<(), Error> {
@@ -237,9 +243,9 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Set(args) => content::set(context, &args),
         Command::Rm(args) => content::remove(context, &args),
         Command::Rename(args) => content::rename(context, &args),
-        Command::Auth(Auth::List) => show::list(context, "auth/"),
-        Command::Auth(Auth::Logout(args)) => content::remove(context, &args),
-        Command::Auth(Auth::Order(args)) => order::run(context, &args),
+        Command::Auth(Later(Auth::List)) => show::list(context, "auth/"),
+        Command::Auth(Later(Auth::Logout(args))) => content::remove(context, &args),
+        Command::Auth(Later(Auth::Order(args))) => order::run(context, &args),
         Command::Auth(args) => auth::run(context, &args),
         Command::Status(args) => status::run(context, &args),
         Command::Render(args) => export::render(context, &args),
@@ -248,12 +254,12 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),
         Command::Trust => show::trust(context),
-        Command::Backup(Backup::Create { dir }) => backup::create(context, &dir),
-        Command::Backup(Backup::List { dir }) => backup::list(context, &dir),
-        Command::Backup(Backup::Verify { path }) => backup::verify(context, &path),
+        Command::Backup(Later(Backup::Create { dir })) => backup::create(context, &dir),
+        Command::Backup(Later(Backup::List { dir })) => backup::list(context, &dir),
+        Command::Backup(Later(Backup::Verify { path })) => backup::verify(context, &path),
         Command::Restore(args) => restore::run(context, &args),
-        Command::History(History::List) => history::list(context),
-        Command::History(History::Show { generation }) => history::show(context, generation),
+        Command::History(Later(History::List)) => history::list(context),
+        Command::History(Later(History::Show { generation })) => history::show(context, generation),
         Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }
 }

@@ -136,9 +136,8 @@ pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
 
 /// A manual page from the same table: of the whole, or of one command.
 pub fn man(names: &[String]) -> Result<(), Error> {
-    let mut command = Cli::command();
-    command.build();
-    let mut page = &command;
+    let table = super::usage::whole_table();
+    let mut page = &table;
     for name in names {
         let unknown = Usage::Parse(super::usage::Kind::Unknown(None));
         page = page.find_subcommand(name).ok_or(unknown)?;

@@ -1,7 +1,6 @@
 //! Clap's errors in our words: from kind and option name, never from what was typed.
 
 use super::{Error, Usage};
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What is wrong with a command line, and the option or command of ours that it is about.
@@ -80,7 +79,14 @@ fn takes_none(name: Option<&str>) -> bool {
             .any(|argument| !argument.get_action().takes_values() && argument.get_long() == name.strip_prefix("--"));
         here || command.get_subcommands().any(|command| switch(command, name))
     }
-    name.is_some_and(|name| switch(&super::Cli::command(), name))
+    name.is_some_and(|name| switch(&whole_table(), name))
+}
+
+/// Every command with every option.
+pub fn whole_table() -> clap::Command {
+    let mut table = <super::Cli as clap::CommandFactory>::command();
+    table.build();
+    table
 }
 
 /// The name if it is in our own table: whatever clap says, nothing typed gets through.
@@ -88,7 +94,7 @@ fn ours(name: &str) -> Option<&'static str> {
     let word = name.trim_matches(['<', '>', '[', ']', '.']);
     let word = word.split([' ', '=', '[']).next().unwrap_or_default().trim_matches(['<', '>', '.']);
     let mut names = Vec::new();
-    collect(&super::Cli::command(), &mut names);
+    collect(&whole_table(), &mut names);
     // A handful of names, leaked once, on the way out.
     names.into_iter().find(|have| have == word).map(|have| &*have.leak())
 }

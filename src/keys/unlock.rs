@@ -7,7 +7,7 @@ use crate::{fsio, harden};
 use std::path::{Path, PathBuf};
 
 /// Opens `sealed`, the vault at `vault`, with the first key source that is present. `labels`
-/// names its passphrase slots for the prompt.
+/// names its passphrase slots when there is a prompt.
 ///
 /// # Errors
 /// Why that source does not open it; [`Error::NoKey`] when there is none.
@@ -16,7 +16,7 @@ pub fn unlock(
     ladder: &Ladder,
     ask: &mut dyn Ask,
     vault: &Path,
-    labels: &[String],
+    labels: &dyn Fn() -> Vec<String>,
 ) -> Result<(SecretBuf, Opener), Error> {
     let sources = ladder.first_present();
     match sources.first() {
@@ -47,7 +47,7 @@ fn by_prompt(
     sealed: &[u8],
     ask: &mut dyn Ask,
     vault: &Path,
-    labels: &[String],
+    labels: &dyn Fn() -> Vec<String>,
     ladder: &Ladder,
 ) -> Result<(SecretBuf, Opener), Error> {
     // Not worth asking for a passphrase that could open nothing.
@@ -55,8 +55,9 @@ fn by_prompt(
         let asked = ladder.prompt_only;
         return Err(if asked { Error::Seal(seal::Error::NoSlot) } else { Error::NoKey(ladder.looked_for()) });
     }
+    let labels = labels();
     for _ in 0..TRIES {
-        let passphrase = match ask.passphrase(&Prompt::Vault(vault, labels)) {
+        let passphrase = match ask.passphrase(&Prompt::Vault(vault, &labels)) {
             Err(Error::NoTerminal) if !ladder.prompt_only => return Err(Error::NoKey(ladder.looked_for())),
             Err(Error::Refused(Source::Prompt, Refused::Empty)) => {
                 ask.wrong();

@@ -1,6 +1,6 @@
 //! `auth` and its verbs.
 
-use super::Rm;
+use super::{Later, Rm};
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
@@ -66,21 +66,21 @@ Claude CLI's own login.";
 #[derive(Debug, Subcommand)]
 pub enum Auth {
     /// Put an API key, pasted or from standard input
-    PasteApiKey(Paste),
+    PasteApiKey(Later<Paste>),
     /// Put a token, pasted or from standard input
-    PasteToken(PasteToken),
+    PasteToken(Later<PasteToken>),
     /// Put an Anthropic setup-token, pasted or from standard input
     #[command(after_help = SETUP_TOKEN_HELP)]
-    SetupToken(SetupToken),
+    SetupToken(Later<SetupToken>),
     /// Which profile a provider uses first
     #[command(subcommand)]
-    Order(Order),
+    Order(Later<Order>),
     /// List the profiles
     #[command(hide = true)]
     List,
     /// Remove profiles
     #[command(hide = true)]
-    Logout(Rm),
+    Logout(Later<Rm>),
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,11 @@
 //! The table of commands and options: parsing, help, man pages and completions come from it.
 
 mod auth;
+mod later;
 mod vault;
 
 pub use auth::{Auth, Order, Paste, Whose};
+pub use later::Later;
 pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -78,48 +80,48 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a vault
-    Init(Init),
+    Init(Later<Init>),
     /// Take the credentials of a gateway's state directory into the vault
-    Import(Import),
+    Import(Later<Import>),
     /// List the names in the vault, never values
     #[command(visible_alias = "ls")]
-    List(List),
+    List(Later<List>),
     /// Print one value
-    Get(Get),
+    Get(Later<Get>),
     /// Put one value, from standard input, a prompt or a file
-    Set(Set),
+    Set(Later<Set>),
     /// Remove entries
     #[command(visible_alias = "remove")]
-    Rm(Rm),
+    Rm(Later<Rm>),
     /// Give an entry another name
     #[command(visible_alias = "mv")]
-    Rename(Rename),
+    Rename(Later<Rename>),
     /// The gateway's own verbs for credentials
     #[command(subcommand)]
-    Auth(Auth),
+    Auth(Later<Auth>),
     /// What is in the vault, how long it lasts, which keys open it
-    Status(Status),
+    Status(Later<Status>),
     /// Print one view for a gateway or another program
-    Render(Render),
+    Render(Later<Render>),
     /// Write the views as files, in the gateway's layout
-    Export(Export),
+    Export(Later<Export>),
     /// Remove the files that `export` wrote
-    Wipe(Wipe),
+    Wipe(Later<Wipe>),
     /// Who can open the vault
     #[command(subcommand)]
-    Recipients(Recipients),
+    Recipients(Later<Recipients>),
     /// Change a passphrase
-    Passwd(Passwd),
+    Passwd(Later<Passwd>),
     /// Show the vault's fingerprint and remember it here
     Trust,
     /// Sealed copies of the vault, elsewhere
     #[command(subcommand)]
-    Backup(Backup),
+    Backup(Later<Backup>),
     /// Bring a backup or a kept generation back
-    Restore(Restore),
+    Restore(Later<Restore>),
     /// The generations that saves have kept
     #[command(subcommand)]
-    History(History),
+    History(Later<History>),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page, or that of one command

@@ -55,7 +55,7 @@ pub fn path(path: &Path) -> String {
 /// The values on the command line and in variables of ours, each with the name it came under.
 fn typed() -> Vec<(String, OsString)> {
     const POSITIONAL: &str = "what was given";
-    let table = <crate::cli::Cli as clap::CommandFactory>::command();
+    let table = crate::cli::usage::whole_table();
     let mut options = Vec::new();
     with_values(&table, &mut options);
     let takes_value = |name: &str| options.iter().any(|(long, short)| name == long || Some(name) == short.as_deref());
