@@ -3,13 +3,14 @@
 use super::args::Init;
 use super::context::Context;
 use super::environment::default_identity;
-use super::{Error, Usage};
+use super::{Error, Usage, words};
 use crate::fsio::{self, Dir, Replacement};
 use crate::keys::{self, Ask, Source};
-use crate::model::{Kdf, Label, Recipient};
+use crate::model::{self, Kdf, Label, Recipient};
 use crate::seal::{self, Costs, Identity, Opener, Passphrase, Slot};
 use crate::store::{self, Place, now};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -51,39 +52,50 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     let mut written = None;
     if let Some(path) = &args.generate_identity {
         let path = path.clone().map_or_else(default_identity, Ok)?;
-        let identity = match left_behind(&path, &mut context.terminal) {
-            Some(identity) => identity,
+        let note = format!("made by agevault init for {}", words::plain(&place.path().to_string_lossy()));
+        let (identity, fresh) = match left_behind(&path, &note, &mut context.terminal) {
+            Some(identity) => (identity, false),
             None => {
                 let identity = Identity::generate();
-                write_identity(&path, &identity, NOTE)?;
-                identity
+                write_identity(&path, &identity, &note)?;
+                (identity, true)
             }
         };
         recipients.push(Recipient::new(label("identity")?, identity.public(), None, now()));
         proofs.push(Opener::new(identity));
-        written = Some(path);
+        written = Some((path, fresh));
     }
     if recipients.is_empty() {
         return Err(Usage::NoRecipient.into());
+    }
+    let mut keys = BTreeSet::new();
+    if let Some(again) = recipients.iter().find(|recipient| !keys.insert(&recipient.public)) {
+        return Err(model::Error::Taken(again.label.as_str().to_owned()).into());
     }
     let made = match store::create(&context.local, &place, recipients, &proofs, context.patience()) {
         Ok(made) => made,
         Err(error @ store::Error::AfterSave(_)) => return Err(error.into()),
         Err(error) => {
             // A key to a vault that was never made would only be in the way of the next try.
-            if !place.exists().unwrap_or(true) {
-                written.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            // One that was there before this command may be the key to another.
+            if let Some((path, true)) = &written
+                && !place.exists().unwrap_or(true)
+            {
+                let _ = std::fs::remove_file(path);
             }
             return Err(error.into());
         }
     };
     if context.out.json {
-        let identity = written.as_ref().map(|path| path.display().to_string());
+        let identity = written.as_ref().map(|(path, _)| path.display().to_string());
         let (vault, fingerprint) = (place.path().display().to_string(), made.pin.to_string());
         context.out.json(&json!({"version": 1, "vault": vault, "fingerprint": fingerprint, "identity": identity}))?;
     } else {
         context.out.say(&format!("made {}", place.path().display()));
-        written.iter().for_each(|path| context.out.say(&format!("wrote identity {}", path.display())));
+        if let Some((path, fresh)) = &written {
+            let did = if *fresh { "wrote identity" } else { "uses the identity that was left at" };
+            context.out.say(&format!("{did} {}", path.display()));
+        }
         context.out.say(&format!("fingerprint {}", made.pin));
     }
     if !elsewhere {
@@ -110,14 +122,12 @@ fn wanted_passphrase(context: &mut Context, args: &Init) -> Result<Option<Passph
     Ok(None)
 }
 
-/// What an identity file of `init` says of itself.
-const NOTE: &str = "made by agevault init";
-
-/// The identity that an interrupted `init` wrote for a vault that never came about.
-fn left_behind(path: &Path, ask: &mut dyn Ask) -> Option<Identity> {
+/// The identity that an interrupted `init` wrote for the vault at this very place, which never
+/// came about. One for another vault is not shared.
+fn left_behind(path: &Path, note: &str, ask: &mut dyn Ask) -> Option<Identity> {
     let source = Source::Identity(path.to_owned());
     let file = fsio::read_private(path, keys::MAX_KEY_FILE).ok()?;
-    let ours = file.text().is_some_and(|text| text.contains(&format!("\n# {NOTE}\n")));
+    let ours = file.text().is_some_and(|text| text.contains(&format!("\n# {note}\n")));
     let mut identities = ours.then(|| keys::read_identities(&source, ask).ok())??;
     identities.pop().filter(|_| identities.is_empty())
 }
