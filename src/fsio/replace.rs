@@ -130,7 +130,9 @@ pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
     let prefix = name.map_or_else(|| ".".to_owned(), |name| format!(".{name}."));
     for found in dir.names()?.iter().filter(|found| found.starts_with(&prefix) && found.ends_with(TEMP_SUFFIX)) {
         let name = OsStr::new(found);
-        if dir.open_file(name).is_ok_and(|file| fs2::FileExt::try_lock_exclusive(&file).is_ok()) {
+        // The lock is held until the file is gone: a writer that made it just now must see that.
+        let Ok(file) = dir.open_file(name) else { continue };
+        if fs2::FileExt::try_lock_exclusive(&file).is_ok() {
             dir.remove(name)?;
         }
     }
