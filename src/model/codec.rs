@@ -21,13 +21,14 @@ fn required<T, E: serde::de::Error>(value: Option<T>) -> Result<T, E> {
 /// other rule too: that it is newer is the better answer.
 pub(super) fn newer_or_malformed(text: &str, error: &serde_json::Error) -> Error {
     #[derive(serde::Deserialize)]
-    struct Version {
+    struct Version<'a> {
         schema: u64,
-        #[serde(default)]
-        requires: Vec<String>,
+        #[serde(borrow)]
+        requires: Option<&'a RawValue>,
     }
-    match serde_json::from_str::<Version>(text) {
-        Ok(version) if version.schema > SCHEMA || !version.requires.is_empty() => Error::Newer,
+    let any = |raw: &RawValue| !raw.get().trim_matches(['[', ']', ' ', '\n', '\r', '\t']).is_empty();
+    match serde_json::from_str::<Version<'_>>(text) {
+        Ok(version) if version.schema > SCHEMA || version.requires.is_some_and(any) => Error::Newer,
         _ => Error::Malformed { line: error.line(), column: error.column() },
     }
 }

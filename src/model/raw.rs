@@ -151,6 +151,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawMap<'a> {
                 while let Some(Name(name)) = entries.next_key()? {
                     let value: &'de RawValue = entries.next_value()?;
                     let text = value.get();
+                    if map.len() == super::check::MAX_ENTRIES + super::check::MAX_ENTRIES {
+                        return Err(A::Error::custom("too many"));
+                    }
                     if name.len() > super::MAX_NAME || text.len() > super::MAX_VALUE {
                         return Err(A::Error::custom("too long"));
                     }
