@@ -40,10 +40,11 @@ impl Terminal {
     /// # Errors
     /// As [`Terminal::confirm`].
     pub fn confirm_in_person(&self, question: &str) -> Result<(), Error> {
+        let nobody = if self.yes { Usage::NeedsPerson } else { Usage::NeedsYes };
         let mut tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) }
-            .map_err(|_| Error::Usage(Usage::NeedsYes))?;
+            .map_err(|_| Error::Usage(nobody))?;
         let asked = write!(tty, "{question} [y/N] ").and_then(|()| read_line(&mut tty));
-        match asked.map_err(|_| Error::Usage(Usage::NeedsYes))?.trim() {
+        match asked.map_err(|_| Error::Usage(nobody))?.trim() {
             "y" | "Y" | "yes" | "Yes" => Ok(()),
             _ => Err(Error::Declined),
         }
@@ -88,9 +89,11 @@ fn read_line(tty: &mut File) -> io::Result<String> {
 impl keys::Ask for Terminal {
     fn passphrase(&mut self, what: &Prompt<'_>) -> Result<Passphrase, keys::Error> {
         let prompt = match what {
-            Prompt::Vault(path, []) => format!("passphrase for {}", path.display()),
-            Prompt::Vault(path, labels) => format!("passphrase for {} ({})", path.display(), plain(&labels.join(", "))),
-            Prompt::IdentityFile(path) => format!("passphrase for identity file {}", path.display()),
+            Prompt::Vault(path, []) => format!("passphrase for {}", plain(&path.to_string_lossy())),
+            Prompt::Vault(path, labels) => {
+                format!("passphrase for {} ({})", plain(&path.to_string_lossy()), plain(&labels.join(", ")))
+            }
+            Prompt::IdentityFile(path) => format!("passphrase for identity file {}", plain(&path.to_string_lossy())),
             Prompt::New => "new passphrase".to_owned(),
             Prompt::Again => "the same again".to_owned(),
         };

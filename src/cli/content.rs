@@ -58,7 +58,9 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
     for other in same {
         match args.everywhere {
             true => context.out.say(&format!("replaced {other}")),
-            false => context.out.warn(&format!("note: {other} still has the old value; --everywhere replaces it too")),
+            false => context
+                .out
+                .warn(&format!("note: {other} still has the old value; agevault set {other} replaces it too")),
         }
     }
     Ok(())

@@ -203,7 +203,8 @@ impl Context {
                 "a recipient was removed from this vault elsewhere; its fingerprint is now {}",
                 checked.pin
             ));
-            self.remember(opened, &checked)?;
+            // Followed again next time if it cannot be noted now.
+            let _ = self.remember(opened, &checked);
         }
         // A host that only reads must notice a removal and a rollback too. A place where nothing
         // can be written, such as a container's, goes by --pin.
@@ -212,7 +213,7 @@ impl Context {
         }
         if store::is_unfinished(&opened.place, &checked.vault)? {
             self.out.warn(
-                "note: kept generations still open with a recipient that was removed; the next save seals them anew",
+                "note: kept generations still open with a recipient that was removed; the next save seals anew what its key opens",
             );
         }
         // What this host accepted may be newer than what was read a moment ago: no rollback.

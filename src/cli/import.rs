@@ -7,11 +7,11 @@ use crate::formats;
 use crate::fsio;
 use crate::gateway::{self, Found, Shape};
 use crate::model::Scope;
-use crate::ops::exported;
+use crate::ops::exported::{self, Unchanged};
 use crate::ops::import::{self, Plan};
 use crate::views::Carry;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Reads, plans, shows names, saves.
 pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
@@ -24,10 +24,14 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
         OnConflict::Keep => import::OnConflict::Keep,
         OnConflict::Replace => import::OnConflict::Replace,
     };
-    let mut exported = BTreeSet::new();
-    for dir in args.paths.iter().filter(|path| path.is_dir()) {
+    let mut exported = Unchanged::default();
+    let mut dirs: Vec<PathBuf> = args.paths.iter().filter(|path| path.is_dir()).cloned().collect();
+    if args.paths.is_empty() && args.format.is_none() {
+        dirs.push(gateway::resolve(&context.settings())?);
+    }
+    for dir in &dirs {
         let (local, patience) = (context.local.root(), context.patience());
-        exported.extend(exported::unchanged(&checked.vault, local, dir, &files, patience)?);
+        exported::unchanged(&checked.vault, local, dir, &files, patience, &mut exported)?;
     }
     let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on, &exported)?;
     if !args.dry_run {

@@ -16,8 +16,10 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     if store::is_unfinished(&opened.place, &checked.vault)? && find(&checked.vault, &label).is_err() {
-        // It was removed by a command that did not come to its end: any save finishes that.
-        context.save(&opened, checked, Change::default())?;
+        // It was removed by a command that did not come to its end.
+        let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
+        let edit = context.edit(&opened);
+        edit.save_resealing(checked, Change::default(), opened.seen.opener(), unreadable)?;
         context.out.say(&format!("finished the removal of {name}"));
         return strangers(context, &opened);
     }

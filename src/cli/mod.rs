@@ -134,6 +134,8 @@ pub enum Usage {
     KdfMemory,
     /// A value that is longer than one may be.
     TooLong,
+    /// A question that only somebody who looks can answer, and nobody is there.
+    NeedsPerson,
     /// A value that is asked for, with `--no-input`.
     NoInput,
     /// A profile of another provider in an order.

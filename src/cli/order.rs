@@ -1,9 +1,9 @@
 //! `auth order`: which profile a provider uses first.
 
 use super::Error;
+use super::Usage;
 use super::args::{Order, Whose};
 use super::context::{Context, agent};
-use super::{Usage, words};
 use crate::formats::provider;
 use crate::model::{self, Change, Credential, Op, Scope, SecretId, Vault};
 use serde_json::json;
@@ -52,7 +52,7 @@ fn show(context: &Context, vault: &Vault<'_>, scope: &Scope, provider: &str) -> 
         }));
     }
     match order {
-        Some(ids) => context.out.line(&ids.iter().map(|id| words::plain(id)).collect::<Vec<_>>().join("\n")),
+        Some(ids) => ids.iter().try_for_each(|id| context.out.line(id)),
         None => {
             context.out.say(&format!("no order of {provider} for {}", scope.as_str()));
             Ok(())

@@ -18,12 +18,13 @@ pub struct Out {
 }
 
 impl Out {
-    /// A line of data that is not secret.
+    /// A line of data that is not secret. Names come from files and vaults: none may move the
+    /// cursor, or make a line of its own.
     ///
     /// # Errors
     /// A full disk behind a redirection; a closed pipe is [`Error::Pipe`].
     pub fn line(self, text: &str) -> Result<(), Error> {
-        write_all(format!("{}\n", without_escapes(text)).as_bytes())
+        write_all(format!("{}\n", super::words::plain(text)).as_bytes())
     }
 
     /// Lines of data that are not secret, each with its line break.
@@ -39,7 +40,7 @@ impl Out {
     /// # Errors
     /// As [`Out::line`].
     pub fn json(self, value: &serde_json::Value) -> Result<(), Error> {
-        self.line(&value.to_string())
+        write_all(format!("{}\n", super::words::json_text(value)).as_bytes())
     }
 
     /// One secret value: a line break only for a person's eyes.
@@ -68,13 +69,8 @@ impl Out {
 
     /// Tells what a person should know even with `--quiet`.
     pub fn warn(self, text: &str) {
-        tell!("{}\n", without_escapes(text));
+        tell!("{}\n", super::words::plain(text));
     }
-}
-
-/// Names come from files and vaults: none may move the cursor. Line breaks are ours.
-fn without_escapes(text: &str) -> String {
-    text.split('\n').map(super::words::plain).collect::<Vec<_>>().join("\n")
 }
 
 fn write_all(mut bytes: &[u8]) -> Result<(), Error> {

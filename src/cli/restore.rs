@@ -6,7 +6,7 @@ use super::backup::open_snapshot;
 use super::context::{Context, Opened};
 use super::words;
 use crate::keys::Source;
-use crate::model::{SecretId, Vault};
+use crate::model::{Entries, SecretId, Vault};
 use crate::store::{self, Checked, Kin, Place, Policy, Seen, Snapshot, Trust};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -21,14 +21,19 @@ pub fn run(context: &mut Context, args: &Restore) -> Result<(), Error> {
     if !place.exists()? {
         return into_empty(context, args, &place, &from, None);
     }
-    match into_standing(context, args, &from) {
+    // Only what is wrong with the standing vault itself: nothing in a backup may displace it.
+    let opened = match context.open() {
+        Err(error) if is_damaged(&error) => return over_damaged(context, args, &place, &from, &error),
+        other => other?,
+    };
+    match context.check(&opened) {
         Err(error) if is_damaged(&error) => over_damaged(context, args, &place, &from, &error),
-        other => other,
+        Err(error) => Err(error),
+        Ok(checked) => into_standing(context, args, &opened, checked, &from),
     }
 }
 
-/// Whether the standing vault cannot be opened by anybody: what is wrong with a backup comes as
-/// other errors, see [`undamaged`].
+/// Whether the standing vault cannot be opened by anybody.
 fn is_damaged(error: &Error) -> bool {
     use crate::keys;
     use crate::model::Error::Malformed;
@@ -87,6 +92,8 @@ fn into_empty(
         return Err(Error::BackupPin(checked.pin));
     }
     believe_whole(context, place, &checked)?;
+    // What no save could take must not become the vault.
+    undamaged(Entries::of(&checked.vault).map_err(Error::from))?;
     let entries = words::count(checked.vault.entries(), "entry", "entries");
     if !args.dry_run {
         let kept = aside.map(|aside| aside(context)).transpose()?;
@@ -112,7 +119,7 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
     if context.policy.pin.is_some() {
         return Ok(());
     }
-    let other = context.local.at_path(place.path())?.is_some_and(|id| id != checked.vault.vault_id);
+    let other = place.held_another(&context.local, &checked.vault.vault_id)?;
     match checked.trust {
         _ if other => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
         Trust::Misfit if store::is_retired(&context.local, checked)? => {
@@ -139,13 +146,17 @@ fn undamaged<T>(opened: Result<T, Error>) -> Result<T, Error> {
     })
 }
 
-fn into_standing(context: &mut Context, args: &Restore, from: &Path) -> Result<(), Error> {
-    let opened = context.open()?;
-    let checked = context.check(&opened)?;
-    let snapshot = open_again(context, &opened, args, from)?;
+fn into_standing(
+    context: &mut Context,
+    args: &Restore,
+    opened: &Opened,
+    checked: Checked<'_>,
+    from: &Path,
+) -> Result<(), Error> {
+    let snapshot = open_again(context, opened, args, from)?;
     let old = undamaged(report(context, &snapshot))?;
     let differences = differences(&checked.vault, &old.vault);
-    let (change, kin) = store::restore_change(&checked.vault, &old.vault)?;
+    let (change, kin) = undamaged(store::restore_change(&checked.vault, &old.vault).map_err(Error::from))?;
     let same_vault = kin != Kin::Another;
     if !context.out.json {
         for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
@@ -165,10 +176,14 @@ fn into_standing(context: &mut Context, args: &Restore, from: &Path) -> Result<(
     }
     if !args.dry_run && !nothing {
         let removes = differences.last().is_some_and(|removed| !removed.is_empty());
-        if kin != Kin::Same || removes {
+        let given = context.policy.pin.as_ref().is_some_and(|pin| old.pin.matches(pin));
+        if kin == Kin::Another && !given {
+            // The fingerprint was just shown.
+            context.terminal.confirm_in_person("take entries of that vault?")?;
+        } else if kin != Kin::Same || removes {
             context.terminal.confirm("restore?")?;
         }
-        let saved = context.save(&opened, checked, change)?;
+        let saved = context.save(opened, checked, change)?;
         let before = saved.generation.saturating_sub(1);
         context.out.say(&format!("restored; what stood before is generation {before}"));
     } else if !args.dry_run {

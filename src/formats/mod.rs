@@ -130,6 +130,8 @@ pub enum NoteKind {
     Blank,
     /// The gateway would use another value than the one that stands there.
     Mangled(Mangle),
+    /// The vault had it when this was exported, and has it no more.
+    TakenOut,
     /// It includes another file, which is not followed.
     Include,
 }

@@ -15,7 +15,7 @@ pub use memory::{available_mib, total_mib};
 pub use process::{protect_process, take_descriptor, without_interrupt};
 
 /// How much of the stack [`scrub_stack`] overwrites, in bytes.
-const SCRUBBED: usize = 64 * 1024;
+const SCRUBBED: usize = 128 * 1024;
 
 /// Overwrites the part of the stack that earlier calls have used and left.
 ///

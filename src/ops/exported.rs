@@ -1,14 +1,23 @@
 //! What of a directory still is what was exported into it (DESIGN F12).
 
 use crate::gateway::{Found, Shape};
-use crate::model::{EnvName, SecretId, Vault};
+use crate::model::{EnvName, Scope, SecretId, Vault};
 use crate::views::{Error, Key, Kind, Ledger, digests};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// The entries of `files`, found in `dir`, that the gateway has not changed since they were
-/// exported there. None if nothing was.
+/// What the gateway has not changed since it was exported: what the vault has now is newer.
+#[derive(Default)]
+pub struct Unchanged {
+    /// Entries of the views.
+    pub entries: BTreeSet<SecretId>,
+    /// Orders: scope and provider.
+    pub orders: BTreeSet<(Scope, String)>,
+}
+
+/// Adds to `same` what of `files`, found in `dir`, is as it was exported there. Nothing if
+/// nothing was.
 ///
 /// # Errors
 /// A ledger that cannot be read.
@@ -18,11 +27,11 @@ pub fn unchanged(
     dir: &Path,
     files: &[Found],
     patience: Duration,
-) -> Result<BTreeSet<SecretId>, Error> {
-    let mut same = BTreeSet::new();
-    let Ok(dir) = dir.canonicalize() else { return Ok(same) };
+    same: &mut Unchanged,
+) -> Result<(), Error> {
+    let Ok(dir) = dir.canonicalize() else { return Ok(()) };
     let ledger = Ledger::load(local, &vault.vault_id, patience)?;
-    let Some(place) = ledger.place(&dir) else { return Ok(same) };
+    let Some(place) = ledger.place(&dir) else { return Ok(()) };
     let key = Key::of(vault)?;
     for file in files {
         let kind = match &file.shape {
@@ -37,8 +46,14 @@ pub fn unchanged(
                 Kind::Env => EnvName::parse(name).ok().map(SecretId::Env),
             };
             let exported = accepted.iter().any(|before| before.entries.get(name) == Some(members));
-            same.extend(id.filter(|_| exported));
+            same.entries.extend(id.filter(|_| exported));
+        }
+        let Kind::AuthProfiles(scope) = &kind else { continue };
+        for (provider, list) in &now.order {
+            if accepted.iter().any(|before| before.order.get(provider) == Some(list)) {
+                same.orders.insert((scope.clone(), provider.clone()));
+            }
         }
     }
-    Ok(same)
+    Ok(())
 }

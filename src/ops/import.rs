@@ -1,11 +1,12 @@
 //! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
 
+use super::exported::Unchanged;
 use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv, openclaw_config};
 use crate::gateway::{Found, Shape};
 use crate::model::{self, Change, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const SOURCE: &str = "import";
@@ -76,23 +77,21 @@ struct Gathered {
 /// # Errors
 /// The first file that cannot be read; conflicts under [`OnConflict::Fail`].
 ///
-/// `exported` are entries of views of ours that still are what was exported: the gateway did not
-/// change them, so what the vault has now is newer.
+/// `exported` is what the gateway did not change in views of ours: what the vault has now is
+/// newer, and an entry that it no longer has was taken out after the export.
 pub fn plan(
     vault: &Vault<'_>,
     files: &[Found],
     only: Option<&Scope>,
     on: OnConflict,
-    exported: &BTreeSet<SecretId>,
+    exported: &Unchanged,
 ) -> Result<Plan, Error> {
     let mut gathered = Gathered::default();
     for file in files {
         let failed = |error| Error::Format(error, file.path.clone());
         gathered.take(file, only).map_err(failed)?;
     }
-    let before = gathered.entries.len();
-    gathered.entries.retain(|id, _| !exported.contains(id));
-    gathered.plan.same = before - gathered.entries.len();
+    gathered.leave_out(vault, exported);
     gathered.check_env()?;
     gathered.compare(vault, on)
 }
@@ -197,6 +196,19 @@ impl Gathered {
             Note { name: id.unwrap_or(note.name), what: note.what }
         };
         Ok(store.notes.into_iter().map(with_agent).collect())
+    }
+
+    /// Takes away what is no change of the gateway's; where the vault differs, that is told.
+    fn leave_out(&mut self, vault: &Vault<'_>, exported: &Unchanged) {
+        for id in &exported.entries {
+            let Some(value) = self.entries.remove(id) else { continue };
+            match vault.get(id) {
+                Some(have) if equal(have, &value) => self.plan.same += 1,
+                Some(_) => self.plan.kept.push(id.to_string()),
+                None => self.plan.notes.push(Note { name: id.to_string(), what: NoteKind::TakenOut }),
+            }
+        }
+        self.orders.retain(|order, _| !exported.orders.contains(order));
     }
 
     /// An env entry must be able to leave again as it came.

@@ -54,7 +54,7 @@ pub fn create(
         keys: Keys::new(new_secret()?, new_secret()?),
         other: RawMap::default(),
     };
-    stamp(local, &mut vault)?;
+    stamp(local, &mut vault, 0)?;
     let sealed = seal_vault(&vault, SIZE)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     proofs.iter().try_for_each(|proof| prove(&sealed, proof))?;

@@ -73,7 +73,7 @@ impl Edit<'_> {
         let generations = place.generations()?;
         reseal::finish(&generations, &vault, proof)?;
         change.apply(&mut vault, now())?;
-        stamp(local, &mut vault)?;
+        stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
         prove(&sealed, proof)?;
@@ -110,10 +110,11 @@ fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Er
     Ok(vault)
 }
 
-/// Counts one more save by this host.
-pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>) -> Result<(), Error> {
+/// Counts one more save by this host. Its number is above those of all generations that are
+/// `kept`: after an older state was brought back there are higher ones than the vault's own.
+pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64) -> Result<(), Error> {
     *vault.writers.entry(local.host()?).or_default() += 1;
-    vault.generation += 1;
+    vault.generation = vault.generation.max(kept) + 1;
     vault.rev = hex(&random::<16>()?);
     vault.updated = now();
     Ok(())
@@ -157,7 +158,7 @@ pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(),
 /// Records what was saved: this host's pin, its last save, what it can open with.
 pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
     remember(local, place, vault, proof)?;
-    local.accept(&vault.vault_id, &LastSeen::of(vault))
+    local.accept(&vault.vault_id, &LastSeen::of(vault), |_| true)
 }
 
 /// The pin and what opens it: for a new vault before it has its name, so that nobody ever

@@ -2,15 +2,18 @@
 //! accepted save, who this host is. No secret is in it.
 
 use super::{Error, Pin, hex, random};
-use crate::fsio::{self, Dir, Replacement};
+use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::model::Vault;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const MAX_RECORD: usize = 8 * 1024 * 1024;
+/// How long to wait for another command that is writing a record.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The directory of local state.
 #[derive(Clone, Debug)]
@@ -151,8 +154,19 @@ impl Local {
         }
     }
 
-    pub(super) fn accept(&self, vault_id: &str, seen: &LastSeen) -> Result<(), Error> {
+    /// Remembers `seen` as the last accepted save if it still is newer than what is remembered:
+    /// another command may have accepted more since that was read.
+    pub(super) fn accept(
+        &self,
+        vault_id: &str,
+        seen: &LastSeen,
+        is_newer: impl FnOnce(Option<LastSeen>) -> bool,
+    ) -> Result<(), Error> {
         let (dir, bytes) = self.prepare("seen", seen)?;
+        let _lock = Lock::acquire(&dir, OsStr::new("lock"), PATIENCE)?;
+        if !is_newer(self.last_seen(vault_id)?) {
+            return Ok(());
+        }
         Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
     }
 

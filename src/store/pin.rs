@@ -13,6 +13,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 const LABEL: &[u8] = b"agevault/pin/v1";
+/// Longest succession that is read, in bytes: some hundred removals.
+const MAX_LINKS: usize = 256 * 1024;
 const LINK_LABEL: &[u8] = b"agevault/succession/v1";
 /// Bytes of a pin that its fingerprint shows: 128 bits, against second preimages.
 const SHOWN: usize = 16;
@@ -121,7 +123,11 @@ pub fn rotation(vault: &Vault<'_>) -> Result<Rotation, Error> {
 }
 
 fn links(vault: &Vault<'_>) -> Vec<Link> {
-    let links = vault.other.get("succession").map(|raw| serde_json::from_str(raw.get()));
+    let links = vault
+        .other
+        .get("succession")
+        .filter(|raw| raw.get().len() <= MAX_LINKS)
+        .map(|raw| serde_json::from_str(raw.get()));
     links.and_then(Result::ok).unwrap_or_default()
 }
 

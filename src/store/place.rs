@@ -47,7 +47,10 @@ impl Place {
     }
 
     /// Whether this host has seen another vault than `vault_id` here.
-    pub(super) fn held_another(&self, local: &Local, vault_id: &str) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// A record of local state that cannot be read.
+    pub fn held_another(&self, local: &Local, vault_id: &str) -> Result<bool, Error> {
         let other = |path: &Path| Ok::<_, Error>(local.at_path(path)?.is_some_and(|id| id != vault_id));
         Ok(other(&self.path)? || (self.given != self.path && other(&self.given)?))
     }

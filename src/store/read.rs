@@ -157,7 +157,8 @@ pub fn accept(local: &Local, checked: &Checked<'_>) -> Result<(), Error> {
     if checked.behind.is_some() || checked.last.as_ref() == Some(&seen) {
         return Ok(());
     }
-    local.accept(&checked.vault.vault_id, &seen)
+    let is_newer = |last: Option<LastSeen>| last.is_none_or(|last| behind(&last, &checked.vault).is_none());
+    local.accept(&checked.vault.vault_id, &seen, is_newer)
 }
 
 /// Whether a vault that does not fit is a snapshot from before a change of its secret: the

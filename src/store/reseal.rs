@@ -36,7 +36,10 @@ impl Mark {
     /// The mark of the last one that came about; one that is older than everything if none did.
     fn of(vault: &Vault<'_>) -> Result<Self, Error> {
         let Some(raw) = vault.other.get(RESEALING) else { return Ok(Self { tag: String::new(), generation: 0 }) };
-        Ok(serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?)
+        let mark: Self = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
+        // The tag becomes part of file names.
+        let is_tag = mark.tag.len() <= 32 && mark.tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_tag { Ok(mark) } else { Err(crate::model::Error::Malformed { line: 1, column: 1 }.into()) }
     }
 
     /// From after the mark, and still written by a re-sealing: one that never came about.
@@ -80,7 +83,7 @@ impl Edit<'_> {
         let displaced = snapshot::name_of(&vault);
         let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
         change.apply(&mut vault, now())?;
-        stamp(local, &mut vault)?;
+        stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 

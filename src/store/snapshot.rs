@@ -14,6 +14,9 @@ const KEPT: usize = 10;
 /// Days for each of which the last save is kept.
 const DAYS: u64 = 14;
 const DAY: u64 = 86_400;
+/// Highest number that a file name is believed to have: far above every count of saves, and
+/// far below what the document can hold.
+const HIGHEST: u64 = 1 << 52;
 
 /// A sealed vault that was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Snapshot {
             Some((rev, tag)) => (rev, tag.to_owned()),
             None => (rest, String::new()),
         };
-        let generation = generation.parse().ok()?;
+        let generation = generation.parse().ok().filter(|number| *number <= HIGHEST)?;
         let path = dir.path().join(name);
         let meta = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
         let saved = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
@@ -85,6 +88,11 @@ pub(super) fn keep(place: &Place, generations: &Dir, name: &str) -> Result<(), E
 /// When the directory cannot be read.
 pub fn history(place: &Place) -> Result<Vec<Snapshot>, Error> {
     place.generations_if_any()?.map_or_else(|| Ok(Vec::new()), |dir| list(&dir))
+}
+
+/// The highest number among the kept generations; zero if there are none.
+pub(super) fn highest(dir: &Dir) -> Result<u64, Error> {
+    Ok(list(dir)?.iter().map(|one| one.generation).max().unwrap_or_default())
 }
 
 pub(super) fn list(dir: &Dir) -> Result<Vec<Snapshot>, Error> {

@@ -9,7 +9,7 @@ mod name;
 mod refusal;
 mod vault;
 
-pub use name::{count, path, plain, span, time};
+pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
 
@@ -92,8 +92,8 @@ pub fn of(error: &Error) -> Words {
         Error::KeptGenerations => Words::new(
             "kept-generations",
             exit::CONFLICT,
-            "kept generations of another vault lie here",
-            "agevault restore --generation N brings one back, agevault history list shows them; or move vault.age.d away",
+            "kept generations of a vault lie here",
+            "agevault restore --generation N brings one back, agevault history list shows them; or move its directory, named like the vault with .d, away",
         ),
         Error::DamagedBackup => Words::new(
             "damaged-backup",
@@ -146,7 +146,8 @@ pub fn report(error: &Error, check: bool) -> u8 {
     let words = of(error);
     let (what, hint) = (words.what, words.hint);
     if std::env::args_os().any(|argument| argument == "--json") && !what.is_empty() {
-        tell!("{}\n", json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}}));
+        let error = json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}});
+        tell!("{}\n", name::json_text(&error));
     } else if !what.is_empty() {
         tell!("agevault: {}\n", name::plain(&what));
         if !hint.is_empty() {

@@ -1,16 +1,34 @@
 //! Names, times and what was typed, made fit for a message.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
+
+/// Whether a character moves the cursor, or hides or reorders text.
+fn is_unfit(character: char) -> bool {
+    let hidden = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    character.is_control() || hidden
+}
 
 /// A name from a file or a vault as it may stand on a terminal: no control characters, none
 /// that hide or reorder text.
 pub fn plain(name: &str) -> String {
-    let shown = |character: char| {
-        let hidden = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if character.is_control() || hidden { '\u{fffd}' } else { character }
-    };
-    name.chars().map(shown).collect()
+    name.chars().map(|character| if is_unfit(character) { '\u{fffd}' } else { character }).collect()
+}
+
+/// JSON as it may stand on a terminal, and still means the same: what [`plain`] would replace
+/// is written as an escape. Outside its strings JSON has no such character.
+pub fn json_text(value: &serde_json::Value) -> String {
+    let mut text = String::new();
+    for character in value.to_string().chars() {
+        if is_unfit(character) {
+            // All of them are in the first plane.
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// A point in time, in UTC. `seconds` is Unix time.

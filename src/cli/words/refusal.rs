@@ -87,6 +87,10 @@ pub fn usage(usage: Usage) -> Words {
         Usage::NotPassphrase => {
             ("this recipient is not a passphrase".to_owned(), "agevault recipients list shows which are")
         }
+        Usage::NeedsPerson => (
+            "this needs somebody who compares the fingerprint, and there is nobody".to_owned(),
+            "repeat on a terminal; --yes is no answer to it",
+        ),
         Usage::TrustNeedsPin => {
             ("there is nobody to compare the fingerprint".to_owned(), "give the one that it must have with --pin")
         }
@@ -275,6 +279,9 @@ pub fn note(note: NoteKind) -> &'static str {
     match note {
         NoteKind::Reference => "a reference, there is no secret to take",
         NoteKind::EnvReference => "names an environment variable, there is no secret to take",
+        NoteKind::TakenOut => {
+            "left out, the vault had it at the export and has it no more; import the file by its name to take it back"
+        }
         NoteKind::Shadowed => "left out, the gateway uses something else before it",
         NoteKind::Elsewhere => {
             "its tokens lie in a sidecar file of the gateway (oauthRef); run the gateway's doctor first, then import again"
