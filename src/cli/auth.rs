@@ -116,7 +116,7 @@ fn put(
     let saved = context.save(&opened, checked, Change::of(Op::Put(id.clone(), raw, wanted.source)))?;
     context.out.say(&format!("{verb} {id} ({}, {})", wanted.provider, wanted.kind.word()));
     if let Some(kind) = other_kind {
-        let (kind, before) = (kind.word(), saved.generation.saturating_sub(1));
+        let (kind, before) = (kind.word(), saved.displaced);
         context.out.warn(&format!(
             "note: it held a credential of type {kind}; agevault restore --generation {before} brings that back"
         ));

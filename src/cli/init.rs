@@ -49,6 +49,10 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
         proofs.push(opener);
         elsewhere = true;
     }
+    let mut keys = BTreeSet::new();
+    if let Some(again) = recipients.iter().find(|recipient| !keys.insert(&recipient.public)) {
+        return Err(model::Error::Taken(again.label.as_str().to_owned()).into());
+    }
     let mut written = None;
     if let Some(path) = &args.generate_identity {
         let path = path.clone().map_or_else(default_identity, Ok)?;
@@ -67,10 +71,6 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     }
     if recipients.is_empty() {
         return Err(Usage::NoRecipient.into());
-    }
-    let mut keys = BTreeSet::new();
-    if let Some(again) = recipients.iter().find(|recipient| !keys.insert(&recipient.public)) {
-        return Err(model::Error::Taken(again.label.as_str().to_owned()).into());
     }
     let made = match store::create(&context.local, &place, recipients, &proofs, context.patience()) {
         Ok(made) => made,

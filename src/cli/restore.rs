@@ -176,16 +176,14 @@ fn into_standing(
     }
     if !args.dry_run && !nothing {
         let removes = differences.last().is_some_and(|removed| !removed.is_empty());
-        let given = context.policy.pin.as_ref().is_some_and(|pin| old.pin.matches(pin));
-        if kin == Kin::Another && !given {
+        if kin == Kin::Another {
             // The fingerprint was just shown.
             context.terminal.confirm_in_person("take entries of that vault?")?;
         } else if kin != Kin::Same || removes {
             context.terminal.confirm("restore?")?;
         }
         let saved = context.save(opened, checked, change)?;
-        let before = saved.generation.saturating_sub(1);
-        context.out.say(&format!("restored; what stood before is generation {before}"));
+        context.out.say(&format!("restored; what stood before is generation {}", saved.displaced));
     } else if !args.dry_run {
         context.out.say("nothing to restore: the entries are the same");
     }

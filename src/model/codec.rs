@@ -26,7 +26,9 @@ pub(super) fn newer_or_malformed(text: &str, error: &serde_json::Error) -> Error
         #[serde(borrow)]
         requires: Option<&'a RawValue>,
     }
-    let any = |raw: &RawValue| !raw.get().trim_matches(['[', ']', ' ', '\n', '\r', '\t']).is_empty();
+    let any = |raw: &RawValue| {
+        raw.get().starts_with('[') && !raw.get().trim_matches(['[', ']', ' ', '\n', '\r', '\t']).is_empty()
+    };
     match serde_json::from_str::<Version<'_>>(text) {
         Ok(version) if version.schema > SCHEMA || version.requires.is_some_and(any) => Error::Newer,
         _ => Error::Malformed { line: error.line(), column: error.column() },

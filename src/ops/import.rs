@@ -6,7 +6,7 @@ use crate::gateway::{Found, Shape};
 use crate::model::{self, Change, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 const SOURCE: &str = "import";
@@ -67,6 +67,8 @@ pub struct Plan {
 struct Gathered {
     entries: BTreeMap<SecretId, Box<RawValue>>,
     orders: BTreeMap<(Scope, String), Vec<String>>,
+    /// Orders that the gateway wrote to a file of its own, which is no view of ours.
+    stated: BTreeSet<(Scope, String)>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,
     plan: Plan,
@@ -145,6 +147,7 @@ impl Gathered {
                 let state = auth_profiles::parse_state(bytes)?;
                 // Per provider this file wins over what stands beside the profiles.
                 for (provider, ids) in state.order {
+                    self.stated.insert((agent.clone(), provider.clone()));
                     self.orders.insert((agent.clone(), provider), ids);
                 }
                 Vec::new()
@@ -208,7 +211,7 @@ impl Gathered {
                 None => self.plan.notes.push(Note { name: id.to_string(), what: NoteKind::TakenOut }),
             }
         }
-        self.orders.retain(|order, _| !exported.orders.contains(order));
+        self.orders.retain(|order, _| !exported.orders.contains(order) || self.stated.contains(order));
     }
 
     /// An env entry must be able to leave again as it came.
@@ -223,7 +226,7 @@ impl Gathered {
     }
 
     fn compare(self, vault: &Vault<'_>, on: OnConflict) -> Result<Plan, Error> {
-        let Self { entries, orders, disputed, mut plan } = self;
+        let Self { entries, orders, disputed, mut plan, .. } = self;
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
         }

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Saved {
     /// The number of the new generation.
     pub generation: u64,
+    /// The number of the one that it replaced, and that is kept.
+    pub displaced: u64,
     /// The pin of the vault now.
     pub pin: super::Pin,
 }
@@ -69,7 +71,7 @@ impl Edit<'_> {
     fn replace(&self, mut vault: Vault<'_>, change: Change, size: usize) -> Result<Saved, Error> {
         let Self { local, place, seen, .. } = *self;
         let proof = &seen.opener;
-        let displaced = snapshot::name_of(&vault);
+        let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let generations = place.generations()?;
         reseal::finish(&generations, &vault, proof)?;
         change.apply(&mut vault, now())?;
@@ -83,9 +85,9 @@ impl Edit<'_> {
         after_save(|| {
             place.dir().sync()?;
             settle(local, place, &vault, Some(proof))?;
-            snapshot::prune(&generations)
+            snapshot::prune(&generations, &displaced)
         })?;
-        Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
+        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)? })
     }
 }
 
@@ -158,7 +160,7 @@ pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(),
 /// Records what was saved: this host's pin, its last save, what it can open with.
 pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
     remember(local, place, vault, proof)?;
-    local.accept(&vault.vault_id, &LastSeen::of(vault), |_| true)
+    local.accept(&vault.vault_id, &LastSeen::of(vault))
 }
 
 /// The pin and what opens it: for a new vault before it has its name, so that nobody ever

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MAX_RECORD: usize = 8 * 1024 * 1024;
-/// How long to wait for another command that is writing a record.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a save waits for a reader that is writing a record.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The directory of local state.
 #[derive(Clone, Debug)]
@@ -154,19 +154,33 @@ impl Local {
         }
     }
 
-    /// Remembers `seen` as the last accepted save if it still is newer than what is remembered:
-    /// another command may have accepted more since that was read.
-    pub(super) fn accept(
+    /// Remembers `seen` if it still is newer than what is remembered: another command may have
+    /// accepted more since that was read. One that is at it just now is not waited for.
+    pub(super) fn accept_if(
         &self,
         vault_id: &str,
         seen: &LastSeen,
         is_newer: impl FnOnce(Option<LastSeen>) -> bool,
     ) -> Result<(), Error> {
+        let (dir, _) = self.prepare("seen", seen)?;
+        let _lock = Self::lock(&dir, vault_id, Duration::ZERO)?;
+        if is_newer(self.last_seen(vault_id)?) { self.write_seen(vault_id, seen) } else { Ok(()) }
+    }
+
+    /// Remembers a save of this command, which holds the vault's lock. Where
+    /// there are no locks, or a reader was stopped in the middle, it is written without one.
+    pub(super) fn accept(&self, vault_id: &str, seen: &LastSeen) -> Result<(), Error> {
+        let (dir, _) = self.prepare("seen", seen)?;
+        let _lock = Self::lock(&dir, vault_id, PATIENCE);
+        self.write_seen(vault_id, seen)
+    }
+
+    fn lock(dir: &Dir, vault_id: &str, patience: Duration) -> Result<Lock, Error> {
+        Ok(Lock::acquire(dir, OsStr::new(&format!("{}.lock", file_safe(vault_id)?)), patience)?)
+    }
+
+    fn write_seen(&self, vault_id: &str, seen: &LastSeen) -> Result<(), Error> {
         let (dir, bytes) = self.prepare("seen", seen)?;
-        let _lock = Lock::acquire(&dir, OsStr::new("lock"), PATIENCE)?;
-        if !is_newer(self.last_seen(vault_id)?) {
-            return Ok(());
-        }
         Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
     }
 

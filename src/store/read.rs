@@ -158,7 +158,7 @@ pub fn accept(local: &Local, checked: &Checked<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let is_newer = |last: Option<LastSeen>| last.is_none_or(|last| behind(&last, &checked.vault).is_none());
-    local.accept(&checked.vault.vault_id, &seen, is_newer)
+    local.accept_if(&checked.vault.vault_id, &seen, is_newer)
 }
 
 /// Whether a vault that does not fit is a snapshot from before a change of its secret: the

@@ -80,7 +80,7 @@ impl Edit<'_> {
         let Self { local, place, seen, .. } = *self;
         let generations = place.generations()?;
         finish(&generations, &vault, &seen.opener)?;
-        let displaced = snapshot::name_of(&vault);
+        let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
         change.apply(&mut vault, now())?;
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
@@ -112,11 +112,13 @@ impl Edit<'_> {
         written.rename()?;
         after_save(|| {
             place.dir().sync()?;
-            settle(local, place, &vault, Some(proof))?;
+            // What could not be noted must not keep the old copies there.
+            let settled = settle(local, place, &vault, Some(proof));
             remove_old(&generations, &mark)?;
-            snapshot::prune(&generations)
+            settled?;
+            snapshot::prune(&generations, &resealed)
         })?;
-        Ok(Saved { generation: vault.generation, pin: super::Pin::of(&vault)? })
+        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)? })
     }
 }
 

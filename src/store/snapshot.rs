@@ -14,7 +14,7 @@ const KEPT: usize = 10;
 /// Days for each of which the last save is kept.
 const DAYS: u64 = 14;
 const DAY: u64 = 86_400;
-/// Highest number that a file name is believed to have: far above every count of saves, and
+/// Highest number of a file name that new ones are put above: far more than saves can be, and
 /// far below what the document can hold.
 const HIGHEST: u64 = 1 << 52;
 
@@ -58,7 +58,7 @@ impl Snapshot {
             Some((rev, tag)) => (rev, tag.to_owned()),
             None => (rest, String::new()),
         };
-        let generation = generation.parse().ok().filter(|number| *number <= HIGHEST)?;
+        let generation = generation.parse().ok()?;
         let path = dir.path().join(name);
         let meta = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
         let saved = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
@@ -90,9 +90,9 @@ pub fn history(place: &Place) -> Result<Vec<Snapshot>, Error> {
     place.generations_if_any()?.map_or_else(|| Ok(Vec::new()), |dir| list(&dir))
 }
 
-/// The highest number among the kept generations; zero if there are none.
+/// The highest believable number among the kept generations; zero if there are none.
 pub(super) fn highest(dir: &Dir) -> Result<u64, Error> {
-    Ok(list(dir)?.iter().map(|one| one.generation).max().unwrap_or_default())
+    Ok(list(dir)?.iter().map(|one| one.generation).filter(|number| *number <= HIGHEST).max().unwrap_or_default())
 }
 
 pub(super) fn list(dir: &Dir) -> Result<Vec<Snapshot>, Error> {
@@ -120,14 +120,15 @@ pub fn strangers(place: &Place) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// Drops what is neither among the last saves nor the last of one of the last days.
-pub(super) fn prune(dir: &Dir) -> Result<(), Error> {
+/// Drops what is neither among the last saves nor the last of one of the last days; never
+/// `displaced`, which may have a low number after an older state was brought back.
+pub(super) fn prune(dir: &Dir, displaced: &str) -> Result<(), Error> {
     // Most saves have few generations: names alone then say that there is nothing to do.
     if dir.names()?.len() <= KEPT {
         return Ok(());
     }
     let all = list(dir)?;
-    for snapshot in superfluous(&all, now()) {
+    for snapshot in superfluous(&all, now()).into_iter().filter(|one| one.name != displaced) {
         dir.remove(OsStr::new(&snapshot.name))?;
     }
     Ok(())
