@@ -7,7 +7,7 @@
 
 use agevault::cli::words::{self, Words, mangled, note};
 use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
-use agevault::formats::{Mangle, Misfit, NoteKind, paste};
+use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::Source;
 use agevault::model::IdError;
 use agevault::ops::import;
@@ -80,6 +80,7 @@ fn usages() -> Vec<Usage> {
         Usage::KdfMemory => [Usage::KdfMemory],
         Usage::TooLong => [Usage::TooLong],
         Usage::NoInput => [Usage::NoInput],
+        Usage::ResolveInput => [Usage::ResolveInput],
         Usage::OtherProvider => [Usage::OtherProvider],
         Usage::NoProfiles => [Usage::NoProfiles],
         Usage::TrustNeedsPin => [Usage::TrustNeedsPin],
@@ -309,6 +310,13 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::DamagedBackup => [Cli::DamagedBackup],
         Cli::BackupPin(_) => [Cli::BackupPin(pin())],
         Cli::Value(_) => [Cli::Value(RefusedValue::Blank)],
+        Cli::Request(_) => [
+            Cli::Request(exec::Refused::Malformed),
+            Cli::Request(exec::Refused::Version),
+            Cli::Request(exec::Refused::TooMany),
+            Cli::Request(exec::Refused::TooLong),
+        ],
+        Cli::Deadline(_) => [Cli::Deadline(std::time::Duration::from_secs(14))],
         Cli::NoHome => [Cli::NoHome],
         Cli::OnlyReference => [Cli::OnlyReference],
         Cli::NoRuntimeDir => [Cli::NoRuntimeDir],

@@ -24,6 +24,7 @@ mod key_change;
 mod order;
 mod out;
 mod recipients;
+mod resolve;
 mod restore;
 mod show;
 mod status;
@@ -61,6 +62,10 @@ pub enum Error {
     Import(ops::import::Error),
     /// There is no vault at this path; the newest generation that was kept there.
     NoVault(PathBuf, Option<u64>),
+    /// A request of the gateway's that is none.
+    Request(formats::exec::Refused),
+    /// It took longer than it may.
+    Deadline(std::time::Duration),
     /// A value that the gateway could not use as it is.
     Value(value::Refused),
     /// A new vault where another one's generations are kept.
@@ -138,6 +143,8 @@ pub enum Usage {
     NeedsPerson,
     /// A value that is asked for, with `--no-input`.
     NoInput,
+    /// `resolve` by hand, or with the key where the request should be.
+    ResolveInput,
     /// A profile of another provider in an order.
     OtherProvider,
     /// An order of nothing.
@@ -235,7 +242,10 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Man { command } => return show::man(&command),
         _ => {}
     }
-    let mut context = Context::new(cli.globals, matches!(cli.command, Command::Init(_)))?;
+    let mut globals = cli.globals;
+    // A gateway is no person, even one that was started from a terminal.
+    globals.no_input |= matches!(cli.command, Command::Resolve(_));
+    let mut context = Context::new(globals, matches!(cli.command, Command::Init(_)))?;
     let context = &mut context;
     match cli.command {
         Command::Init(args) => init::run(context, &args),
@@ -253,6 +263,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Render(args) => export::render(context, &args),
         Command::Export(args) => export::export(context, &args),
         Command::Wipe(args) => export::wipe(context, &args),
+        Command::Resolve(args) => resolve::run(context, &args),
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),
         Command::Trust => show::trust(context),

@@ -7,6 +7,7 @@
 pub mod auth_profiles;
 pub mod document;
 pub mod dotenv;
+pub mod exec;
 mod js;
 pub mod openclaw_config;
 pub mod paste;

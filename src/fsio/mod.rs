@@ -8,7 +8,7 @@ mod replace;
 
 pub use dir::{Dir, Meta};
 pub use lock::Lock;
-pub use read::{read_capped, read_descriptor, read_own, read_private, read_stdin};
+pub use read::{read_capped, read_descriptor, read_own, read_private, read_stdin, read_stdin_until};
 pub use replace::{Replacement, sweep_temps};
 
 use std::io;

@@ -74,6 +74,31 @@ pub fn read_stdin(limit: usize) -> Result<SecretBuf, Error> {
     read_open(File::from(fd), 0, limit, path)
 }
 
+/// Reads standard input until `whole` says of what came so far that it is all, or to its end. What
+/// is asked for is not secret.
+///
+/// # Errors
+/// As [`read_stdin`].
+pub fn read_stdin_until(limit: usize, mut whole: impl FnMut(&[u8]) -> bool) -> Result<(), Error> {
+    let path = Path::new("standard input");
+    let mut bytes = Vec::new();
+    let mut part = [0; 64 * 1024];
+    loop {
+        match rustix::io::read(rustix::stdio::stdin(), &mut part) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Error::io("read", path, error.into())),
+            Ok(0) => return Ok(()),
+            Ok(count) => bytes.extend_from_slice(part.get(..count).unwrap_or_default()),
+        }
+        if bytes.len() > limit {
+            return Err(Error::TooLarge(path.to_owned(), limit));
+        }
+        if whole(&bytes) {
+            return Ok(());
+        }
+    }
+}
+
 pub(super) fn read_open(mut file: impl Read, expected: usize, limit: usize, path: &Path) -> Result<SecretBuf, Error> {
     if expected > limit {
         return Err(Error::TooLarge(path.to_owned(), limit));

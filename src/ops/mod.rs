@@ -4,4 +4,5 @@ pub mod export;
 pub mod exported;
 pub mod health;
 pub mod import;
+pub mod resolve;
 pub mod wipe;

@@ -107,6 +107,8 @@ pub enum Command {
     Export(Later<Export>),
     /// Remove the files that `export` wrote
     Wipe(Later<Wipe>),
+    /// Answer a gateway that asks for secrets (exec SecretRef protocol)
+    Resolve(Later<Resolve>),
     /// Who can open the vault
     #[command(subcommand)]
     Recipients(Later<Recipients>),
@@ -289,4 +291,11 @@ pub struct Wipe {
     /// Remove views that the gateway has changed too
     #[arg(long)]
     pub discard: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Resolve {
+    /// Give up after this many seconds; less than the gateway's timeoutMs
+    #[arg(long, value_name = "SECONDS", default_value_t = 14)]
+    pub deadline: u64,
 }

@@ -76,6 +76,13 @@ pub fn of(error: &Error) -> Words {
         Error::Views(error) => vault::of_views(error),
         Error::Import(error) => refusal::import(error),
         Error::Value(refused) => refusal::value(*refused),
+        Error::Request(refused) => refusal::request(*refused),
+        Error::Deadline(after) => Words::new(
+            "deadline",
+            exit::BUSY,
+            format!("this took longer than {} s", after.as_secs()),
+            "nothing was answered; run agevault get on the same vault to see what is slow: a derivation, a file system",
+        ),
         Error::NoVault(path, kept) => {
             let what = format!("there is no vault at {}", name::path(path));
             let hint = match kept {

@@ -5,7 +5,7 @@ use super::{Words, exit};
 use crate::cli::Usage;
 use crate::cli::usage::Kind;
 use crate::cli::value::Refused;
-use crate::formats::{self, Mangle, Misfit, Note, NoteKind, paste};
+use crate::formats::{self, Mangle, Misfit, Note, NoteKind, exec, paste};
 use crate::model::IdError;
 use crate::ops::import;
 use std::path::Path;
@@ -101,6 +101,10 @@ pub fn usage(usage: Usage) -> Words {
             "options for a new passphrase, but none is added".to_owned(),
             "write agevault recipients add passphrase --label NAME",
         ),
+        Usage::ResolveInput => (
+            "the request of a gateway comes on standard input, and there is none".to_owned(),
+            "agevault get prints a value to a person; for a key name a file",
+        ),
         Usage::Provider => ("no provider is named".to_owned(), "write --provider anthropic, for instance"),
         Usage::OtherProvider => (
             "one of the profiles is of another provider".to_owned(),
@@ -170,6 +174,17 @@ pub fn value(refused: Refused) -> Words {
         Refused::Paste(refused) => return paste(refused),
     };
     Words::new("bad-value", exit::USAGE, what, hint)
+}
+
+/// Words for a request of a gateway's.
+pub fn request(refused: exec::Refused) -> Words {
+    let what = match refused {
+        exec::Refused::Malformed => "this is no request of a gateway's, or not a whole one".to_owned(),
+        exec::Refused::Version => "the request is of another version of the protocol than 1".to_owned(),
+        exec::Refused::TooMany => format!("the request has more than {} ids", exec::MAX_IDS),
+        exec::Refused::TooLong => format!("the request is longer than {} MiB", exec::MAX_REQUEST >> 20),
+    };
+    Words::new("bad-request", exit::USAGE, what, "nothing was answered; the gateway must be one that agevault knows")
 }
 
 fn misfit(why: Misfit) -> &'static str {
