@@ -80,6 +80,7 @@ fn usages() -> Vec<Usage> {
         Usage::KdfMemory => [Usage::KdfMemory],
         Usage::TooLong => [Usage::TooLong],
         Usage::NoInput => [Usage::NoInput],
+        Usage::GatewayVersion => [Usage::GatewayVersion],
         Usage::ResolveInput => [Usage::ResolveInput],
         Usage::OtherProvider => [Usage::OtherProvider],
         Usage::NoProfiles => [Usage::NoProfiles],

@@ -5,7 +5,7 @@ use super::ask::Terminal;
 use super::environment::{absolute, default_identity, var_number, var_path, xdg};
 use super::out::Out;
 use super::{Error, Usage};
-use crate::gateway::Settings;
+use crate::gateway::{Settings, Version};
 use crate::keys::{self, Ladder, Source};
 use crate::model::{Change, Scope};
 use crate::seal::Opener;
@@ -64,6 +64,10 @@ impl Context {
         }
         if globals.pin.as_deref().is_some_and(|pin| !Pin::is_fingerprint(pin)) {
             return Err(Usage::Pin.into());
+        }
+        let version = globals.gateway_version.as_deref();
+        if version.is_some_and(|version| version != "none" && Version::parse(version).is_none()) {
+            return Err(Usage::GatewayVersion.into());
         }
         let ladder = Ladder {
             identities: globals.identity.iter().map(|path| identity_source(path)).collect(),
@@ -277,6 +281,9 @@ impl Context {
             config_path: var("OPENCLAW_CONFIG_PATH"),
             agent_dir: var("OPENCLAW_AGENT_DIR"),
             oauth_dir: var("OPENCLAW_OAUTH_DIR"),
+            openclaw: self.globals.openclaw.clone(),
+            search_path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
+            version: self.globals.gateway_version.clone(),
         }
     }
 }

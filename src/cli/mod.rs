@@ -129,6 +129,8 @@ pub enum Usage {
     NeedsItsPassphrase,
     /// Not a fingerprint.
     Pin,
+    /// Not a version of a gateway.
+    GatewayVersion,
     /// A recipient that is not a passphrase.
     NotPassphrase,
     /// No provider.

@@ -1,4 +1,8 @@
-//! `openclaw.json`: the secrets in the gateway's configuration. Only read here.
+//! `openclaw.json`: the secrets in the gateway's configuration.
+
+mod edit;
+
+pub use edit::{Step, edit};
 
 use super::strict::{Sink, Walk};
 use super::{Error, Note, NoteKind, js, provider, secretref, targets};

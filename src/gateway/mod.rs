@@ -1,8 +1,10 @@
 //! The gateway's side of the disk: which state directory it uses, and what lies in it.
 
 mod state_dir;
+mod version;
 
 pub use state_dir::{Found, Settings, Shape, find, open, resolve};
+pub use version::{Era, Installed, Known, Version, installed, known, store_in};
 
 use crate::fsio;
 

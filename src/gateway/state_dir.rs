@@ -32,6 +32,12 @@ pub struct Settings {
     pub agent_dir: Option<String>,
     /// `OPENCLAW_OAUTH_DIR`.
     pub oauth_dir: Option<String>,
+    /// Our own `--openclaw`.
+    pub openclaw: Option<PathBuf>,
+    /// The directories of `PATH`.
+    pub search_path: Vec<PathBuf>,
+    /// Our own `--gateway-version`.
+    pub version: Option<String>,
 }
 
 impl Settings {

@@ -147,6 +147,11 @@ pub(super) fn succeeds(vault: &Vault<'_>, known: &Pin, pin: &Pin) -> bool {
     at == *pin
 }
 
+/// The same for a fingerprint that somebody has written down.
+pub(super) fn succeeds_fingerprint(vault: &Vault<'_>, given: &str, pin: &Pin) -> bool {
+    retired(vault).iter().any(|known| known.matches(given) && succeeds(vault, known, pin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

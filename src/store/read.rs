@@ -126,7 +126,7 @@ fn trust(local: &Local, place: &Place, vault: &Vault<'_>, fits: &Pin, policy: &P
         return Ok(Trust::Misfit);
     }
     Ok(match (&policy.pin, known) {
-        (Some(given), _) if !fits.matches(given) => Trust::Misfit,
+        (Some(given), _) if !fits.matches(given) && !pin::succeeds_fingerprint(vault, given, fits) => Trust::Misfit,
         (_, Some(_)) if moved => Trust::Succeeded,
         (_, Some(_)) => Trust::Known,
         (Some(_), None) => Trust::Given,

@@ -42,6 +42,12 @@ pub struct Globals {
     /// The gateway's state directory [default: as the gateway finds it]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// The gateway's program [default: openclaw in PATH]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub openclaw: Option<PathBuf>,
+    /// The gateway's version, or `none` [default: that of its program, or by its state directory]
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub gateway_version: Option<String>,
     /// Open with this age identity file, `-` for standard input; repeatable [env: AGEVAULT_IDENTITY_FILE]
     #[arg(short, long, global = true, value_name = "PATH")]
     pub identity: Vec<PathBuf>,

@@ -68,6 +68,10 @@ pub fn usage(usage: Usage) -> Words {
             "the value of --pin is not one that it takes".to_owned(),
             "a fingerprint has 32 hexadecimal digits, as agevault trust shows it",
         ),
+        Usage::GatewayVersion => (
+            "the value of --gateway-version is not one that it takes".to_owned(),
+            "write it as openclaw --version does, 2026.9.6 for instance, or none",
+        ),
         Usage::SetNewAuth => {
             return Words::new(
                 "no-entry",

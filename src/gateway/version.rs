@@ -1,0 +1,179 @@
+//! Which gateway it is, and what follows from that: where that version keeps credentials.
+
+use super::{Settings, resolve};
+use crate::fsio;
+use serde::Deserialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Largest `package.json` or configuration that is looked into, in bytes.
+const MAX_MANIFEST: usize = 1024 * 1024;
+/// Folders above the program in which its package is looked for.
+const MAX_CLIMB: usize = 4;
+
+/// A release of the gateway: year, month, number. What follows, such as `-beta.1`, is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u16, pub u16, pub u16);
+
+/// How a gateway keeps its credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// `auth-profiles.json` only, written in place; no references. Before 2026.2.26.
+    Plain,
+    /// The same, with references. Before 2026.4.12.
+    References,
+    /// The same, with its state in `auth-state.json`, replaced whole. Before 2026.6.5.
+    Split,
+    /// A database for each agent; `auth-profiles.json` is ignored. Before 2026.8.1.
+    AgentStores,
+    /// A database that agents share, and one for what an agent has of its own.
+    SharedStore,
+}
+
+impl Version {
+    /// Reads `2026.9.6`, also with a `v` before it or a pre-release after it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().trim_start_matches('v');
+        let mut parts = text.split(['-', '+']).next()?.split('.').map(|part| part.parse().ok());
+        let version = Self(parts.next()??, parts.next()??, parts.next()??);
+        parts.next().is_none().then_some(version)
+    }
+
+    /// Where a gateway of this version keeps credentials.
+    pub fn era(self) -> Era {
+        match self {
+            _ if self < Self(2026, 2, 26) => Era::Plain,
+            _ if self < Self(2026, 4, 12) => Era::References,
+            _ if self < Self(2026, 6, 5) => Era::Split,
+            _ if self < Self(2026, 8, 1) => Era::AgentStores,
+            _ => Era::SharedStore,
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl Era {
+    /// Whether credentials lie in databases, and files of profiles are ignored.
+    pub fn has_stores(self) -> bool {
+        self >= Self::AgentStores
+    }
+}
+
+/// What is known of the version of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This one: it was named, or is installed.
+    Version(Version),
+    /// Not which, but a store of this era lies in the state directory.
+    Era(Era),
+    /// Nothing.
+    Nothing,
+}
+
+impl Known {
+    /// The era, if it is known.
+    pub fn era(&self) -> Option<Era> {
+        match self {
+            Self::Version(version) => Some(version.era()),
+            Self::Era(era) => Some(*era),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// An installed gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// The folder of its package.
+    pub package: PathBuf,
+    /// What to run: `openclaw` as it was found.
+    pub program: PathBuf,
+    /// Its version.
+    pub version: Version,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    version: String,
+}
+
+/// The gateway that `--openclaw` names, or else the first `openclaw` of the search path: nothing is
+/// run, its package is found from where the program really is.
+pub fn installed(settings: &Settings) -> Option<Installed> {
+    if let Some(program) = &settings.openclaw {
+        return at(program);
+    }
+    settings.search_path.iter().find_map(|dir| at(&dir.join("openclaw")))
+}
+
+fn at(program: &Path) -> Option<Installed> {
+    let real = program.canonicalize().ok()?;
+    let (package, version) = real.ancestors().take(MAX_CLIMB + 1).find_map(|dir| {
+        let manifest = fsio::read_capped(&dir.join("package.json"), MAX_MANIFEST).ok()?;
+        let Manifest { name, version } = serde_json::from_slice(manifest.expose()).ok()?;
+        (name == "openclaw").then_some((dir.to_owned(), Version::parse(&version)?))
+    })?;
+    let program = if real.is_dir() { package.join("openclaw.mjs") } else { program.to_owned() };
+    Some(Installed { package, program, version })
+}
+
+/// What is known without running anything: the version that was named (`none` says that there is
+/// no gateway to look at), or else the one that is installed, or else what lies in its state directory.
+pub fn known(settings: &Settings) -> Known {
+    match settings.version.as_deref() {
+        Some("none") => return Known::Nothing,
+        Some(named) => return Version::parse(named).map_or(Known::Nothing, Known::Version),
+        None => {}
+    }
+    if let Some(installed) = installed(settings) {
+        return Known::Version(installed.version);
+    }
+    let Ok(dir) = resolve(settings) else { return Known::Nothing };
+    store_in(&dir).map_or(Known::Nothing, |(era, _)| Known::Era(era))
+}
+
+/// The database in which the gateway of this state directory keeps its credentials, if any.
+pub fn store_in(dir: &Path) -> Option<(Era, PathBuf)> {
+    let there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+    let shared = dir.join("state/openclaw.sqlite");
+    if there(&shared) {
+        return Some((Era::SharedStore, shared));
+    }
+    let agents = std::fs::read_dir(dir.join("agents")).into_iter().flatten().flatten();
+    let stores = agents.map(|agent| agent.path().join("agent/openclaw-agent.sqlite"));
+    stores.into_iter().find(there).map(|store| (Era::AgentStores, store))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_has_its_era() {
+        let era = |text: &str| Version::parse(text).map(Version::era);
+        for (text, expected) in [
+            ("2026.1.30", Era::Plain),
+            ("2026.2.26", Era::References),
+            ("2026.3.31", Era::References),
+            ("2026.4.12", Era::Split),
+            ("2026.4.27", Era::Split),
+            ("2026.6.1", Era::Split),
+            ("2026.6.5", Era::AgentStores),
+            ("2026.7.35", Era::AgentStores),
+            ("2026.8.1-beta.2", Era::SharedStore),
+            ("v2026.9.6", Era::SharedStore),
+            ("2027.1.1", Era::SharedStore),
+        ] {
+            assert_eq!(era(text), Some(expected), "{text}");
+        }
+        for text in ["", "none", "2026", "2026.9", "2026.9.6.1", "latest", "-1.2.3"] {
+            assert_eq!(Version::parse(text), None, "{text}");
+        }
+    }
+}
