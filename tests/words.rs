@@ -10,7 +10,7 @@ use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::Source;
 use agevault::model::IdError;
-use agevault::ops::import;
+use agevault::ops::{connect, import};
 use agevault::store::Pin;
 use agevault::{formats, fsio, gateway, keys, model, seal, store, views};
 use std::collections::BTreeMap;
@@ -256,6 +256,28 @@ fn gateways() -> Vec<gateway::Error> {
         gateway::Error::File(_) => [gateway::Error::File(fsio::Error::NotFound(path()))],
         gateway::Error::NoHome => [gateway::Error::NoHome],
         gateway::Error::Empty(_) => [gateway::Error::Empty(path())],
+        gateway::Error::NoProgram => [gateway::Error::NoProgram],
+        gateway::Error::NoNode => [gateway::Error::NoNode],
+        gateway::Error::Program => [gateway::Error::Program],
+        gateway::Error::StoreBusy => [gateway::Error::StoreBusy],
+    })
+}
+
+fn connects() -> Vec<connect::Error> {
+    samples!(connect::Error {
+        connect::Error::File(_) => [connect::Error::File(fsio::Error::NotFound(path()))],
+        connect::Error::Gateway(_) => [connect::Error::Gateway(gateway::Error::NoProgram)],
+        connect::Error::Model(_) => [connect::Error::Model(model::Error::Newer)],
+        connect::Error::Format(..) => [connect::Error::Format(formats::Error::NotText, path())],
+        connect::Error::Resolver(_) => [
+            connect::Error::Resolver(None),
+            connect::Error::Resolver(Some(0)),
+            connect::Error::Resolver(Some(4)),
+        ],
+        connect::Error::Unresolved(_) => [connect::Error::Unresolved(names())],
+        connect::Error::TooMany(_) => [connect::Error::TooMany(512)],
+        connect::Error::Record(_) => [connect::Error::Record(path())],
+        connect::Error::PutBack(_) => [connect::Error::PutBack(names())],
     })
 }
 
@@ -306,6 +328,9 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Format(..) => [Cli::Format(formats::Error::NotText, None)],
         Cli::Views(_) => [Cli::Views(views::Error::OnDisk(path()))],
         Cli::Import(_) => [Cli::Import(import::Error::Conflict(names()))],
+        Cli::Connect(_) => [Cli::Connect(connect::Error::TooMany(512))],
+        Cli::Unattended => [Cli::Unattended],
+        Cli::Audit(_) => [Cli::Audit(1), Cli::Audit(3)],
         Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
         Cli::KeptGenerations => [Cli::KeptGenerations],
         Cli::DamagedBackup => [Cli::DamagedBackup],
@@ -332,6 +357,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ("the opening key", key_errors().into_iter().map(Cli::Keys).collect()),
         ("the vault", stores().into_iter().map(Cli::Store).collect()),
         ("the gateway's state directory", gateways().into_iter().map(Cli::Gateway).collect()),
+        ("connecting a gateway", connects().into_iter().map(Cli::Connect).collect()),
         ("files of other formats", format_errors().into_iter().map(|error| Cli::Format(error, Some(path()))).collect()),
         ("import", imports().into_iter().map(Cli::Import).collect()),
         ("views", view_errors().into_iter().map(Cli::Views).collect()),

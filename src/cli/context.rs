@@ -122,6 +122,26 @@ impl Context {
         Ok(self.local.at_path(&real)?)
     }
 
+    /// The options by which a program without a person opens the vault with the same key, paths
+    /// absolute.
+    ///
+    /// # Errors
+    /// [`Error::Unattended`] for a key that only a person has.
+    pub fn unattended_key(&self) -> Result<Vec<String>, Error> {
+        let option = |name: &str, path: &Path| -> Result<[String; 2], Error> {
+            Ok([name.to_owned(), absolute(path)?.to_str().ok_or(Error::Unattended)?.to_owned()])
+        };
+        let mut options = Vec::new();
+        for source in self.ladder.first_present() {
+            match source {
+                Source::Identity(path) | Source::DefaultIdentity(path) => options.extend(option("-i", &path)?),
+                Source::PassphraseFile(path) => options.extend(option("--passphrase-file", &path)?),
+                _ => return Err(Error::Unattended),
+            }
+        }
+        if options.is_empty() { Err(Error::Unattended) } else { Ok(options) }
+    }
+
     /// How long to wait for a lock.
     pub fn patience(&self) -> Duration {
         self.patience

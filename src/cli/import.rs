@@ -1,14 +1,15 @@
 //! `import`: a gateway's credentials into the vault.
 
 use super::args::{Import, InputFormat, OnConflict};
-use super::context::{Context, agent};
+use super::context::{Context, Opened, agent};
 use super::{Error, Usage, words};
 use crate::formats;
 use crate::fsio;
 use crate::gateway::{self, Found, Shape};
-use crate::model::Scope;
+use crate::model::{Change, Scope};
 use crate::ops::exported::{self, Unchanged};
 use crate::ops::import::{self, Plan};
+use crate::store::Checked;
 use crate::views::Carry;
 use serde_json::json;
 use std::path::PathBuf;
@@ -19,11 +20,7 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     let files = gather(context, args, only.as_ref())?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    let on = match args.on_conflict {
-        OnConflict::Fail => import::OnConflict::Fail,
-        OnConflict::Keep => import::OnConflict::Keep,
-        OnConflict::Replace => import::OnConflict::Replace,
-    };
+    let on = on_conflict(args.on_conflict);
     let mut exported = Unchanged::default();
     let mut dirs: Vec<PathBuf> = args.paths.iter().filter(|path| path.is_dir()).cloned().collect();
     if args.paths.is_empty() && args.format.is_none() {
@@ -35,19 +32,56 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     }
     let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on, &exported)?;
     if !args.dry_run {
-        let (carried, change) = (std::mem::take(&mut plan.carried), std::mem::take(&mut plan.change));
-        let vault_id = checked.vault.vault_id.clone();
-        if !change.is_empty() {
-            context.save(&opened, checked, change)?;
-        }
-        if !carried.is_empty() {
-            let mut carry = Carry::load(context.local.root(), &vault_id)?;
-            carried.into_iter().for_each(|(scope, state)| carry.keep(&scope, state));
-            carry.save()?;
-        }
+        save(context, &opened, checked, &mut plan)?;
     }
     // Told only now: what could not be saved was not imported.
     show(context, args.dry_run, &plan)
+}
+
+/// The choice for entries that the vault has with another value.
+pub fn on_conflict(typed: OnConflict) -> import::OnConflict {
+    match typed {
+        OnConflict::Fail => import::OnConflict::Fail,
+        OnConflict::Keep => import::OnConflict::Keep,
+        OnConflict::Replace => import::OnConflict::Replace,
+    }
+}
+
+/// The same for a gateway that is being connected: tells what is new and saves it. With `dry_run`
+/// nothing is saved, and the change is given back.
+pub fn take(
+    context: &Context,
+    opened: &Opened,
+    files: &[Found],
+    on: import::OnConflict,
+    dry_run: bool,
+) -> Result<Change, Error> {
+    let checked = context.check(opened)?;
+    let mut plan = import::plan(&checked.vault, files, None, on, &Unchanged::default())?;
+    if plan.change.is_empty() {
+        return Ok(plan.change);
+    }
+    if dry_run {
+        show(context, dry_run, &plan)?;
+        return Ok(plan.change);
+    }
+    save(context, opened, checked, &mut plan)?;
+    show(context, dry_run, &plan)?;
+    Ok(plan.change)
+}
+
+fn save(context: &Context, opened: &Opened, checked: Checked<'_>, plan: &mut Plan) -> Result<(), Error> {
+    let (carried, change) = (std::mem::take(&mut plan.carried), std::mem::take(&mut plan.change));
+    let vault_id = checked.vault.vault_id.clone();
+    if !change.is_empty() {
+        context.save(opened, checked, change)?;
+    }
+    if !carried.is_empty() {
+        let mut carry = Carry::load(context.local.root(), &vault_id)?;
+        carried.into_iter().for_each(|(scope, state)| carry.keep(&scope, state));
+        carry.save()?;
+    }
+    Ok(())
 }
 
 fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<Found>, Error> {

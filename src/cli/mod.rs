@@ -13,6 +13,7 @@ mod args;
 mod ask;
 mod auth;
 mod backup;
+mod connect;
 mod content;
 mod context;
 mod environment;
@@ -58,6 +59,12 @@ pub enum Error {
     Format(formats::Error, Option<PathBuf>),
     /// Views for the gateway.
     Views(views::Error),
+    /// A gateway that was not connected.
+    Connect(ops::connect::Error),
+    /// No key source at hand opens the vault without a person.
+    Unattended,
+    /// The gateway's own audit still has so many findings.
+    Audit(usize),
     /// An import that was not done.
     Import(ops::import::Error),
     /// There is no vault at this path; the newest generation that was kept there.
@@ -194,6 +201,19 @@ impl From<seal::Error> for Error {
     }
 }
 
+impl From<ops::connect::Error> for Error {
+    fn from(error: ops::connect::Error) -> Self {
+        use ops::connect::Error as Connect;
+        match error {
+            Connect::File(error) => error.into(),
+            Connect::Gateway(error) => error.into(),
+            Connect::Model(error) => error.into(),
+            Connect::Format(error, path) => Self::Format(error, Some(path)),
+            other => Self::Connect(other),
+        }
+    }
+}
+
 impl From<ops::import::Error> for Error {
     fn from(error: ops::import::Error) -> Self {
         match error {
@@ -265,6 +285,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Render(args) => export::render(context, &args),
         Command::Export(args) => export::export(context, &args),
         Command::Wipe(args) => export::wipe(context, &args),
+        Command::Connect(args) => connect::run(context, &args),
         Command::Resolve(args) => resolve::run(context, &args),
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),

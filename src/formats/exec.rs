@@ -7,6 +7,7 @@
 use crate::secret::SecretBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Largest request that is read, in bytes: what the largest batch of any gateway needs.
 pub const MAX_REQUEST: usize = 5 * 1024 * 1024;
@@ -135,6 +136,24 @@ impl Answer {
         text.extend_from_slice(b"}}\n");
         SecretBuf::new(text)
     }
+}
+
+/// The ids for which an answer has a value that a gateway could use; no value is kept. `None` for
+/// what is no answer.
+pub fn read_answer(bytes: &[u8]) -> Option<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        protocol_version: serde_json::Number,
+        #[serde(borrow)]
+        values: BTreeMap<String, &'a RawValue>,
+        #[serde(default)]
+        errors: BTreeMap<String, serde::de::IgnoredAny>,
+    }
+    let wire: Wire<'_> = serde_json::from_slice(bytes).ok()?;
+    let good = |raw: &RawValue| raw.get().starts_with('"') && raw.get().len() > 2;
+    let values = wire.values.into_iter().filter(|(id, raw)| good(raw) && !wire.errors.contains_key(id));
+    (wire.protocol_version.as_f64() == Some(1.0)).then(|| values.map(|(id, _)| id).collect())
 }
 
 /// What an id takes at most, with an error behind it.

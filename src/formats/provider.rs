@@ -64,6 +64,21 @@ pub fn is_variable(name: &str) -> bool {
     lines().any(|line| line.split(' ').skip(1).any(|variable| variable == name))
 }
 
+/// Variables that providers look at too, but that mostly are for something else.
+const OF_OTHERS: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
+
+/// The provider whose key a variable holds: the one whose first variable it is, or else the first
+/// that looks for it.
+pub fn of_variable(name: &str) -> Option<&'static str> {
+    if OF_OTHERS.contains(&name) {
+        return None;
+    }
+    let takes = |line: &&str| line.split(' ').skip(1).any(|variable| variable == name);
+    let first = |line: &&str| line.split(' ').nth(1) == Some(name);
+    let line = lines().find(first).or_else(|| lines().find(takes))?;
+    line.split(' ').next()
+}
+
 fn lines() -> impl Iterator<Item = &'static str> {
     VARIABLES.lines().filter(|line| !line.starts_with('#'))
 }
@@ -99,6 +114,9 @@ mod tests {
         assert_eq!(variables("Anthropic").collect::<Vec<_>>(), ["ANTHROPIC_OAUTH_TOKEN", "ANTHROPIC_API_KEY"]);
         assert_eq!(variables("z-ai").next(), Some("ZAI_API_KEY"));
         assert_eq!(variables("#").count() + variables("nobody").count(), 0);
+        assert_eq!(of_variable("ANTHROPIC_API_KEY"), Some("anthropic"));
+        assert_eq!((of_variable("OPENAI_API_KEY"), of_variable("HOME")), (Some("openai"), None));
+        assert_eq!(of_variable("GITHUB_TOKEN"), None);
         assert!(is_variable("GROQ_API_KEY") && !is_variable("groq") && !is_variable("HOME"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::js;
 use super::strict::Object;
+use crate::model::SecretId;
 use serde_json::value::RawValue;
 
 /// Where a SecretRef may point; `store` only in newer gateways.
@@ -45,6 +46,33 @@ impl<'a> EnvRef<'a> {
     }
 }
 
+/// The provider under which a gateway knows the program that answers for the vault.
+pub const ALIAS: &str = "agevault";
+
+/// A SecretRef that leads to the vault.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecRef {
+    source: String,
+    provider: String,
+    id: String,
+}
+
+impl ExecRef {
+    /// The reference to an entry of the vault; `None` for an id that is too long for one.
+    pub fn to(id: &SecretId) -> Option<Self> {
+        let to = |id: &SecretId| Self { source: "exec".to_owned(), provider: ALIAS.to_owned(), id: id.to_string() };
+        id.fits_secret_ref().then(|| to(id))
+    }
+
+    /// The entry to which a JSON value refers, if it is a reference to the vault.
+    pub fn read(raw: &str) -> Option<SecretId> {
+        let found: Self = serde_json::from_str(raw).ok()?;
+        let ours = found.source == "exec" && found.provider == ALIAS;
+        ours.then(|| SecretId::parse(found.id.trim()).ok()).flatten()
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -66,6 +94,16 @@ mod tests {
         ] {
             assert!(!is(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_reference_to_the_vault_is_known_again() {
+        let id = SecretId::parse("auth/main/p:me_x40_x.org").unwrap();
+        let text = serde_json::to_string(&ExecRef::to(&id)).unwrap();
+        assert_eq!(text, r#"{"source":"exec","provider":"agevault","id":"auth/main/p:me_x40_x.org"}"#);
+        assert_eq!(ExecRef::read(&text), Some(id));
+        assert_eq!(ExecRef::read(&text.replace("agevault", "vault")), None);
+        assert_eq!(ExecRef::read(&text.replace("auth/main", "auth")), None);
     }
 
     #[test]

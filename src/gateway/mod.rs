@@ -1,9 +1,11 @@
 //! The gateway's side of the disk: which state directory it uses, and what lies in it.
 
+mod program;
 mod state_dir;
 mod version;
 
-pub use state_dir::{Found, Settings, Shape, find, open, resolve};
+pub use program::{Output, Program, StoreChange, converse};
+pub use state_dir::{Found, Settings, Shape, check_owner, find, open, own_stores, resolve};
 pub use version::{Era, Installed, Known, Version, installed, known, store_in};
 
 use crate::fsio;
@@ -15,6 +17,14 @@ pub enum Error {
     File(fsio::Error),
     /// The home directory is not known.
     NoHome,
+    /// No program of a gateway is installed, or it is not found.
+    NoProgram,
+    /// No Node to run it with.
+    NoNode,
+    /// The gateway's program could not be run, or did not do what it should.
+    Program,
+    /// A store of the gateway's could not be changed: it is locked, or the gateway refuses it.
+    StoreBusy,
     /// Nothing that could be imported lies there.
     Empty(std::path::PathBuf),
 }

@@ -195,8 +195,26 @@ fn agents(dir: &Path, settings: &Settings) -> Result<Vec<(Scope, PathBuf)>, Erro
     Ok(agents)
 }
 
+/// The files in which the gateway keeps OAuth credentials itself.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn own_stores(settings: &Settings) -> Result<Vec<PathBuf>, Error> {
+    let dir = resolve(settings)?;
+    let databases = |path: PathBuf| ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", path.display())));
+    let mut files: Vec<PathBuf> = databases(dir.join("state/openclaw.sqlite")).into();
+    for (_, agent) in agents(&dir, settings)? {
+        files.push(agent.join("auth-profiles.json"));
+        files.extend(databases(agent.join("openclaw-agent.sqlite")));
+    }
+    Ok(files)
+}
+
 /// One gateway, one uid (DESIGN 1): what belongs to another user is refused.
-fn check_owner(path: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// No directory; [`fsio::Error::Owner`].
+pub fn check_owner(path: &Path) -> Result<(), Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => fd,

@@ -44,7 +44,7 @@ pub struct Ladder {
 
 impl Ladder {
     /// The sources to use: all identity files together count as one.
-    pub(super) fn first_present(&self) -> Vec<Source> {
+    pub fn first_present(&self) -> Vec<Source> {
         if self.prompt_only {
             return vec![Source::Prompt];
         }

@@ -33,6 +33,11 @@ impl Scope {
         Self("main".to_owned())
     }
 
+    /// The store that agents of newer gateways share.
+    pub fn shared() -> Self {
+        Self("_shared".to_owned())
+    }
+
     /// As it stands in ids and paths.
     pub fn as_str(&self) -> &str {
         &self.0

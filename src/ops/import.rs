@@ -186,6 +186,11 @@ impl Gathered {
     fn store(&mut self, agent: &Scope, store: auth_profiles::Store) -> Result<Vec<Note>, formats::Error> {
         for (profile, credential) in store.profiles {
             let id = SecretId::auth(agent.clone(), &profile).map_err(|_| formats::Error::Shape("profile id"))?;
+            // A gateway that is connected: the secret is here already.
+            if auth_profiles::referred(&credential).is_some() {
+                self.plan.same += 1;
+                continue;
+            }
             self.put(id, credential);
         }
         for (provider, ids) in store.order {

@@ -113,6 +113,8 @@ pub enum Command {
     Export(Later<Export>),
     /// Remove the files that `export` wrote
     Wipe(Later<Wipe>),
+    /// Wire a gateway to the vault; run it again after any change
+    Connect(Later<Connect>),
     /// Answer a gateway that asks for secrets (exec SecretRef protocol)
     Resolve(Later<Resolve>),
     /// Who can open the vault
@@ -304,4 +306,29 @@ pub struct Resolve {
     /// Give up after this many seconds; less than the gateway's timeoutMs
     #[arg(long, value_name = "SECONDS", default_value_t = 14)]
     pub deadline: u64,
+}
+
+#[derive(Args, Debug)]
+pub struct Connect {
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: also how each secret would reach the gateway
+    #[arg(long, requires = "dry_run")]
+    pub plan: bool,
+    /// Put the secrets back into the gateway's own files, in plaintext
+    #[arg(long, conflicts_with_all = ["dry_run", "restore_oauth"])]
+    pub undo: bool,
+    /// Leave gateway.auth.token in the configuration
+    #[arg(long)]
+    pub keep_gateway_token: bool,
+    /// Leave the gateway's .env, and env in its configuration, as they are
+    #[arg(long)]
+    pub keep_env: bool,
+    /// Put OAuth profiles, which take no references, into stores that lack them
+    #[arg(long)]
+    pub restore_oauth: bool,
+    /// What to do with entries that the vault has with another value [default: fail]
+    #[arg(long, value_name = "WHAT")]
+    pub on_conflict: Option<OnConflict>,
 }

@@ -4,11 +4,13 @@
 //! [`path`], which names the option instead. The matches have no wildcard arm, so a new kind of failure
 //! does not compile before it has words.
 
+mod gateway;
 mod key;
 mod name;
 mod refusal;
 mod vault;
 
+pub use gateway::{road, road_token};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
@@ -71,9 +73,25 @@ pub fn of(error: &Error) -> Words {
         Error::Usage(usage) => refusal::usage(*usage),
         Error::Store(error) => vault::of_store(error),
         Error::Keys(error) => key::of_keys(error),
-        Error::Gateway(error) => vault::of_gateway(error),
+        Error::Gateway(error) => gateway::of_gateway(error),
         Error::Format(error, path) => refusal::format(error, path.as_deref()),
         Error::Views(error) => vault::of_views(error),
+        Error::Connect(error) => gateway::of_connect(error),
+        Error::Unattended => Words::new(
+            "needs-person",
+            exit::LOCKED,
+            "the gateway could not open the vault: the key at hand needs a person",
+            "name one that it can read with -i FILE or --passphrase-file FILE; agevault recipients add FILE --label gateway adds one",
+        ),
+        Error::Audit(findings) => Words::new(
+            "findings",
+            exit::FINDINGS,
+            format!(
+                "everything was done, and the gateway's own audit still has {}",
+                name::count(*findings, "finding", "findings")
+            ),
+            "openclaw secrets audit --allow-exec names them",
+        ),
         Error::Import(error) => refusal::import(error),
         Error::Value(refused) => refusal::value(*refused),
         Error::Request(refused) => refusal::request(*refused),

@@ -2,7 +2,7 @@
 
 use super::name::{self, plain};
 use super::{Words, exit};
-use crate::{fsio, gateway, model, seal, store, views};
+use crate::{fsio, model, seal, store, views};
 use std::path::Path;
 
 /// Words for the vault file.
@@ -239,21 +239,6 @@ pub fn of_file(error: &fsio::Error) -> Words {
             } else {
                 "nothing was changed"
             },
-        ),
-    }
-}
-
-/// Words for the gateway's state directory.
-pub fn of_gateway(error: &gateway::Error) -> Words {
-    use gateway::Error;
-    match error {
-        Error::File(error) => of_file(error),
-        Error::NoHome => super::of(&super::Error::NoHome),
-        Error::Empty(path) => Words::new(
-            "nothing-to-import",
-            exit::NO_ENTRY,
-            format!("nothing at {} holds credentials", name::path(path)),
-            "name a state directory, or files called auth-profiles.json, auth.json, oauth.json, .env or openclaw.json",
         ),
     }
 }

@@ -2,6 +2,7 @@
 //! (`auth.json`, `credentials/oauth.json`) and beside it (`auth-state.json`).
 
 mod credential;
+mod reference;
 mod state;
 
 use super::strict::{self, Object};
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use reference::{referred, to_reference};
 pub use state::{Carried, State, parse_state};
 
 /// What a file of profiles holds.

@@ -10,9 +10,10 @@
 
 use super::super::js::{is_line_end, is_space, trim};
 
-/// One assignment: where its name stands, the name, the value.
+/// One assignment: where its name stands and where its value ends, the name, the value.
 pub(super) struct Assignment<'t> {
     pub(super) at: usize,
+    pub(super) end: usize,
     pub(super) name: &'t str,
     pub(super) value: String,
 }
@@ -83,7 +84,7 @@ fn assignment(text: &str, at: usize) -> Option<(Assignment<'_>, usize)> {
         separator + 1 + space.len_utf8()
     };
     let (raw, end) = quoted(text, start).unwrap_or_else(|| unquoted(text, start));
-    Some((Assignment { at, name, value: unwrap(trim(raw)) }, end))
+    Some((Assignment { at, end: start + raw.len(), name, value: unwrap(trim(raw)) }, end))
 }
 
 /// A value in quotes. A quote after a backslash is passed over, unless nothing else closes.

@@ -101,6 +101,34 @@ pub fn render(entries: &[(&str, &Secret)]) -> Result<SecretBuf, Error> {
     Ok(SecretBuf::new(out.into_bytes()))
 }
 
+/// A `.env` without the entries of these names; comments and everything else stay. The rest is read
+/// again: an edit that changed another entry is an error.
+///
+/// # Errors
+/// As [`parse`]; [`Error::Shape`] when what is left would mean something else.
+pub fn without(bytes: &[u8], gone: impl Fn(&str) -> bool) -> Result<SecretBuf, Error> {
+    let before = parse(bytes)?;
+    let text = super::text(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
+    let mut out = String::with_capacity(text.len());
+    let mut kept = 0;
+    for assignment in Assignments::of(&text).filter(|assignment| gone(assignment.name)) {
+        let start = text.get(..assignment.at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        out.push_str(text.get(kept..start).unwrap_or_default());
+        kept = text
+            .get(assignment.end..)
+            .and_then(|rest| rest.find('\n'))
+            .map_or(text.len(), |at| assignment.end + at + 1);
+    }
+    out.push_str(text.get(kept..).unwrap_or_default());
+    let out = SecretBuf::new(out.into_bytes());
+    let plain = |entries: Vec<(EnvName, Secret)>| {
+        let kept = entries.into_iter().filter(|(name, _)| !gone(name.as_str()));
+        kept.map(|(name, value)| (name, value.expose().to_owned())).collect::<Vec<_>>()
+    };
+    let same = plain(parse(out.expose())?.entries) == plain(before.entries);
+    if same { Ok(out) } else { Err(Error::Shape(".env")) }
+}
+
 /// The value as it stands after the `=`. There are no escapes but `\n` and `\r` inside double
 /// quotes, and a backslash before a closing quote would carry it into the next line.
 fn encode(value: &str) -> Result<String, Misfit> {

@@ -154,3 +154,15 @@ proptest! {
         prop_assert!(parse(text.as_bytes()).is_ok());
     }
 }
+
+#[test]
+fn entries_can_be_taken_out_and_the_rest_stays_as_it_is() {
+    let text = "# mine\nA=1 # one\n\n  export B='x\ny'\n# between\nC: 3\nA=2\nBAD LINE\n";
+    let left = |names: &[&str]| {
+        let left = without(text.as_bytes(), |name| names.contains(&name)).unwrap();
+        left.text().unwrap().to_owned()
+    };
+    assert_eq!(left(&[]), text);
+    assert_eq!(left(&["A"]), "# mine\n\n  export B='x\ny'\n# between\nC: 3\nBAD LINE\n");
+    assert_eq!(left(&["A", "B", "C"]), "# mine\n\n# between\nBAD LINE\n");
+}

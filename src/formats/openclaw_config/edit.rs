@@ -1,6 +1,8 @@
 //! Edits of a configuration that leave comments, spelling and the order of names as they are.
 
 use super::{Error, parse};
+use crate::formats::secretref::ExecRef;
+use crate::model::SecretId;
 use crate::secret::SecretBuf;
 use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstInputValue, CstNode, CstObject, CstRootNode};
@@ -45,6 +47,52 @@ pub fn edit(bytes: &[u8], steps: &[Step]) -> Result<SecretBuf, Error> {
     let after = SecretBuf::new(format!("{mark}{root}").into_bytes());
     let read: Value = json5::from_str(after.text().unwrap_or_default()).map_err(|_| misfit())?;
     if read == expected { Ok(after) } else { Err(misfit()) }
+}
+
+/// The plain value of a configuration, for looking things up. It holds its secrets.
+///
+/// # Errors
+/// As [`parse`].
+pub fn tree(bytes: &[u8]) -> Result<Value, Error> {
+    parse(bytes)?;
+    let text = crate::formats::text(bytes)?;
+    json5::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| misfit())
+}
+
+/// What stands at a path of names and indexes.
+pub fn at<'t>(tree: &'t Value, path: &[String]) -> Option<&'t Value> {
+    path.iter().try_fold(tree, |at, name| match at {
+        Value::Object(members) => members.get(name),
+        Value::Array(elements) => elements.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// Every reference to the vault in it, with its path.
+pub fn references(tree: &Value) -> Vec<(Vec<String>, SecretId)> {
+    fn walk(at: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, SecretId)>) {
+        let members: Vec<(String, &Value)> = match at {
+            Value::Object(members) => {
+                let reference = members.contains_key("source").then(|| ExecRef::read(&at.to_string())).flatten();
+                if let Some(id) = reference {
+                    return found.push((path.clone(), id));
+                }
+                members.iter().map(|(name, value)| (name.clone(), value)).collect()
+            }
+            Value::Array(elements) => {
+                elements.iter().enumerate().map(|(nth, value)| (nth.to_string(), value)).collect()
+            }
+            _ => return,
+        };
+        for (name, value) in members {
+            path.push(name);
+            walk(value, path, found);
+            path.pop();
+        }
+    }
+    let mut found = Vec::new();
+    walk(tree, &mut Vec::new(), &mut found);
+    found
 }
 
 fn misfit() -> Error {
@@ -119,6 +167,11 @@ fn input(value: &Value) -> CstInputValue {
         Value::Number(number) => CstInputValue::Number(number.to_string()),
         Value::String(text) => CstInputValue::String(text.clone()),
         Value::Array(elements) => CstInputValue::Array(elements.iter().map(input).collect()),
+        // Written as it is, on one line: a reference is read as one thing.
+        Value::Object(members) if members.len() == 3 && members.contains_key("source") => {
+            let text = members.iter().map(|(name, value)| format!("{}: {value}", Value::from(name.as_str())));
+            CstInputValue::Number(format!("{{ {} }}", text.collect::<Vec<_>>().join(", ")))
+        }
         Value::Object(members) => {
             CstInputValue::Object(members.iter().map(|(name, value)| (name.clone(), input(value))).collect())
         }
@@ -150,7 +203,11 @@ mod tests {
             Step::Put(path("secrets.providers.agevault"), json!({"timeoutMs": 1})),
         ];
         let after = edited(before, &steps);
-        for kept in ["// mine\n{\n  gateway: { port: 0x10, auth: {", "}, // here\n  list: [ {", "'key': {"] {
+        for kept in [
+            "// mine\n{\n  gateway: { port: 0x10, auth: {",
+            "}, // here\n  list: [ {",
+            "'key': { \"source\": \"exec\", \"provider\": \"agevault\", \"id\": \"config/x\" }",
+        ] {
             assert!(after.contains(kept), "{after}");
         }
         assert_eq!(edited(&after, &steps), after, "done twice is done once");

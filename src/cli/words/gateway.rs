@@ -1,0 +1,115 @@
+//! Words for the gateway: its state directory, its program, what connects it to the vault.
+
+use super::name::plain;
+use super::vault::of_file;
+use super::{Words, exit, name};
+use crate::gateway::Error;
+use crate::ops::connect::{self, Road};
+
+/// Words for the gateway's side.
+pub fn of_gateway(error: &Error) -> Words {
+    let program = |token, what: &str, hint: &str| Words::new(token, exit::FAILED, what, hint);
+    match error {
+        Error::File(error) => of_file(error),
+        Error::NoHome => super::of(&super::Error::NoHome),
+        Error::NoProgram => program(
+            "no-gateway",
+            "no openclaw was found that this command could use",
+            "put it in PATH, or name it with --openclaw PATH",
+        ),
+        Error::NoNode => program("no-node", "no node was found to run the gateway's program with", "put it in PATH"),
+        Error::Program => program(
+            "gateway-failed",
+            "the gateway's program could not be run, or did not do what it should",
+            "run openclaw --version and openclaw doctor to see what it says, then repeat; nothing is lost",
+        ),
+        Error::StoreBusy => program(
+            "gateway-store-busy",
+            "a store of the gateway's could not be changed",
+            "it may be in use: repeat the command; what was done stays done",
+        ),
+        Error::Empty(path) => Words::new(
+            "nothing-to-import",
+            exit::NO_ENTRY,
+            format!("nothing at {} holds credentials", name::path(path)),
+            "name a state directory, or files called auth-profiles.json, auth.json, oauth.json, .env or openclaw.json",
+        ),
+    }
+}
+
+/// Words for a gateway that was not connected.
+pub fn of_connect(error: &connect::Error) -> Words {
+    use connect::Error;
+    let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    match error {
+        Error::File(error) => of_file(error),
+        Error::Gateway(error) => of_gateway(error),
+        Error::Model(error) => super::vault::of_model(error),
+        Error::Format(error, path) => super::refusal::format(error, Some(path)),
+        Error::Resolver(code) => {
+            let ended = match code {
+                Some(0) => "it printed no answer".to_owned(),
+                Some(code) => format!("it ended with {code}"),
+                None => "it could not be run, or did not end in time".to_owned(),
+            };
+            Words::new(
+                "resolver-failed",
+                exit::FAILED,
+                format!("the resolver does not work when it is called as the gateway will call it: {ended}"),
+                "nothing of the gateway was changed; agevault resolve --check names the cause",
+            )
+        }
+        Error::Unresolved(ids) => Words::new(
+            "unresolved",
+            exit::NO_ENTRY,
+            format!("the vault has no value for: {}", names(ids)),
+            "nothing of the gateway was changed; put the values with agevault set or agevault auth",
+        ),
+        Error::TooMany(most) => Words::new(
+            "too-many-references",
+            exit::CONFLICT,
+            format!("these are more than the {most} references that a gateway asks one program for"),
+            "nothing was changed; remove entries that the gateway does not need",
+        ),
+        Error::Record(path) => Words::new(
+            "bad-connection",
+            exit::DAMAGED,
+            format!("what this host remembers of the connection cannot be read: {}", name::path(path)),
+            "move the file away and run agevault connect again",
+        ),
+        Error::PutBack(names_of) => Words::new(
+            "put-back",
+            exit::CONFLICT,
+            format!("the gateway has written plaintext back: {}", names(names_of)),
+            "stop it, run agevault connect again, and start it",
+        ),
+    }
+}
+
+/// How a secret reaches the gateway.
+pub fn road(road: Road) -> &'static str {
+    match road {
+        Road::Store => "a reference in the gateway's store",
+        Road::Config => "a reference in openclaw.json",
+        Road::Profile => "a reference in a profile made for it; as a variable only under agevault run",
+        Road::Run => "only to a gateway that was started with agevault run -- openclaw ...",
+        Road::Own => "stays with the gateway, in plaintext",
+        Road::Nowhere => "the gateway does not have it",
+        Road::NoTarget => "stays in openclaw.json: this gateway takes no reference there",
+        Road::TooLong => "its id is too long for a reference",
+    }
+}
+
+/// The same in one stable word.
+pub fn road_token(road: Road) -> &'static str {
+    match road {
+        Road::Store => "store",
+        Road::Config => "config",
+        Road::Profile => "profile",
+        Road::Run => "run",
+        Road::Own => "own",
+        Road::Nowhere => "none",
+        Road::NoTarget => "no-target",
+        Road::TooLong => "too-long",
+    }
+}

@@ -1,0 +1,164 @@
+//! The gateway's own program: what it can do better than anybody else is left to it.
+
+use super::{Error, Installed, Settings, installed, resolve};
+use crate::secret::SecretBuf;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Changes stores with the gateway's own code; see there.
+const STORES: &str = include_str!("data/stores.mjs");
+/// How long one run may take: a gateway that starts Node and its plugins for the first time.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How often a run is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+/// Most that is read of what it prints, in bytes.
+const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
+
+/// The gateway, ready to be run for one state directory.
+#[derive(Clone, Debug)]
+pub struct Program {
+    installed: Installed,
+    node: PathBuf,
+    state_dir: PathBuf,
+    config: Option<String>,
+}
+
+/// What a run of the gateway's program gave.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code, `None` for a death by signal.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: SecretBuf,
+}
+
+/// Changes to one store.
+#[derive(Serialize)]
+pub struct StoreChange {
+    /// The directory of an agent; `None` for the store that agents share.
+    pub dir: Option<PathBuf>,
+    /// Credentials to put, by profile.
+    pub put: BTreeMap<String, Box<RawValue>>,
+    /// Profiles to remove.
+    pub remove: Vec<String>,
+    /// Orders to set, by provider; `None` forgets one.
+    pub order: BTreeMap<String, Option<Vec<String>>>,
+}
+
+#[derive(Serialize)]
+struct Request<'r> {
+    stores: &'r [StoreChange],
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    stores: Vec<Option<Vec<String>>>,
+}
+
+impl Program {
+    /// The installed gateway and the Node that runs it: the one beside it, or the first of the path.
+    ///
+    /// # Errors
+    /// [`Error::NoProgram`], [`Error::NoNode`]; no home directory.
+    pub fn find(settings: &Settings) -> Result<Self, Error> {
+        let installed = installed(settings).ok_or(Error::NoProgram)?;
+        let beside = installed.program.parent().map(Path::to_owned);
+        let dirs = beside.into_iter().chain(settings.search_path.iter().cloned());
+        let node = dirs.map(|dir| dir.join("node")).find(|node| node.is_file()).ok_or(Error::NoNode)?;
+        Ok(Self { installed, node, state_dir: resolve(settings)?, config: settings.config_path.clone() })
+    }
+
+    /// What is installed.
+    pub fn installed(&self) -> &Installed {
+        &self.installed
+    }
+
+    /// The state directory for which it runs.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Runs `openclaw ARGS`.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when it cannot be started or does not end.
+    pub fn run(&self, args: &[&str]) -> Result<Output, Error> {
+        let entry = self.installed.package.join("openclaw.mjs");
+        self.node([entry.as_os_str()].into_iter().chain(args.iter().map(OsStr::new)), b"")
+    }
+
+    /// Changes stores under the gateway's own locks; each change is made whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Program`]; [`Error::StoreBusy`] when a store could not be changed: those before it are.
+    pub fn change_stores(&self, stores: &[StoreChange]) -> Result<(), Error> {
+        let request = serde_json::to_vec(&Request { stores }).map(SecretBuf::new).map_err(|_| Error::Program)?;
+        let package = self.installed.package.as_os_str();
+        let args = ["--input-type=module", "-e", STORES].map(OsStr::new).into_iter().chain([package]);
+        let output = self.node(args, request.expose())?;
+        let answer = serde_json::from_slice::<Answer>(output.stdout.expose());
+        match (output.code, answer) {
+            (Some(0), Ok(answer)) if answer.stores.iter().all(Option::is_some) => Ok(()),
+            (Some(0), Ok(_)) => Err(Error::StoreBusy),
+            _ => Err(Error::Program),
+        }
+    }
+
+    fn node<'a>(&self, args: impl Iterator<Item = &'a OsStr>, input: &[u8]) -> Result<Output, Error> {
+        let mut command = Command::new(&self.node);
+        command.args(args).env("OPENCLAW_STATE_DIR", &self.state_dir).env("NO_COLOR", "1");
+        if let Some(config) = &self.config {
+            command.env("OPENCLAW_CONFIG_PATH", config);
+        }
+        converse(&mut command, input, PATIENCE)
+    }
+}
+
+/// Runs a program with this input and takes its output; what does not end in time is killed.
+///
+/// # Errors
+/// [`Error::Program`].
+pub fn converse(command: &mut Command, input: &[u8], patience: Duration) -> Result<Output, Error> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|_| Error::Program)?;
+    let output = talk(&mut child, input, patience);
+    // What did not end by itself must not go on behind our back.
+    let _ = child.kill();
+    let ended = child.wait().map_err(|_| Error::Program)?;
+    Ok(Output { code: ended.code(), stdout: output? })
+}
+
+/// Gives a program its input and takes its output, until it ends.
+fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<SecretBuf, Error> {
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(Error::Program) };
+    std::thread::scope(|threads| {
+        let reader = threads.spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.take(MAX_OUTPUT).read_to_end(&mut bytes);
+            (SecretBuf::new(bytes), read.is_ok())
+        });
+        threads.spawn(move || {
+            // One that does not want its input has ended, and its code says why.
+            let _ = stdin.write_all(input);
+        });
+        let until = Instant::now() + patience;
+        while child.try_wait().map_err(|_| Error::Program)?.is_none() {
+            if Instant::now() > until {
+                let _ = child.kill();
+                return Err(Error::Program);
+            }
+            std::thread::sleep(GLANCE);
+        }
+        match reader.join() {
+            Ok((bytes, true)) => Ok(bytes),
+            _ => Err(Error::Program),
+        }
+    })
+}

@@ -1,0 +1,130 @@
+//! The planned changes, in an order in which an interruption at any moment leaves a gateway that works.
+
+use super::{Error, Held, Plan};
+use crate::formats::openclaw_config::{self, Step};
+use crate::formats::{auth_profiles, dotenv};
+use crate::fsio::{self, Dir, Replacement};
+use crate::gateway::Program;
+use crate::model::Credential;
+use crate::secret::SecretBuf;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The configuration was replaced.
+    pub config: bool,
+    /// So many stores were changed.
+    pub stores: usize,
+    /// So many entries left the `.env`.
+    pub dotenv: usize,
+}
+
+/// How a running gateway took notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It asked for its secrets again.
+    Done,
+    /// It asked, and not all of them came.
+    Degraded,
+    /// It could not be reached: it does not run, or has to be started anew.
+    Unreached,
+}
+
+/// Does what was planned: first the configuration, which names the resolver, then what refers to it,
+/// and plaintext last. Run again after an interruption it does the rest.
+///
+/// # Errors
+/// A file that cannot be replaced, a store that the gateway does not change.
+pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Error> {
+    let config = edit_config(&plan.config, held, program.state_dir())?;
+    if !plan.stores.is_empty() {
+        program.change_stores(&plan.stores)?;
+    }
+    if let Some((path, bytes)) = held.dotenv.as_ref().filter(|_| !plan.dotenv.is_empty()) {
+        let failed = |error| Error::Format(error, path.clone());
+        let left = dotenv::without(bytes.expose(), |name| plan.dotenv.contains(name)).map_err(failed)?;
+        replace(path, &left)?;
+    }
+    Ok(Applied { config, stores: plan.stores.len(), dotenv: plan.dotenv.len() })
+}
+
+/// Edits the configuration in its place; true if it changed.
+pub(super) fn edit_config(steps: &[Step], held: &Held, state_dir: &Path) -> Result<bool, Error> {
+    if steps.is_empty() {
+        return Ok(false);
+    }
+    let new = (state_dir.join("openclaw.json"), SecretBuf::new(b"{\n}\n".to_vec()));
+    let (path, bytes) = held.config.as_ref().unwrap_or(&new);
+    let edited = openclaw_config::edit(bytes.expose(), steps).map_err(|error| Error::Format(error, path.clone()))?;
+    replace(path, &edited)?;
+    Ok(true)
+}
+
+/// Replaces a file of the gateway's, 0600 as the gateway has them; links are followed.
+pub(super) fn replace(path: &Path, bytes: &SecretBuf) -> Result<(), Error> {
+    let real = fsio::real_path(path)?;
+    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(fsio::Error::Kind(real).into());
+    };
+    Ok(Replacement::write(&Dir::open(parent)?, name, bytes.expose(), 0o600)?.commit()?)
+}
+
+/// Has a running gateway ask for its secrets again.
+///
+/// # Errors
+/// When its program cannot be run.
+pub fn reload(program: &Program) -> Result<Reload, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Report {
+        ok: bool,
+        #[serde(default)]
+        warning_count: u64,
+    }
+    let output = program.run(&["secrets", "reload", "--json"])?;
+    Ok(match serde_json::from_slice::<Report>(output.stdout.expose()) {
+        Ok(Report { ok: true, warning_count: 0 }) => Reload::Done,
+        Ok(Report { ok: true, .. }) => Reload::Degraded,
+        _ => Reload::Unreached,
+    })
+}
+
+/// The gateway's own audit: its exit code, and how many findings it has.
+///
+/// # Errors
+/// When its program cannot be run.
+pub fn audit(program: &Program) -> Result<(Option<i32>, usize), Error> {
+    #[derive(Deserialize)]
+    struct Report {
+        findings: Vec<serde::de::IgnoredAny>,
+    }
+    let output = program.run(&["secrets", "audit", "--check", "--allow-exec", "--json"])?;
+    let findings = serde_json::from_slice::<Report>(output.stdout.expose()).map_or(0, |report| report.findings.len());
+    Ok((output.code, findings))
+}
+
+impl Held {
+    /// Profiles with a secret that could be a reference: a gateway that runs may have written its own
+    /// copy of a store back.
+    ///
+    /// # Errors
+    /// A credential that cannot be read.
+    pub fn plaintext(&self) -> Result<Vec<String>, Error> {
+        let mut found = BTreeSet::new();
+        for (scope, store) in &self.stores {
+            for (profile, raw) in &store.profiles {
+                let credential = Credential::parse(profile, raw)?;
+                let member = credential.kind().and_then(crate::model::Kind::secret_member);
+                let filled = member.and_then(|member| credential.text(member));
+                if filled.is_some_and(|text| !text.expose().trim().is_empty()) && auth_profiles::referred(raw).is_none()
+                {
+                    found.insert(format!("auth/{}/{profile}", scope.as_str()));
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}

@@ -1,0 +1,65 @@
+//! A gateway wired to the vault: references where its secrets were, and a program that answers for them.
+//!
+//! [`plan`](plan()) compares what the gateway has with what the vault has and touches nothing. [`prove`]
+//! asks the resolver as the gateway will, [`apply`](apply()) then does what was planned, and
+//! [`residue`](residue()) looks for bytes of secrets that are left in the gateway's files.
+
+mod apply;
+mod held;
+mod plan;
+mod provider;
+mod record;
+mod residue;
+mod undo;
+
+pub use apply::{Applied, Reload, apply, audit, reload};
+pub use held::Held;
+pub use plan::{Keep, Plan, Request, Road, plan};
+pub use provider::{Answered, Entry, PASS_ENV, install, prove};
+pub use record::Connection;
+pub use residue::{Residue, residue, sweep};
+pub use undo::undo;
+
+use crate::{formats, fsio, gateway, model};
+use std::path::PathBuf;
+
+/// Why a gateway could not be connected.
+#[derive(Debug)]
+pub enum Error {
+    /// Files of the gateway or of ours.
+    File(fsio::Error),
+    /// The gateway's program or state directory.
+    Gateway(gateway::Error),
+    /// Something of the vault.
+    Model(model::Error),
+    /// A file of the gateway that cannot be read or edited, and where it is.
+    Format(formats::Error, PathBuf),
+    /// The resolver, asked as the gateway will ask it, ended with this code instead of an answer.
+    Resolver(Option<i32>),
+    /// The resolver has no value for these ids.
+    Unresolved(Vec<String>),
+    /// More references than this gateway asks for at once.
+    TooMany(usize),
+    /// The record of the connection cannot be read.
+    Record(PathBuf),
+    /// The gateway has put plaintext back meanwhile.
+    PutBack(Vec<String>),
+}
+
+impl From<fsio::Error> for Error {
+    fn from(error: fsio::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<gateway::Error> for Error {
+    fn from(error: gateway::Error) -> Self {
+        Self::Gateway(error)
+    }
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Model(error)
+    }
+}

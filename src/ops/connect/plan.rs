@@ -1,0 +1,329 @@
+//! What is between the gateway as it is and one that holds references only: names, no values.
+
+use super::{Entry, Error, Held};
+use crate::formats::openclaw_config::{self, Step};
+use crate::formats::secretref::ExecRef;
+use crate::formats::{auth_profiles, provider, secretref, targets};
+use crate::gateway::{Era, StoreChange, Version};
+use crate::model::{Credential, EnvName, Kind, Scope, SecretId, Vault};
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Most references that newer gateways ask one program for.
+const MAX_REFS: usize = 512;
+
+/// What stays as it is although it could be a reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// `gateway.auth.token`: local commands of the gateway then need no vault.
+    pub gateway_token: bool,
+    /// The `.env`: its entries stay readable there.
+    pub dotenv: bool,
+}
+
+/// What a plan is made for.
+pub struct Request<'r> {
+    /// The state directory.
+    pub state_dir: &'r Path,
+    /// The version of the gateway.
+    pub version: Version,
+    /// How the gateway calls the resolver.
+    pub entry: &'r Entry,
+    /// What stays.
+    pub keep: Keep,
+    /// OAuth profiles that are to be put back, in plaintext, into stores that lack them.
+    pub restore_oauth: bool,
+}
+
+/// How a secret reaches the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Road {
+    /// A reference in a store of profiles.
+    Store,
+    /// A reference in the configuration.
+    Config,
+    /// A reference in a profile made for the variable, and the variable under `agevault run`.
+    Profile,
+    /// Under `agevault run` only.
+    Run,
+    /// It stays in the gateway's own store: OAuth has no references.
+    Own,
+    /// Nowhere: the gateway does not have it.
+    Nowhere,
+    /// Nowhere: this gateway takes no reference there.
+    NoTarget,
+    /// Nowhere: its id is too long for a reference.
+    TooLong,
+}
+
+/// What is to be done, and how each secret reaches the gateway then.
+#[derive(Default)]
+pub struct Plan {
+    /// Edits of the configuration.
+    pub config: Vec<Step>,
+    /// Changes of stores.
+    pub stores: Vec<StoreChange>,
+    /// Entries that leave the `.env`.
+    pub dotenv: BTreeSet<String>,
+    /// Ids for which the gateway gets a new or another reference.
+    pub added: Vec<String>,
+    /// References whose entry the vault has no more.
+    pub removed: Vec<String>,
+    /// Every id with its road.
+    pub roads: BTreeMap<String, Road>,
+    /// All ids that the gateway will ask for.
+    pub refs: BTreeSet<String>,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.config.is_empty() && self.stores.is_empty() && self.dotenv.is_empty()
+    }
+}
+
+/// A store with what it is to hold: profiles with the id behind each, orders.
+#[derive(Default)]
+struct Wanted {
+    profiles: BTreeMap<String, (SecretId, Box<RawValue>)>,
+    order: BTreeMap<String, Vec<String>>,
+}
+
+struct Planner<'p> {
+    vault: &'p Vault<'p>,
+    held: &'p Held,
+    request: &'p Request<'p>,
+    wanted: BTreeMap<Scope, Wanted>,
+    plan: Plan,
+}
+
+/// Plans how a gateway that has `held` gets what `vault` has.
+///
+/// # Errors
+/// Files of the gateway that cannot be read; [`Error::TooMany`].
+pub fn plan(vault: &Vault<'_>, held: &Held, request: &Request<'_>) -> Result<Plan, Error> {
+    let mut planner = Planner { vault, held, request, wanted: BTreeMap::new(), plan: Plan::default() };
+    planner.profiles()?;
+    planner.variables()?;
+    planner.stores()?;
+    planner.config()?;
+    let plan = planner.plan;
+    if plan.refs.len() > MAX_REFS { Err(Error::TooMany(MAX_REFS)) } else { Ok(plan) }
+}
+
+impl Planner<'_> {
+    /// The store that holds a profile of the vault's: newer gateways share what belongs to `main`,
+    /// unless it has one of its own; older ones have no shared store, and `main` stands for it.
+    fn store_of(&self, scope: &Scope, profile: &str) -> Scope {
+        let shared = Scope::shared();
+        let in_shared =
+            self.vault.scopes.get(shared.as_str()).is_some_and(|entries| entries.profiles.get(profile).is_some());
+        match (self.request.version.era(), scope.is_agent()) {
+            (Era::SharedStore, true) if *scope == Scope::main() => {
+                let own = self.held.profile(scope, profile).is_some() || in_shared;
+                if own { scope.clone() } else { shared }
+            }
+            (Era::SharedStore, _) | (_, true) => scope.clone(),
+            (_, false) => Scope::main(),
+        }
+    }
+
+    fn road(&mut self, id: &SecretId, road: Road) {
+        self.plan.roads.insert(id.to_string(), road);
+        if matches!(road, Road::Store | Road::Config | Road::Profile) {
+            self.plan.refs.insert(id.to_string());
+        }
+    }
+
+    fn profiles(&mut self) -> Result<(), Error> {
+        let vault = self.vault;
+        for (name, entries) in &vault.scopes {
+            let Ok(scope) = Scope::parse(name) else { continue };
+            for (profile, raw) in entries.profiles.iter() {
+                let Ok(id) = SecretId::auth(scope.clone(), profile) else { continue };
+                let store = self.store_of(&scope, profile);
+                let oauth = Credential::parse(profile, raw)?.kind() == Some(Kind::Oauth);
+                if oauth {
+                    self.oauth(&id, store, profile, raw);
+                } else if !id.fits_secret_ref() {
+                    self.road(&id, Road::TooLong);
+                } else if let Some(reference) = auth_profiles::to_reference(raw, &id)? {
+                    self.road(&id, Road::Store);
+                    self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id, reference));
+                }
+            }
+            for (provider, ids) in &entries.order {
+                let store = ids.first().map_or_else(|| scope.clone(), |first| self.store_of(&scope, first));
+                self.wanted.entry(store).or_default().order.insert(provider.clone(), ids.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// OAuth takes no references: the gateway keeps its own, and the vault a copy.
+    fn oauth(&mut self, id: &SecretId, store: Scope, profile: &str, raw: &RawValue) {
+        if self.held.profile(&store, profile).is_some() {
+            self.road(id, Road::Own);
+        } else if self.request.restore_oauth {
+            self.road(id, Road::Own);
+            self.plan.added.push(id.to_string());
+            self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id.clone(), raw.to_owned()));
+        } else {
+            self.road(id, Road::Nowhere);
+        }
+    }
+
+    /// Variables with a provider's key also become a profile, if the provider has none: the gateway
+    /// prefers any profile to a variable.
+    fn variables(&mut self) -> Result<(), Error> {
+        let vault = self.vault;
+        let env_names = self.held.env_names()?;
+        for (name, _) in vault.env.iter() {
+            let Ok(variable) = EnvName::parse(name) else { continue };
+            let id = SecretId::Env(variable);
+            if env_names.contains(name) && !self.request.keep.dotenv {
+                self.plan.dotenv.insert(name.to_owned());
+            }
+            let Some(provider) = provider::of_variable(name).filter(|_| id.fits_secret_ref()) else {
+                self.road(&id, Road::Run);
+                continue;
+            };
+            let store = self.store_of(&Scope::main(), &format!("{provider}:{}", secretref::ALIAS));
+            let has_one = |wanted: &Wanted| {
+                wanted
+                    .profiles
+                    .values()
+                    .any(|(of, raw)| *of != id && provider_of(raw).is_some_and(|have| provider::same(&have, provider)))
+            };
+            let oauth = self.held.profiles(&store).any(|(_, raw)| {
+                auth_profiles::referred(raw).is_none()
+                    && provider_of(raw).is_some_and(|have| provider::same(&have, provider))
+            });
+            if oauth || self.wanted.get(&store).is_some_and(has_one) {
+                self.road(&id, Road::Run);
+                continue;
+            }
+            let kind = if name.ends_with("_OAUTH_TOKEN") { Kind::Token } else { Kind::ApiKey };
+            let mut credential = Credential::new(kind, provider);
+            if let (Some(member), Some(reference)) = (kind.secret_member(), ExecRef::to(&id)) {
+                credential.put(&format!("{member}Ref"), &reference);
+            }
+            self.road(&id, Road::Profile);
+            let profile = format!("{provider}:{}", secretref::ALIAS);
+            self.wanted.entry(store).or_default().profiles.insert(profile, (id, credential.to_raw()?));
+        }
+        Ok(())
+    }
+
+    fn stores(&mut self) -> Result<(), Error> {
+        let scopes: BTreeSet<Scope> = self.wanted.keys().chain(self.held.stores.keys()).cloned().collect();
+        for scope in scopes {
+            let wanted = self.wanted.remove(&scope).unwrap_or_default();
+            let mut change = StoreChange {
+                dir: scope.is_agent().then(|| agent_dir(self.request.state_dir, &scope)),
+                put: BTreeMap::new(),
+                remove: Vec::new(),
+                order: BTreeMap::new(),
+            };
+            for (profile, raw) in self.held.profiles(&scope) {
+                if let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) {
+                    change.remove.push(profile.clone());
+                    self.plan.removed.push(id.to_string());
+                }
+            }
+            for (profile, (id, raw)) in wanted.profiles {
+                if self.held.profile(&scope, &profile).is_none_or(|have| !serves(have, &raw, &id)) {
+                    self.plan.added.push(id.to_string());
+                    change.put.insert(profile, raw);
+                }
+            }
+            let have = self.held.stores.get(&scope);
+            let differs =
+                |provider: &str, ids: &Vec<String>| have.and_then(|have| have.order.get(provider)) != Some(ids);
+            change.order = wanted
+                .order
+                .into_iter()
+                .filter(|(provider, ids)| differs(provider, ids))
+                .map(|(provider, ids)| (provider, Some(ids)))
+                .collect();
+            if !(change.put.is_empty() && change.remove.is_empty() && change.order.is_empty()) {
+                self.plan.stores.push(change);
+            }
+        }
+        self.plan.added.sort_unstable();
+        self.plan.added.dedup();
+        Ok(())
+    }
+
+    fn config(&mut self) -> Result<(), Error> {
+        let vault = self.vault;
+        let empty = (self.request.state_dir.join("openclaw.json"), crate::secret::SecretBuf::new(b"{}".to_vec()));
+        let (path, bytes) = self.held.config.as_ref().unwrap_or(&empty);
+        let failed = |error| Error::Format(error, path.clone());
+        let found = openclaw_config::parse(bytes.expose()).map_err(failed)?;
+        let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
+        let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
+        let entry = self.request.entry.to_json();
+        if openclaw_config::at(&tree, &provider) != Some(&entry) {
+            self.plan.config.push(Step::Put(provider, entry));
+        }
+        let plain: BTreeSet<Vec<String>> = found.targets.into_iter().map(|(path, _)| path).collect();
+        let refs: BTreeMap<Vec<String>, SecretId> = openclaw_config::references(&tree).into_iter().collect();
+        for (key, _) in vault.config.iter() {
+            let Ok(id @ SecretId::Config(_)) = SecretId::parse(&format!("config/{key}")) else { continue };
+            let SecretId::Config(segments) = &id else { continue };
+            let token = segments.iter().eq(["gateway", "auth", "token"]);
+            let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+            let known = targets::versions(&names);
+            let older = self.request.version.era() < Era::AgentStores;
+            let takes = known.is_some_and(|versions| if older { versions.older } else { versions.newer });
+            let road = match (plain.contains(segments), refs.get(segments)) {
+                _ if token && self.request.keep.gateway_token => Road::Own,
+                _ if !id.fits_secret_ref() => Road::TooLong,
+                (true, _) if !takes => Road::NoTarget,
+                (true, _) => {
+                    let reference = serde_json::to_value(ExecRef::to(&id)).unwrap_or_default();
+                    self.plan.config.push(Step::Put(segments.clone(), reference));
+                    self.plan.added.push(id.to_string());
+                    Road::Config
+                }
+                (false, Some(to)) if *to == id => Road::Config,
+                (false, _) => Road::Nowhere,
+            };
+            self.road(&id, road);
+        }
+        for (path, id) in refs {
+            if matches!(&id, SecretId::Config(_)) && vault.get(&id).is_none() {
+                self.plan.removed.push(id.to_string());
+                self.plan.config.push(Step::Remove(path));
+            }
+        }
+        for (name, _) in found.env {
+            if vault.env.get(name.as_str()).is_some() && !self.request.keep.dotenv {
+                let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];
+                let here = places.into_iter().map(|place| [place, vec![name.as_str().to_owned()]].concat());
+                self.plan
+                    .config
+                    .extend(here.filter(|path| openclaw_config::at(&tree, path).is_some()).map(Step::Remove));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn provider_of(raw: &RawValue) -> Option<String> {
+    Credential::parse("", raw).ok().map(|credential| credential.provider())
+}
+
+/// Whether what the gateway has refers to `id` already, with the same expiry.
+fn serves(have: &RawValue, wanted: &RawValue, id: &SecretId) -> bool {
+    let expires = |raw: &RawValue| Credential::parse("", raw).ok().and_then(|credential| credential.number("expires"));
+    let same = || to_raw_value(have).is_ok_and(|have| have.get() == wanted.get());
+    (auth_profiles::referred(have).as_ref() == Some(id) && expires(have) == expires(wanted)) || same()
+}
+
+/// The directory of an agent.
+fn agent_dir(state_dir: &Path, scope: &Scope) -> PathBuf {
+    state_dir.join("agents").join(scope.as_str()).join("agent")
+}

@@ -1,0 +1,80 @@
+//! What this host remembers of a connected gateway: names and places, no values.
+
+use super::Error;
+use crate::fsio::{self, Dir, Replacement};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+const VERSION: u32 = 1;
+const MAX_RECORD: usize = 64 * 1024 * 1024;
+
+/// A gateway that was wired to a vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    version: u32,
+    /// Its state directory.
+    pub state_dir: PathBuf,
+    /// Its version at the last connect.
+    pub gateway: String,
+    /// Ids that it asks for.
+    pub refs: BTreeSet<String>,
+    /// Entries that were taken out of its `.env`.
+    #[serde(default)]
+    pub dotenv: BTreeSet<String>,
+    /// Members of the vault's record that this version does not know.
+    #[serde(flatten)]
+    other: BTreeMap<String, serde_json::Value>,
+}
+
+impl Connection {
+    /// A new one.
+    pub fn new(state_dir: PathBuf, gateway: String) -> Self {
+        Self { version: VERSION, state_dir, gateway, ..Self::default() }
+    }
+
+    /// The connection of a vault, if there is one. Local state is in `root`.
+    ///
+    /// # Errors
+    /// [`Error::Record`].
+    pub fn load(root: &Path, vault_id: &str) -> Result<Option<Self>, Error> {
+        let path = root.join("connections").join(name(vault_id)?);
+        let unreadable = || Error::Record(path.clone());
+        match fsio::read_private(&path, MAX_RECORD) {
+            Ok(bytes) => {
+                let record: Self = serde_json::from_slice(bytes.expose()).map_err(|_| unreadable())?;
+                if record.version == VERSION { Ok(Some(record)) } else { Err(unreadable()) }
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, root: &Path, vault_id: &str) -> Result<(), Error> {
+        let dir = Dir::open_or_create_private(root)?.child(OsStr::new("connections"), true)?;
+        let name = name(vault_id)?;
+        let text = serde_json::to_vec(self).map_err(|_| Error::Record(dir.path().join(&name)))?;
+        Ok(Replacement::write(&dir, OsStr::new(&name), &text, 0o600)?.commit()?)
+    }
+
+    /// Forgets the connection of a vault.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget(root: &Path, vault_id: &str) -> Result<(), Error> {
+        let dir = Dir::open(&root.join("connections"))?;
+        Ok(dir.remove(OsStr::new(&name(vault_id)?))?)
+    }
+}
+
+/// Only the canonical form of a UUID becomes a file name.
+fn name(vault_id: &str) -> Result<String, Error> {
+    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
+    let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
+    Ok(format!("{}.json", id.filter(|id| id == vault_id).ok_or(malformed)?))
+}

@@ -1,0 +1,145 @@
+//! Bytes of secrets that are left in the gateway's files: copies that its commands and its own edits
+//! have made over time.
+
+use super::Error;
+use crate::fsio::{self, Dir};
+use crate::model::Vault;
+use aho_corasick::{AhoCorasick, MatchKind};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Shorter values are found everywhere.
+const SHORTEST: usize = 8;
+/// How much of a file is looked at once, in bytes.
+const PIECE: usize = 1024 * 1024;
+/// Members of credentials that are secret.
+const MEMBERS: [&str; 5] = ["key", "token", "access", "refresh", "idToken"];
+
+/// A file with a secret in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Residue {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is a copy that a gateway made before a change, and nothing reads any more.
+    pub copy: bool,
+}
+
+/// Searches every file below `dir`, links not followed, for the bytes of every secret of the vault, as they
+/// are and as JSON writes them. OAuth tokens, which a gateway keeps itself, are not looked for in `own`.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Residue>, Error> {
+    let (all, without_oauth) = (Needles::of(vault, true)?, Needles::of(vault, false)?);
+    let mut found = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        let listed = |error| fsio::Error::io("list", &dir, error);
+        for entry in std::fs::read_dir(&dir).map_err(listed)? {
+            let entry = entry.map_err(listed)?;
+            let kind = entry.file_type().map_err(listed)?;
+            let path = entry.path();
+            if kind.is_dir() {
+                dirs.push(path);
+            } else if kind.is_file() {
+                let needles = if own.contains(&path) { &without_oauth } else { &all };
+                if needles.are_in(&path)? {
+                    found.push(Residue { copy: is_copy(&path), path });
+                }
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes the copies among what was found; what is left.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn sweep(found: Vec<Residue>) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    let (copies, left): (Vec<_>, Vec<_>) = found.into_iter().partition(|residue| residue.copy);
+    for Residue { path, .. } in &copies {
+        if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
+            let dir = Dir::open(parent)?;
+            dir.remove(name)?;
+            dir.sync()?;
+        }
+    }
+    let paths = |found: Vec<Residue>| found.into_iter().map(|residue| residue.path).collect();
+    Ok((paths(copies), paths(left)))
+}
+
+/// Names under which gateways keep what they replaced: configurations, migrated stores.
+fn is_copy(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let of_config =
+        ["openclaw.json.", "clawdbot.json.", "gateway.systemd.env."].iter().any(|start| name.starts_with(start));
+    let number =
+        |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|number| number.parse::<u8>().is_ok());
+    let backup = name.split_once(".bak").is_some_and(|(_, rest)| number(rest));
+    let migrated = name.contains(".migrated-") || name.contains(".sqlite-import.") || name.contains(".oauth-ref.");
+    migrated || (of_config && (backup || name.ends_with(".last-good")))
+}
+
+struct Needles {
+    search: Option<AhoCorasick>,
+    longest: usize,
+}
+
+impl Needles {
+    fn of(vault: &Vault<'_>, oauth: bool) -> Result<Self, Error> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut push = |text: Option<String>| {
+            let Some(text) = text.filter(|text| text.len() >= SHORTEST) else { return };
+            let quoted = serde_json::Value::from(text.as_str()).to_string();
+            let inner = quoted.trim_start_matches('"').trim_end_matches('"').to_owned();
+            texts.extend((inner != text).then_some(inner));
+            texts.push(text);
+        };
+        for entries in vault.scopes.values() {
+            for (_, credential) in entries.profiles.credentials() {
+                let credential = credential?;
+                let is_oauth = credential.kind() == Some(crate::model::Kind::Oauth);
+                for member in MEMBERS.iter().filter(|_| oauth || !is_oauth) {
+                    push(credential.text(member).map(|text| text.expose().to_owned()));
+                }
+            }
+        }
+        let plain = |raw: &serde_json::value::RawValue| serde_json::from_str(raw.get()).ok();
+        vault.env.iter().chain(vault.config.iter()).for_each(|(_, raw)| push(plain(raw)));
+        let longest = texts.iter().map(String::len).max().unwrap_or_default();
+        let search = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&texts).ok();
+        Ok(Self { search: search.filter(|_| !texts.is_empty()), longest })
+    }
+
+    fn are_in(&self, path: &Path) -> Result<bool, Error> {
+        let Some(search) = &self.search else { return Ok(false) };
+        let failed = |error| fsio::Error::io("read", path, error);
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(failed)?,
+        };
+        let mut piece = vec![0; PIECE + self.longest];
+        loop {
+            let mut filled = 0;
+            while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                match file.read(rest).map_err(failed)? {
+                    0 => break,
+                    count => filled += count,
+                }
+            }
+            let part = piece.get(..filled).unwrap_or_default();
+            if search.is_match(part) {
+                return Ok(true);
+            }
+            if filled < piece.len() {
+                return Ok(false);
+            }
+            // What lies across the border of two pieces is seen in the second one.
+            let back = i64::try_from(self.longest).unwrap_or_default();
+            file.seek(SeekFrom::Current(-back)).map_err(failed)?;
+        }
+    }
+}

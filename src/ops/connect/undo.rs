@@ -1,0 +1,110 @@
+//! The way back: the gateway has its secrets itself again.
+
+use super::apply::{edit_config, replace};
+use super::{Applied, Connection, Error, Held};
+use crate::formats::openclaw_config::{self, Step};
+use crate::formats::{auth_profiles, dotenv, secretref};
+use crate::gateway::{Program, StoreChange};
+use crate::model::{Credential, SecretId, Vault};
+use crate::secret::{Secret, SecretBuf};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Puts values where references to the vault are, in stores, configuration and `.env`, then takes the
+/// resolver out of the configuration. Stores come first: until the end every reference still resolves.
+///
+/// # Errors
+/// A reference whose entry the vault has no more, before anything is changed; as
+/// [`apply`](super::apply()).
+pub fn undo(
+    vault: &Vault<'_>,
+    held: &Held,
+    program: &Program,
+    connection: Option<&Connection>,
+) -> Result<Applied, Error> {
+    let mut missing = Vec::new();
+    let stores = stores(vault, held, program, &mut missing)?;
+    let mut steps = Vec::new();
+    if let Some((path, bytes)) = &held.config {
+        let tree = openclaw_config::tree(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))?;
+        for (at, id) in openclaw_config::references(&tree) {
+            match vault.get(&id).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()) {
+                Some(value) => steps.push(Step::Put(at, value)),
+                None => missing.push(id.to_string()),
+            }
+        }
+        let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
+        if openclaw_config::at(&tree, &provider).is_some() {
+            steps.push(Step::Remove(provider));
+        }
+    }
+    if !missing.is_empty() {
+        return Err(Error::Unresolved(missing));
+    }
+    if !stores.is_empty() {
+        program.change_stores(&stores)?;
+    }
+    let dotenv = put_back_env(vault, held, program, connection)?;
+    let config = edit_config(&steps, held, program.state_dir())?;
+    Ok(Applied { config, stores: stores.len(), dotenv })
+}
+
+fn stores(
+    vault: &Vault<'_>,
+    held: &Held,
+    program: &Program,
+    missing: &mut Vec<String>,
+) -> Result<Vec<StoreChange>, Error> {
+    let mut changes = Vec::new();
+    for (scope, store) in &held.stores {
+        let dir = scope.is_agent().then(|| program.state_dir().join("agents").join(scope.as_str()).join("agent"));
+        let (mut put, mut remove) = (BTreeMap::new(), Vec::new());
+        for (profile, raw) in &store.profiles {
+            let Some(id) = auth_profiles::referred(raw) else { continue };
+            match (vault.get(&id), &id) {
+                (Some(raw), SecretId::Auth(..)) => drop(put.insert(profile.clone(), plain(profile, raw)?)),
+                // Made by `connect` for a variable, which goes back into the `.env`.
+                (Some(_), _) => remove.push(profile.clone()),
+                (None, _) => missing.push(id.to_string()),
+            }
+        }
+        if !(put.is_empty() && remove.is_empty()) {
+            changes.push(StoreChange { dir, put, remove, order: BTreeMap::new() });
+        }
+    }
+    Ok(changes)
+}
+
+/// A credential with its value and without a reference beside it.
+fn plain(profile: &str, raw: &RawValue) -> Result<Box<RawValue>, Error> {
+    let mut credential = Credential::parse(profile, raw)?;
+    for member in ["keyRef", "tokenRef"] {
+        credential.remove(member);
+    }
+    Ok(credential.to_raw()?)
+}
+
+/// Appends what `connect` took out of the `.env`, unless it is there again.
+fn put_back_env(
+    vault: &Vault<'_>,
+    held: &Held,
+    program: &Program,
+    connection: Option<&Connection>,
+) -> Result<usize, Error> {
+    let there = held.env_names()?;
+    let names = connection.into_iter().flat_map(|connection| &connection.dotenv).filter(|name| !there.contains(*name));
+    let value =
+        |name: &String| Some((name.clone(), Secret::new(serde_json::from_str(vault.env.get(name)?.get()).ok()?)));
+    let back: Vec<(String, Secret)> = names.filter_map(value).collect();
+    if back.is_empty() {
+        return Ok(0);
+    }
+    let path = held.dotenv.as_ref().map_or_else(|| program.state_dir().join(".env"), |(path, _)| path.clone());
+    let entries: Vec<(&str, &Secret)> = back.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let rendered = dotenv::render(&entries).map_err(|error| Error::Format(error, path.clone()))?;
+    let before = held.dotenv.as_ref().map_or(&b""[..], |(_, bytes)| bytes.expose());
+    let gap: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
+    replace(&path, &SecretBuf::new([before, gap, rendered.expose()].concat()))?;
+    Ok(entries.len())
+}
