@@ -259,6 +259,7 @@ fn gateways() -> Vec<gateway::Error> {
         gateway::Error::NoProgram => [gateway::Error::NoProgram],
         gateway::Error::NoNode => [gateway::Error::NoNode],
         gateway::Error::Program => [gateway::Error::Program],
+        gateway::Error::StoreChanged => [gateway::Error::StoreChanged],
         gateway::Error::StoreBusy => [gateway::Error::StoreBusy],
     })
 }

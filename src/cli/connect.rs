@@ -146,8 +146,7 @@ fn finish(
     if !left.is_empty() {
         return Err(connect::Error::PutBack(left).into());
     }
-    let found = connect::residue(vault, request.state_dir, &gateway::own_stores(settings)?)?;
-    let (removed, left) = connect::sweep(found)?;
+    let (removed, left) = connect::clean(vault, request.state_dir, &gateway::own_stores(settings)?, program)?;
     removed.iter().for_each(|path| out.say(&format!("removed {}, an old copy with secrets", path.display())));
     left.iter().for_each(|path| out.warn(&format!("note: a secret still stands in {}", path.display())));
     let (code, findings) = connect::audit(program)?;

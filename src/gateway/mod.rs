@@ -25,6 +25,8 @@ pub enum Error {
     Program,
     /// A store of the gateway's could not be changed: it is locked, or the gateway refuses it.
     StoreBusy,
+    /// A store was changed while we looked at it.
+    StoreChanged,
     /// Nothing that could be imported lies there.
     Empty(std::path::PathBuf),
 }

@@ -2,7 +2,7 @@
 
 use super::{Error, Installed, Settings, installed, resolve};
 use crate::secret::SecretBuf;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -43,6 +43,8 @@ pub struct Output {
 pub struct StoreChange {
     /// The directory of an agent; `None` for the store that agents share.
     pub dir: Option<PathBuf>,
+    /// What the profiles must still be, `None` for one that must not be there.
+    pub expect: BTreeMap<String, Option<Box<RawValue>>>,
     /// Credentials to put, by profile.
     pub put: BTreeMap<String, Box<RawValue>>,
     /// Profiles to remove.
@@ -54,11 +56,20 @@ pub struct StoreChange {
 #[derive(Serialize)]
 struct Request<'r> {
     stores: &'r [StoreChange],
+    compact: &'r [PathBuf],
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct Answer {
-    stores: Vec<Option<Vec<String>>>,
+    stores: Vec<Outcome>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Done,
+    Changed,
+    Busy,
 }
 
 impl Program {
@@ -96,18 +107,32 @@ impl Program {
     /// Changes stores under the gateway's own locks; each change is made whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Program`]; [`Error::StoreBusy`] when a store could not be changed: those before it are.
+    /// [`Error::Program`]; [`Error::StoreBusy`] and [`Error::StoreChanged`] when a store could not be
+    /// changed: others may be.
     pub fn change_stores(&self, stores: &[StoreChange]) -> Result<(), Error> {
-        let request = serde_json::to_vec(&Request { stores }).map(SecretBuf::new).map_err(|_| Error::Program)?;
+        let outcomes = self.ask(&Request { stores, compact: &[] })?;
+        match (outcomes.contains(&Outcome::Changed), outcomes.contains(&Outcome::Busy)) {
+            (true, _) => Err(Error::StoreChanged),
+            (_, true) => Err(Error::StoreBusy),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has databases forget what was deleted in them: replaced values stay in their pages otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Program`].
+    pub fn compact(&self, databases: &[PathBuf]) -> Result<(), Error> {
+        self.ask(&Request { stores: &[], compact: databases }).map(drop)
+    }
+
+    fn ask(&self, request: &Request<'_>) -> Result<Vec<Outcome>, Error> {
+        let request = serde_json::to_vec(request).map(SecretBuf::new).map_err(|_| Error::Program)?;
         let package = self.installed.package.as_os_str();
         let args = ["--input-type=module", "-e", STORES].map(OsStr::new).into_iter().chain([package]);
         let output = self.node(args, request.expose())?;
-        let answer = serde_json::from_slice::<Answer>(output.stdout.expose());
-        match (output.code, answer) {
-            (Some(0), Ok(answer)) if answer.stores.iter().all(Option::is_some) => Ok(()),
-            (Some(0), Ok(_)) => Err(Error::StoreBusy),
-            _ => Err(Error::Program),
-        }
+        let answer = serde_json::from_slice::<Answer>(output.stdout.expose()).ok().filter(|_| output.code == Some(0));
+        answer.map(|answer| answer.stores).ok_or(Error::Program)
     }
 
     fn node<'a>(&self, args: impl Iterator<Item = &'a OsStr>, input: &[u8]) -> Result<Output, Error> {

@@ -28,6 +28,12 @@ pub fn of_gateway(error: &Error) -> Words {
             "a store of the gateway's could not be changed",
             "it may be in use: repeat the command; what was done stays done",
         ),
+        Error::StoreChanged => Words::new(
+            "gateway-store-changed",
+            exit::CONFLICT,
+            "the gateway changed a profile while this command looked at it",
+            "run the command again; what was done stays done",
+        ),
         Error::Empty(path) => Words::new(
             "nothing-to-import",
             exit::NO_ENTRY,

@@ -2,7 +2,7 @@
 //!
 //! [`plan`](plan()) compares what the gateway has with what the vault has and touches nothing. [`prove`]
 //! asks the resolver as the gateway will, [`apply`](apply()) then does what was planned, and
-//! [`residue`](residue()) looks for bytes of secrets that are left in the gateway's files.
+//! [`clean`] removes what is left of secrets in the gateway's files.
 
 mod apply;
 mod held;
@@ -17,7 +17,7 @@ pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
-pub use residue::{Residue, residue, sweep};
+pub use residue::clean;
 pub use undo::undo;
 
 use crate::{formats, fsio, gateway, model};

@@ -222,6 +222,7 @@ impl Planner<'_> {
             let wanted = self.wanted.remove(&scope).unwrap_or_default();
             let mut change = StoreChange {
                 dir: scope.is_agent().then(|| agent_dir(self.request.state_dir, &scope)),
+                expect: BTreeMap::new(),
                 put: BTreeMap::new(),
                 remove: Vec::new(),
                 order: BTreeMap::new(),
@@ -235,6 +236,8 @@ impl Planner<'_> {
             for (profile, (id, raw)) in wanted.profiles {
                 if self.held.profile(&scope, &profile).is_none_or(|have| !serves(have, &raw, &id)) {
                     self.plan.added.push(id.to_string());
+                    // A secret that the gateway changed after it was taken in is not replaced.
+                    change.expect.insert(profile.clone(), self.held.profile(&scope, &profile).map(RawValue::to_owned));
                     change.put.insert(profile, raw);
                 }
             }

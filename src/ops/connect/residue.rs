@@ -3,8 +3,10 @@
 
 use super::Error;
 use crate::fsio::{self, Dir};
+use crate::gateway::Program;
 use crate::model::Vault;
 use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -18,11 +20,11 @@ const MEMBERS: [&str; 5] = ["key", "token", "access", "refresh", "idToken"];
 
 /// A file with a secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Residue {
+struct Residue {
     /// Where it is.
-    pub path: PathBuf,
+    path: PathBuf,
     /// Whether it is a copy that a gateway made before a change, and nothing reads any more.
-    pub copy: bool,
+    copy: bool,
 }
 
 /// Searches every file below `dir`, links not followed, for the bytes of every secret of the vault, as they
@@ -30,7 +32,7 @@ pub struct Residue {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Residue>, Error> {
+fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Residue>, Error> {
     let (all, without_oauth) = (Needles::of(vault, true)?, Needles::of(vault, false)?);
     let mut found = Vec::new();
     let mut dirs = vec![dir.to_owned()];
@@ -54,11 +56,26 @@ pub fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Res
     Ok(found)
 }
 
-/// Removes the copies among what was found; what is left.
+/// Removes copies with secrets, and has databases forget what was replaced in them. What was removed,
+/// and what is left.
 ///
 /// # Errors
-/// A file that cannot be removed.
-pub fn sweep(found: Vec<Residue>) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+/// As [`residue`]; a file that cannot be removed.
+pub fn clean(
+    vault: &Vault<'_>,
+    dir: &Path,
+    own: &[PathBuf],
+    program: &Program,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    let mut found = residue(vault, dir, own)?;
+    let database = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "sqlite") && path.exists();
+    let with_log = |residue: &Residue| PathBuf::from(residue.path.to_string_lossy().trim_end_matches("-wal"));
+    let databases: BTreeSet<PathBuf> =
+        found.iter().map(with_log).filter(|path| database(path) && own.contains(path)).collect();
+    if !databases.is_empty() {
+        program.compact(&databases.into_iter().collect::<Vec<_>>())?;
+        found = residue(vault, dir, own)?;
+    }
     let (copies, left): (Vec<_>, Vec<_>) = found.into_iter().partition(|residue| residue.copy);
     for Residue { path, .. } in &copies {
         if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {

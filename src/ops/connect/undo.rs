@@ -59,9 +59,10 @@ fn stores(
     let mut changes = Vec::new();
     for (scope, store) in &held.stores {
         let dir = scope.is_agent().then(|| program.state_dir().join("agents").join(scope.as_str()).join("agent"));
-        let (mut put, mut remove) = (BTreeMap::new(), Vec::new());
+        let (mut expect, mut put, mut remove) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (profile, raw) in &store.profiles {
             let Some(id) = auth_profiles::referred(raw) else { continue };
+            expect.insert(profile.clone(), Some(raw.clone()));
             match (vault.get(&id), &id) {
                 (Some(raw), SecretId::Auth(..)) => drop(put.insert(profile.clone(), plain(profile, raw)?)),
                 // Made by `connect` for a variable, which goes back into the `.env`.
@@ -70,7 +71,7 @@ fn stores(
             }
         }
         if !(put.is_empty() && remove.is_empty()) {
-            changes.push(StoreChange { dir, put, remove, order: BTreeMap::new() });
+            changes.push(StoreChange { dir, expect, put, remove, order: BTreeMap::new() });
         }
     }
     Ok(changes)
