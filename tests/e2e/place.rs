@@ -93,6 +93,6 @@ pub fn copy_private(from: &Path, to: &Path) {
     }
 }
 
-fn narrow(path: &Path, mode: u32) {
+pub fn narrow(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
 }

@@ -31,9 +31,15 @@ pub fn packages() -> PathBuf {
     installed("node")
 }
 
-/// The package of the gateway.
+/// The package of the gateway of the JSON era.
 pub fn openclaw() -> PathBuf {
     installed("node/node_modules/openclaw")
+}
+
+/// The current gateway, which keeps credentials in SQLite, and the Node that runs it: the command is
+/// `<node> <openclaw.mjs>`.
+pub fn current_gateway() -> (PathBuf, PathBuf) {
+    (node(), installed("current/node_modules/openclaw/openclaw.mjs"))
 }
 
 /// The Python that has pyrage.
