@@ -39,6 +39,11 @@ const PLACES: &[(&str, &[&str], &str)] = &[
         &["src/cli/", "src/main.rs"],
         "exit codes belong to the words, and an exit elsewhere would skip the wiping of secrets",
     ),
+    (
+        r"\brusqlite\b",
+        &["src/gateway/database.rs", "src/harden/sqlite.rs"],
+        "one file reads somebody else's database and one wipes what that leaves in memory: what both promise can be checked",
+    ),
     (r"\bclap\b", &["src/cli/"], "only the command line knows how arguments are spelled"),
 ];
 

@@ -261,6 +261,14 @@ fn gateways() -> Vec<gateway::Error> {
         gateway::Error::Program => [gateway::Error::Program],
         gateway::Error::StoreChanged => [gateway::Error::StoreChanged],
         gateway::Error::StoreBusy => [gateway::Error::StoreBusy],
+        gateway::Error::Database(_, gateway::Fault::NotOne) => [gateway::Error::Database(path(), gateway::Fault::NotOne)],
+        gateway::Error::Database(_, gateway::Fault::Damaged) => [gateway::Error::Database(path(), gateway::Fault::Damaged)],
+        gateway::Error::Database(_, gateway::Fault::Busy) => [gateway::Error::Database(path(), gateway::Fault::Busy)],
+        gateway::Error::Database(_, gateway::Fault::HalfWritten) => [gateway::Error::Database(path(), gateway::Fault::HalfWritten)],
+        gateway::Error::Database(_, gateway::Fault::Bound) => [gateway::Error::Database(path(), gateway::Fault::Bound)],
+        gateway::Error::Database(_, gateway::Fault::Table(_)) => [gateway::Error::Database(path(), gateway::Fault::Table("auth_profile_store"))],
+        gateway::Error::Database(_, gateway::Fault::Owner) => [gateway::Error::Database(path(), gateway::Fault::Owner)],
+        gateway::Error::Database(_, gateway::Fault::Unreadable) => [gateway::Error::Database(path(), gateway::Fault::Unreadable)],
     })
 }
 
@@ -312,6 +320,7 @@ fn view_errors() -> Vec<views::Error> {
 fn imports() -> Vec<import::Error> {
     samples!(import::Error {
         import::Error::Format(..) => [import::Error::Format(formats::Error::NotText, path())],
+        import::Error::Row(..) => [import::Error::Row(formats::Error::Shape("auth-profiles"), path(), "auth_profile_store/primary")],
         import::Error::Model(_) => [import::Error::Model(model::Error::Newer)],
         import::Error::Conflict(_) => [import::Error::Conflict(names())],
         import::Error::Disputed(_) => [import::Error::Disputed(names())],

@@ -31,7 +31,7 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     let opened = Opened { place: opened.place, seen };
     let mut checked = context.check(&opened)?;
     change.apply(&mut checked.vault, store::now())?;
-    let held = held(&settings)?;
+    let held = held(&settings, &program)?;
     let entry = entry(context, &checked, &key)?;
     let request = Request {
         state_dir: &state_dir,
@@ -64,8 +64,8 @@ fn found(settings: &Settings) -> Result<Vec<Found>, Error> {
     }
 }
 
-fn held(settings: &Settings) -> Result<Held, Error> {
-    Ok(Held::of(found(settings)?)?)
+fn held(settings: &Settings, program: &Program) -> Result<Held, Error> {
+    Ok(Held::of(found(settings)?, program.installed().version.era())?)
 }
 
 /// How the gateway calls the resolver: every path absolute, the fingerprint written down.
@@ -136,11 +136,11 @@ fn finish(
     let out = context.out;
     let reload = if plan.is_empty() { Reload::Done } else { connect::reload(program)? };
     // A gateway that runs may have written its own copy of a store back before it took notice.
-    let mut now = held(settings)?;
+    let mut now = held(settings, program)?;
     let again = connect::plan(vault, &now, request)?;
     if !again.is_empty() {
         connect::apply(&again, &now, program)?;
-        now = held(settings)?;
+        now = held(settings, program)?;
     }
     let left = now.plaintext()?;
     if !left.is_empty() {
@@ -223,7 +223,7 @@ fn undo(context: &Context, opened: &Opened, settings: &Settings, program: &Progr
     let (root, id) = (context.local.root(), &checked.vault.vault_id);
     let connection = Connection::load(root, id)?;
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
-    let applied = connect::undo(&checked.vault, &held(settings)?, program, connection.as_ref())?;
+    let applied = connect::undo(&checked.vault, &held(settings, program)?, program, connection.as_ref())?;
     if connection.is_some() {
         Connection::forget(root, id)?;
     }

@@ -112,7 +112,7 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
             let settings = gateway::Settings { option: Some(path.clone()), ..gateway::Settings::default() };
             files.extend(of_agents(gateway::find(path, &settings)?));
         } else {
-            files.push(gateway::open(path, only)?);
+            files.extend(gateway::open(path, only)?);
         }
     }
     Ok(files)

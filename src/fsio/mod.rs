@@ -8,7 +8,9 @@ mod replace;
 
 pub use dir::{Dir, Meta};
 pub use lock::Lock;
-pub use read::{read_capped, read_descriptor, read_own, read_private, read_stdin, read_stdin_until};
+pub use read::{
+    Stamp, read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until, stamp_own,
+};
 pub use replace::{Replacement, sweep_temps};
 
 use std::io;

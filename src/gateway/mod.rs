@@ -1,14 +1,19 @@
 //! The gateway's side of the disk: which state directory it uses, and what lies in it.
 
+mod database;
 mod program;
+mod sqlite;
 mod state_dir;
 mod version;
 
+pub use database::Fault;
 pub use program::{Output, Program, StoreChange, converse};
+pub use sqlite::stores;
 pub use state_dir::{Found, Settings, Shape, check_owner, find, open, own_stores, resolve};
 pub use version::{Era, Installed, Known, Version, installed, known, store_in};
 
 use crate::fsio;
+use std::path::PathBuf;
 
 /// What can be wrong with a gateway's state directory.
 #[derive(Debug)]
@@ -28,7 +33,9 @@ pub enum Error {
     /// A store was changed while we looked at it.
     StoreChanged,
     /// Nothing that could be imported lies there.
-    Empty(std::path::PathBuf),
+    Empty(PathBuf),
+    /// A database, and what is wrong with it.
+    Database(PathBuf, Fault),
 }
 
 impl From<fsio::Error> for Error {

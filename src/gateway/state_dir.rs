@@ -1,7 +1,7 @@
 //! The one place that resolves the state directory as the gateway does, and lists the files
 //! in it that hold credentials.
 
-use super::Error;
+use super::{Error, sqlite};
 use crate::fsio;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
@@ -86,9 +86,15 @@ pub fn resolve(settings: &Settings) -> Result<PathBuf, Error> {
     Ok(if !current.exists() && old.exists() { old } else { current })
 }
 
-/// What kind of file holds credentials.
+/// What kind of file, or row of a database, holds credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
+    /// The store in a SQLite database: an agent's, or the shared one of current gateways.
+    Store(Scope),
+    /// Order and usage beside it.
+    State(Scope),
+    /// A shared store that the gateway does not use: not taken over, or given back.
+    UnusedStore,
     /// `auth-profiles.json` of an agent.
     AuthProfiles(Scope),
     /// `auth-state.json` of an agent.
@@ -103,24 +109,41 @@ pub enum Shape {
     Config,
 }
 
-/// A file with credentials.
+impl Shape {
+    /// The table and the row, where it is one.
+    pub fn row(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Store(scope) if scope.is_agent() => "auth_profile_store/primary",
+            Self::State(scope) if scope.is_agent() => "auth_profile_state/primary",
+            Self::Store(_) | Self::UnusedStore => "config_machine_state/authProfiles.store",
+            Self::State(_) => "config_machine_state/authProfiles.state",
+            _ => return None,
+        })
+    }
+}
+
+/// A file or a row with credentials.
 #[derive(Debug)]
 pub struct Found {
     /// What kind it is.
     pub shape: Shape,
-    /// Where it is.
+    /// The file.
     pub path: PathBuf,
-    /// Its bytes.
+    /// The bytes of the file, or of the row.
     pub bytes: SecretBuf,
 }
 
-/// Reads one named file, its kind told by its name and place.
+/// Reads one named file, its kind told by its name and place; a database may hold several rows.
 ///
 /// # Errors
-/// Nothing there; another user's; not a kind that is known ([`Error::Empty`]).
-pub fn open(path: &Path, agent: Option<&Scope>) -> Result<Found, Error> {
+/// Nothing there; another user's; not a kind that is known, or a database without credentials
+/// ([`Error::Empty`]); [`Error::Database`].
+pub fn open(path: &Path, agent: Option<&Scope>) -> Result<Vec<Found>, Error> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let agent = agent.cloned().or_else(|| agent_of(path)).unwrap_or_else(Scope::main);
+    if let Some(rows) = sqlite::open(path, &agent)? {
+        return if rows.is_empty() { Err(Error::Empty(path.to_owned())) } else { Ok(rows) };
+    }
     let shape = match name {
         "auth-profiles.json" => Shape::AuthProfiles(agent),
         "auth-state.json" => Shape::AuthState(agent),
@@ -130,7 +153,8 @@ pub fn open(path: &Path, agent: Option<&Scope>) -> Result<Found, Error> {
         name if CONFIG_NAMES.contains(&name) => Shape::Config,
         _ => return Err(Error::Empty(path.to_owned())),
     };
-    read(shape, path)?.ok_or_else(|| fsio::Error::NotFound(path.to_owned()).into())
+    let file = read(shape, path)?.ok_or_else(|| fsio::Error::NotFound(path.to_owned()))?;
+    Ok(vec![file])
 }
 
 /// The agent in `.../agents/<id>/agent/<file>`.
@@ -140,14 +164,15 @@ fn agent_of(path: &Path) -> Option<Scope> {
     (agents == "agents").then(|| Scope::parse(dir.file_name()?.to_str()?).ok()).flatten()
 }
 
-/// Reads every file with credentials in the state directory `dir`, in the order in which
-/// the gateway prefers them.
+/// Reads everything with credentials in the state directory `dir`, in the order in which
+/// the gateway prefers it: databases first.
 ///
 /// # Errors
-/// No directory; a file that is not ours; [`Error::Empty`] when there is nothing.
+/// No directory; a file that is not ours; [`Error::Database`]; [`Error::Empty`] when there is
+/// nothing.
 pub fn find(dir: &Path, settings: &Settings) -> Result<Vec<Found>, Error> {
     check_owner(dir)?;
-    let mut found = Vec::new();
+    let mut found = sqlite::stores(dir, settings)?;
     for (agent, agent_dir) in agents(dir, settings)? {
         let files = [
             (Shape::AuthProfiles(agent.clone()), "auth-profiles.json"),
@@ -174,7 +199,7 @@ pub fn find(dir: &Path, settings: &Settings) -> Result<Vec<Found>, Error> {
 
 /// The directories of the agents: those of the state directory, the main one's perhaps
 /// elsewhere.
-fn agents(dir: &Path, settings: &Settings) -> Result<Vec<(Scope, PathBuf)>, Error> {
+pub(super) fn agents(dir: &Path, settings: &Settings) -> Result<Vec<(Scope, PathBuf)>, Error> {
     let mut agents: Vec<(Scope, PathBuf)> = Vec::new();
     let root = dir.join("agents");
     if let Ok(entries) = std::fs::read_dir(&root) {

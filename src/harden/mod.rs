@@ -1,18 +1,20 @@
 //! The only `unsafe` of the project: what the operating system must do for secrets.
 //!
 //! [`protect_process`] comes first in `main`, [`WipingAllocator`] is the binary's global
-//! allocator, [`LockedBytes`] holds what opens a vault, [`scrub_stack`] is called after
-//! derivations and unwrapping. Nothing here knows what a vault is.
+//! allocator and, by [`wipe_sqlite_memory`], SQLite's. [`LockedBytes`] holds what opens a vault,
+//! [`scrub_stack`] is called after derivations and unwrapping. Nothing here knows what a vault is.
 
 mod alloc;
 mod locked;
 mod memory;
 mod process;
+mod sqlite;
 
 pub use alloc::{WipingAllocator, wipe};
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
 pub use process::{protect_process, take_descriptor, without_interrupt};
+pub use sqlite::wipe_sqlite_memory;
 
 /// How much of the stack [`scrub_stack`] overwrites, in bytes.
 const SCRUBBED: usize = 128 * 1024;

@@ -28,14 +28,14 @@ impl Scope {
         if text == "_shared" || (first && rest && text.len() <= 64) { Ok(Self(text)) } else { Err(IdError::Scope) }
     }
 
+    /// The shared store of current gateways.
+    pub fn shared() -> Self {
+        Self("_shared".to_owned())
+    }
+
     /// The agent that every gateway has.
     pub fn main() -> Self {
         Self("main".to_owned())
-    }
-
-    /// The store that agents of newer gateways share.
-    pub fn shared() -> Self {
-        Self("_shared".to_owned())
     }
 
     /// As it stands in ids and paths.

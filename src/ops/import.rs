@@ -1,6 +1,7 @@
 //! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
 
 use super::exported::Unchanged;
+use crate::formats::auth_profiles::Carried;
 use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv, openclaw_config};
 use crate::gateway::{Found, Shape};
 use crate::model::{self, Change, Op, Scope, SecretId, Vault};
@@ -27,6 +28,8 @@ pub enum OnConflict {
 pub enum Error {
     /// A file that cannot be read as what it is, and where it is.
     Format(formats::Error, PathBuf),
+    /// The same of a row of a database: where that is, and which row.
+    Row(formats::Error, PathBuf, &'static str),
     /// Something that the vault cannot hold.
     Model(model::Error),
     /// Entries that the vault has with another value.
@@ -67,7 +70,9 @@ pub struct Plan {
 struct Gathered {
     entries: BTreeMap<SecretId, Box<RawValue>>,
     orders: BTreeMap<(Scope, String), Vec<String>>,
-    /// Orders that the gateway wrote to a file of its own, which is no view of ours.
+    /// Scopes with a store in a database that has profiles.
+    stored: BTreeSet<Scope>,
+    /// Orders that the gateway wrote to a place of its own, which is no view of ours.
     stated: BTreeSet<(Scope, String)>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,
@@ -90,7 +95,10 @@ pub fn plan(
 ) -> Result<Plan, Error> {
     let mut gathered = Gathered::default();
     for file in files {
-        let failed = |error| Error::Format(error, file.path.clone());
+        let failed = |error| match file.shape.row() {
+            Some(row) => Error::Row(error, file.path.clone(), row),
+            None => Error::Format(error, file.path.clone()),
+        };
         gathered.take(file, only).map_err(failed)?;
     }
     gathered.leave_out(vault, exported);
@@ -110,18 +118,29 @@ impl Gathered {
     fn take(&mut self, file: &Found, only: Option<&Scope>) -> Result<(), formats::Error> {
         let bytes = file.bytes.expose();
         let agent = match &file.shape {
+            Shape::Store(scope) | Shape::State(scope) => scope.clone(),
             Shape::AuthProfiles(scope) | Shape::AuthState(scope) | Shape::AuthJson(scope) => scope.clone(),
+            Shape::UnusedStore => Scope::shared(),
             Shape::LegacyOauth | Shape::Dotenv | Shape::Config => Scope::main(),
         };
+        // What goes before the files of an agent counts whatever is asked for.
+        let row = match &file.shape {
+            Shape::Store(_) => auth_profiles::parse_row(bytes)?,
+            _ => auth_profiles::Store::default(),
+        };
+        if !row.profiles.is_empty() || !row.notes.is_empty() {
+            self.stored.insert(agent.clone());
+        }
         // Env entries and the configuration belong to no agent.
-        let of_agent = matches!(
-            &file.shape,
-            Shape::AuthProfiles(_) | Shape::AuthState(_) | Shape::AuthJson(_) | Shape::LegacyOauth
-        );
+        let of_agent = !matches!(&file.shape, Shape::Dotenv | Shape::Config);
         if of_agent && only.is_some_and(|only| *only != agent) {
             return Ok(());
         }
         let notes = match &file.shape {
+            Shape::Store(_) => self.store(&agent, auth_profiles::Store { carried: Carried::default(), ..row })?,
+            Shape::UnusedStore => vec![shadowed(file)],
+            // Once a database has profiles, the gateway leaves the files of that agent unread.
+            shape if shape.row().is_none() && of_agent && self.has_store(&agent) => vec![shadowed(file)],
             Shape::AuthProfiles(_) => self.store(&agent, auth_profiles::parse(bytes)?)?,
             Shape::AuthJson(_) => {
                 let mut legacy = auth_profiles::parse(bytes)?;
@@ -138,14 +157,14 @@ impl Gathered {
                 // The gateway looks there only when the agent has no store of its own.
                 let own = |id: &SecretId| matches!(id, SecretId::Auth(scope, _) if *scope == agent);
                 if self.entries.keys().any(own) {
-                    vec![Note { name: file.path.display().to_string(), what: NoteKind::Shadowed }]
+                    vec![shadowed(file)]
                 } else {
                     self.store(&agent, auth_profiles::parse_legacy_oauth(bytes)?)?
                 }
             }
-            Shape::AuthState(_) => {
+            Shape::AuthState(_) | Shape::State(_) => {
                 let state = auth_profiles::parse_state(bytes)?;
-                // Per provider this file wins over what stands beside the profiles.
+                // Per provider it wins over what stands beside the profiles.
                 for (provider, ids) in state.order {
                     self.stated.insert((agent.clone(), provider.clone()));
                     self.orders.insert((agent.clone(), provider), ids);
@@ -181,6 +200,12 @@ impl Gathered {
         };
         self.plan.notes.extend(notes);
         Ok(())
+    }
+
+    /// Whether the gateway takes the agent's profiles from a database; the main agent's files
+    /// are what the shared store was made from.
+    fn has_store(&self, agent: &Scope) -> bool {
+        self.stored.contains(agent) || (*agent == Scope::main() && self.stored.contains(&Scope::shared()))
     }
 
     fn store(&mut self, agent: &Scope, store: auth_profiles::Store) -> Result<Vec<Note>, formats::Error> {
@@ -281,6 +306,10 @@ impl Gathered {
         }
         if conflicts.is_empty() { Ok(plan) } else { Err(Error::Conflict(conflicts)) }
     }
+}
+
+fn shadowed(file: &Found) -> Note {
+    Note { name: file.path.display().to_string(), what: NoteKind::Shadowed }
 }
 
 /// Whether two JSON texts mean the same; members in another order do.

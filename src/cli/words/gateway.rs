@@ -3,8 +3,9 @@
 use super::name::plain;
 use super::vault::of_file;
 use super::{Words, exit, name};
-use crate::gateway::Error;
+use crate::gateway::{Error, Fault};
 use crate::ops::connect::{self, Road};
+use std::path::Path;
 
 /// Words for the gateway's side.
 pub fn of_gateway(error: &Error) -> Words {
@@ -38,7 +39,45 @@ pub fn of_gateway(error: &Error) -> Words {
             "nothing-to-import",
             exit::NO_ENTRY,
             format!("nothing at {} holds credentials", name::path(path)),
-            "name a state directory, or files called auth-profiles.json, auth.json, oauth.json, .env or openclaw.json",
+            "name a state directory, or files called auth-profiles.json, auth.json, oauth.json, .env, openclaw.json, \
+             openclaw.sqlite or openclaw-agent.sqlite",
+        ),
+        Error::Database(path, fault) => of_database(path, *fault),
+    }
+}
+
+fn of_database(path: &Path, fault: Fault) -> Words {
+    let damaged =
+        |what: &str, hint| Words::new("bad-input", exit::DAMAGED, format!("{}: {what}", name::path(path)), hint);
+    match fault {
+        Fault::NotOne => damaged("not a SQLite database", "nothing was changed"),
+        Fault::Damaged => {
+            damaged("the database is damaged", "nothing was changed; openclaw doctor --fix may repair it")
+        }
+        Fault::HalfWritten => damaged(
+            "its last writer ended in the middle of writing",
+            "nothing was changed; start and stop the gateway, which completes it, then try again",
+        ),
+        Fault::Bound => damaged("larger than any credential store of a gateway", "nothing was changed"),
+        Fault::Table(table) => damaged(
+            &format!("the table {table} is not as a gateway makes it"),
+            "nothing was changed; a newer gateway may need a newer agevault",
+        ),
+        Fault::Owner => damaged(
+            "it does not say in known words where the shared credentials are",
+            "nothing was changed; openclaw doctor --fix may repair it",
+        ),
+        Fault::Busy => Words::new(
+            "busy",
+            exit::BUSY,
+            format!("{} is being written to", name::path(path)),
+            "nothing was changed; try again in a moment",
+        ),
+        Fault::Unreadable => Words::new(
+            "unreadable",
+            exit::FAILED,
+            format!("{} cannot be read", name::path(path)),
+            "nothing was changed; its owner must be allowed to read it and the files beside it",
         ),
     }
 }

@@ -204,8 +204,11 @@ fn misfit(why: Misfit) -> &'static str {
 
 /// Words for a file of another format.
 pub fn format(error: &formats::Error, path: Option<&Path>) -> Words {
+    format_at(error, &path.map_or_else(|| "the input".to_owned(), name::path))
+}
+
+fn format_at(error: &formats::Error, place: &str) -> Words {
     use formats::Error;
-    let place = path.map_or_else(|| "the input".to_owned(), name::path);
     let damaged =
         |what: String| Words::new("bad-input", exit::DAMAGED, format!("{place}: {what}"), "nothing was changed");
     match error {
@@ -232,6 +235,7 @@ pub fn import(error: &import::Error) -> Words {
     let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
     match error {
         Error::Format(error, path) => format(error, Some(path)),
+        Error::Row(error, path, row) => format_at(error, &format!("{}, row {row}", name::path(path))),
         Error::Model(error) => super::vault::of_model(error),
         Error::Conflict(ids) => Words::new(
             "conflict",

@@ -1,5 +1,6 @@
 //! `auth-profiles.json` of gateways up to 2026.6.1, the files that went before it
-//! (`auth.json`, `credentials/oauth.json`) and beside it (`auth-state.json`).
+//! (`auth.json`, `credentials/oauth.json`) and beside it (`auth-state.json`), and the same texts
+//! as rows of SQLite stores since.
 
 mod credential;
 mod reference;
@@ -80,6 +81,15 @@ pub fn parse(bytes: &[u8]) -> Result<Store, Error> {
     }
     let State { order, carried } = state::of(&file)?;
     Ok(Store { order, carried, ..store })
+}
+
+/// Reads the row of a SQLite store, which has the current shape and no other.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_row(bytes: &[u8]) -> Result<Store, Error> {
+    let file = Object::read(strict::json(bytes)?).ok_or(Error::Shape("auth-profiles"))?;
+    if file.get("profiles").is_some() { parse(bytes) } else { Ok(Store::default()) }
 }
 
 /// Reads `credentials/oauth.json`: provider -> OAuth members, as `<provider>:default`. The

@@ -40,6 +40,8 @@ pub enum Reload {
 /// A file that cannot be replaced, a store that the gateway does not change.
 pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Error> {
     let config = edit_config(&plan.config, held, program.state_dir())?;
+    // A gateway that finds such a file refuses every access to its stores; the vault has what is in it.
+    plan.files.iter().try_for_each(|path| remove(path))?;
     if !plan.stores.is_empty() {
         program.change_stores(&plan.stores)?;
     }
@@ -70,6 +72,14 @@ pub(super) fn replace(path: &Path, bytes: &SecretBuf) -> Result<(), Error> {
         return Err(fsio::Error::Kind(real).into());
     };
     Ok(Replacement::write(&Dir::open(parent)?, name, bytes.expose(), 0o600)?.commit()?)
+}
+
+/// Removes a file for good.
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let dir = Dir::open(parent)?;
+    dir.remove(name)?;
+    Ok(dir.sync()?)
 }
 
 /// Has a running gateway ask for its secrets again.

@@ -1,8 +1,8 @@
 //! What a gateway has now: its stores of credentials, its configuration, its `.env`.
 
 use super::Error;
-use crate::formats::{auth_profiles, dotenv};
-use crate::gateway::{Found, Shape};
+use crate::formats::{self, auth_profiles, dotenv};
+use crate::gateway::{Era, Found, Shape};
 use crate::model::Scope;
 use crate::secret::SecretBuf;
 use serde_json::value::RawValue;
@@ -22,37 +22,62 @@ pub struct Held {
     pub(super) stores: BTreeMap<Scope, Store>,
     pub(super) config: Option<(PathBuf, SecretBuf)>,
     pub(super) dotenv: Option<(PathBuf, SecretBuf)>,
-    /// Files of earlier releases whose content newer ones took over.
-    pub(super) legacy: Vec<PathBuf>,
+    /// Files of profiles that a gateway with databases wants migrated before it does anything: what is
+    /// in them goes into its stores, and they go.
+    pub(super) unmigrated: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
 impl Held {
-    /// Sorts the files of a state directory.
+    /// Sorts what lies in the state directory of a gateway of this era.
     ///
     /// # Errors
-    /// A file that cannot be read as what it is.
-    pub fn of(found: Vec<Found>) -> Result<Self, Error> {
+    /// A file or a row that cannot be read as what it is.
+    pub fn of(found: Vec<Found>, era: Era) -> Result<Self, Error> {
         let mut held = Self::default();
-        for file in found {
-            let Found { shape, path, bytes } = file;
+        // Rows first: with them a gateway leaves the files of an agent unread.
+        let (rows, files): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.shape.row().is_some());
+        for Found { shape, path, bytes } in rows.into_iter().chain(files) {
             let failed = |error| Error::Format(error, path.clone());
             match shape {
+                Shape::Store(scope) => {
+                    let store = auth_profiles::parse_row(bytes.expose()).map_err(failed)?;
+                    held.add(scope, store);
+                }
+                Shape::AuthProfiles(scope) if era.has_stores() => {
+                    let shared = scope == Scope::main() && held.has_profiles(&Scope::shared());
+                    if !shared && !held.has_profiles(&scope) {
+                        let store = auth_profiles::parse(bytes.expose()).map_err(failed)?;
+                        held.unmigrated.insert(path, store.profiles.into_iter().map(|(name, _)| name).collect());
+                    }
+                }
                 Shape::AuthProfiles(scope) => {
                     let store = auth_profiles::parse(bytes.expose()).map_err(failed)?;
-                    let into = held.stores.entry(scope).or_default();
-                    into.profiles.extend(store.profiles);
-                    into.order.extend(store.order);
+                    held.add(scope, store);
                 }
-                Shape::AuthState(scope) => {
-                    let state = auth_profiles::parse_state(bytes.expose()).map_err(failed)?;
-                    held.stores.entry(scope).or_default().order.extend(state.order);
-                }
-                Shape::AuthJson(_) | Shape::LegacyOauth => held.legacy.push(path),
+                Shape::State(scope) => held.state(scope, &bytes).map_err(failed)?,
+                Shape::AuthState(scope) if !era.has_stores() => held.state(scope, &bytes).map_err(failed)?,
                 Shape::Dotenv => held.dotenv = Some((path, bytes)),
                 Shape::Config => held.config = Some((path, bytes)),
+                Shape::AuthState(_) | Shape::UnusedStore | Shape::AuthJson(_) | Shape::LegacyOauth => {}
             }
         }
         Ok(held)
+    }
+
+    fn add(&mut self, scope: Scope, store: auth_profiles::Store) {
+        let into = self.stores.entry(scope).or_default();
+        into.profiles.extend(store.profiles);
+        into.order.extend(store.order);
+    }
+
+    fn state(&mut self, scope: Scope, bytes: &SecretBuf) -> Result<(), formats::Error> {
+        let state = auth_profiles::parse_state(bytes.expose())?;
+        self.stores.entry(scope).or_default().order.extend(state.order);
+        Ok(())
+    }
+
+    fn has_profiles(&self, scope: &Scope) -> bool {
+        self.stores.get(scope).is_some_and(|store| !store.profiles.is_empty())
     }
 
     /// Names in the `.env`.

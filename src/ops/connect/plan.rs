@@ -64,6 +64,8 @@ pub struct Plan {
     pub config: Vec<Step>,
     /// Changes of stores.
     pub stores: Vec<StoreChange>,
+    /// Files of profiles that go, since their content is in the stores then.
+    pub files: Vec<PathBuf>,
     /// Entries that leave the `.env`.
     pub dotenv: BTreeSet<String>,
     /// Ids for which the gateway gets a new or another reference.
@@ -79,7 +81,7 @@ pub struct Plan {
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.config.is_empty() && self.stores.is_empty() && self.dotenv.is_empty()
+        self.config.is_empty() && self.stores.is_empty() && self.dotenv.is_empty() && self.files.is_empty()
     }
 }
 
@@ -108,6 +110,7 @@ pub fn plan(vault: &Vault<'_>, held: &Held, request: &Request<'_>) -> Result<Pla
     planner.variables()?;
     planner.stores()?;
     planner.config()?;
+    planner.plan.files = held.unmigrated.keys().cloned().collect();
     let plan = planner.plan;
     if plan.refs.len() > MAX_REFS { Err(Error::TooMany(MAX_REFS)) } else { Ok(plan) }
 }
@@ -165,7 +168,7 @@ impl Planner<'_> {
     fn oauth(&mut self, id: &SecretId, store: Scope, profile: &str, raw: &RawValue) {
         if self.held.profile(&store, profile).is_some() {
             self.road(id, Road::Own);
-        } else if self.request.restore_oauth {
+        } else if self.request.restore_oauth || self.held.unmigrated.values().any(|names| names.contains(profile)) {
             self.road(id, Road::Own);
             self.plan.added.push(id.to_string());
             self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id.clone(), raw.to_owned()));

@@ -2,7 +2,8 @@
 //! have made over time.
 
 use super::Error;
-use crate::fsio::{self, Dir};
+use super::apply::remove;
+use crate::fsio;
 use crate::gateway::Program;
 use crate::model::Vault;
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -77,13 +78,7 @@ pub fn clean(
         found = residue(vault, dir, own)?;
     }
     let (copies, left): (Vec<_>, Vec<_>) = found.into_iter().partition(|residue| residue.copy);
-    for Residue { path, .. } in &copies {
-        if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
-            let dir = Dir::open(parent)?;
-            dir.remove(name)?;
-            dir.sync()?;
-        }
-    }
+    copies.iter().try_for_each(|residue| remove(&residue.path))?;
     let paths = |found: Vec<Residue>| found.into_iter().map(|residue| residue.path).collect();
     Ok((paths(copies), paths(left)))
 }

@@ -1,0 +1,100 @@
+//! The credential stores of gateways since 2026.6.5: one shared, and one of each agent.
+
+use super::Error;
+use super::database::{self, Cell, Fault};
+use super::state_dir::{Found, Settings, Shape, agents};
+use crate::fsio;
+use crate::model::Scope;
+use crate::secret::SecretBuf;
+use serde::Deserialize;
+use std::path::Path;
+
+/// The file of the shared store, below the state directory.
+const SHARED: [&str; 2] = ["state", SHARED_NAME];
+const SHARED_NAME: &str = "openclaw.sqlite";
+/// The file of an agent's own store, in the agent's directory.
+const AGENT_NAME: &str = "openclaw-agent.sqlite";
+
+const fn machine(key: &'static str) -> Cell {
+    Cell { table: "config_machine_state", key_column: "state_key", key, value_column: "value_json" }
+}
+
+/// Says where the shared store is; without it the main agent's own store is the shared one.
+const OWNERSHIP: Cell = machine("auth.sharedStore");
+const SHARED_CELLS: [Cell; 3] = [OWNERSHIP, machine("authProfiles.store"), machine("authProfiles.state")];
+const AGENT_CELLS: [Cell; 2] = [
+    Cell { table: "auth_profile_store", key_column: "store_key", key: "primary", value_column: "store_json" },
+    Cell { table: "auth_profile_state", key_column: "state_key", key: "primary", value_column: "state_json" },
+];
+
+/// Every store and its state in the state directory `dir`, the shared ones first, then agent by
+/// agent: the JSON text of each row that is there, with [`Shape::Store`] or [`Shape::State`] and
+/// the path of its database. A gateway may have them open; nothing of it is changed.
+///
+/// # Errors
+/// Another user's file; [`Error::Database`].
+pub fn stores(dir: &Path, settings: &Settings) -> Result<Vec<Found>, Error> {
+    let mut found = shared(&SHARED.iter().fold(dir.to_owned(), |path, part| path.join(part)))?;
+    for (agent, agent_dir) in agents(dir, settings)? {
+        found.extend(of_agent(agent, &agent_dir.join(AGENT_NAME))?);
+    }
+    Ok(found)
+}
+
+/// The stores in one file; `None` if its name is not that of a database. An agent's store is
+/// that of `agent`.
+///
+/// # Errors
+/// As [`stores`]; nothing there.
+pub(super) fn open(path: &Path, agent: &Scope) -> Result<Option<Vec<Found>>, Error> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if !name.ends_with(".sqlite") {
+        return Ok(None);
+    }
+    fsio::stamp_own(&fsio::real_path(path)?)?.ok_or_else(|| fsio::Error::NotFound(path.to_owned()))?;
+    if name == SHARED_NAME { shared(path) } else { of_agent(agent.clone(), path) }.map(Some)
+}
+
+fn shared(path: &Path) -> Result<Vec<Found>, Error> {
+    let [ownership, store, state] = database::read(path, &SHARED_CELLS)?;
+    let owned = match ownership {
+        Some(row) => of_state_database(&row).ok_or_else(|| Error::Database(path.to_owned(), Fault::Owner))?,
+        None => false,
+    };
+    if owned {
+        return Ok(rows(Scope::shared(), path, store, state));
+    }
+    let unused = store.map(|bytes| Found { shape: Shape::UnusedStore, path: path.to_owned(), bytes });
+    Ok(unused.into_iter().collect())
+}
+
+/// Whether the ownership row names this database; `None` if it says what no gateway writes.
+fn of_state_database(row: &SecretBuf) -> Option<bool> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Ownership<'a> {
+        location: &'a str,
+    }
+    let ownership: Ownership<'_> = serde_json::from_slice(row.expose()).ok()?;
+    match ownership.location {
+        "state-db" => Some(true),
+        "legacy-main" => Some(false),
+        _ => None,
+    }
+}
+
+fn of_agent(agent: Scope, path: &Path) -> Result<Vec<Found>, Error> {
+    let [store, state] = database::read(path, &AGENT_CELLS)?;
+    Ok(rows(agent, path, store, state))
+}
+
+fn rows(scope: Scope, path: &Path, store: Option<SecretBuf>, state: Option<SecretBuf>) -> Vec<Found> {
+    let found = |shape, bytes: SecretBuf| Found { shape, path: path.to_owned(), bytes };
+    let store = store.map(|bytes| found(Shape::Store(scope.clone()), bytes));
+    let state = state.map(|bytes| found(Shape::State(scope.clone()), bytes));
+    store.into_iter().chain(state).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
