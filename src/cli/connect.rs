@@ -25,7 +25,13 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     }
     let key = context.unattended_key()?;
     let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
-    let change = import::take(context, &opened, &found(&settings)?, on, args.dry_run)?;
+    let before = held(&settings, &program)?;
+    let root = context.local.root().to_owned();
+    let known = |vault: &Vault<'_>| {
+        let connection = Connection::load(&root, &vault.vault_id)?.unwrap_or_default();
+        Ok(connection.compare_orders(vault, &before))
+    };
+    let change = import::take(context, &opened, &found(&settings)?, on, &known, args.dry_run)?;
     // What was saved is read again: nothing is removed that is not in the file.
     let seen = opened.seen.reopen(opened.place.read()?)?;
     let opened = Opened { place: opened.place, seen };
@@ -120,6 +126,7 @@ fn remember(context: &Context, vault: &Vault<'_>, dir: &Path, program: &Program,
     let mut connection = Connection::load(root, id)?.unwrap_or_default();
     let before = std::mem::replace(&mut connection, Connection::new(dir.to_owned(), version));
     connection.refs = plan.refs.clone();
+    connection.dropped = before.dropped.union(&plan.dropped).cloned().collect();
     connection.dotenv = before.dotenv.union(&plan.dotenv).cloned().collect();
     Ok(connection.save(root, id)?)
 }
@@ -134,13 +141,19 @@ fn finish(
     plan: &Plan,
 ) -> Result<(), Error> {
     let out = context.out;
-    let reload = if plan.is_empty() { Reload::Done } else { connect::reload(program)? };
+    // Also when no reference changed: a value behind one may have.
+    let reload = connect::reload(program)?;
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = held(settings, program)?;
     let again = connect::plan(vault, &now, request)?;
     if !again.is_empty() {
         connect::apply(&again, &now, program)?;
         now = held(settings, program)?;
+    }
+    let (root, id) = (context.local.root(), &vault.vault_id);
+    if let Some(mut connection) = Connection::load(root, id)? {
+        connection.note_orders(&now);
+        connection.save(root, id)?;
     }
     let left = now.plaintext()?;
     if !left.is_empty() {

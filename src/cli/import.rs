@@ -6,7 +6,7 @@ use super::{Error, Usage, words};
 use crate::formats;
 use crate::fsio;
 use crate::gateway::{self, Found, Shape};
-use crate::model::{Change, Scope};
+use crate::model::{Change, Scope, Vault};
 use crate::ops::exported::{self, Unchanged};
 use crate::ops::import::{self, Plan};
 use crate::store::Checked;
@@ -48,16 +48,18 @@ pub fn on_conflict(typed: OnConflict) -> import::OnConflict {
 }
 
 /// The same for a gateway that is being connected: tells what is new and saves it. With `dry_run`
-/// nothing is saved, and the change is given back.
+/// nothing is saved, and the change is given back. `known` says what of it is no news.
 pub fn take(
     context: &Context,
     opened: &Opened,
     files: &[Found],
     on: import::OnConflict,
+    known: &dyn Fn(&Vault<'_>) -> Result<Unchanged, Error>,
     dry_run: bool,
 ) -> Result<Change, Error> {
     let checked = context.check(opened)?;
-    let mut plan = import::plan(&checked.vault, files, None, on, &Unchanged::default())?;
+    let known = known(&checked.vault)?;
+    let mut plan = import::plan(&checked.vault, files, None, on, &known)?;
     if plan.change.is_empty() {
         return Ok(plan.change);
     }

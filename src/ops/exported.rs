@@ -14,6 +14,10 @@ pub struct Unchanged {
     pub entries: BTreeSet<SecretId>,
     /// Orders: scope and provider.
     pub orders: BTreeSet<(Scope, String)>,
+    /// Orders of a connected gateway that are as they were, wherever they stand.
+    pub settled: BTreeSet<(Scope, String)>,
+    /// Orders of a connected gateway that it changed and the vault did not.
+    pub newer: BTreeSet<(Scope, String)>,
 }
 
 /// Adds to `same` what of `files`, found in `dir`, is as it was exported there. Nothing if

@@ -103,7 +103,7 @@ pub fn plan(
     }
     gathered.leave_out(vault, exported);
     gathered.check_env()?;
-    gathered.compare(vault, on)
+    gathered.compare(vault, on, &exported.newer)
 }
 
 impl Gathered {
@@ -241,7 +241,10 @@ impl Gathered {
                 None => self.plan.notes.push(Note { name: id.to_string(), what: NoteKind::TakenOut }),
             }
         }
-        self.orders.retain(|order, _| !exported.orders.contains(order) || self.stated.contains(order));
+        self.orders.retain(|order, _| {
+            let of_view = exported.orders.contains(order) && !self.stated.contains(order);
+            !of_view && !exported.settled.contains(order)
+        });
     }
 
     /// An env entry must be able to leave again as it came.
@@ -255,7 +258,7 @@ impl Gathered {
         if misfits.is_empty() { Ok(()) } else { Err(Error::Unrepresentable(misfits)) }
     }
 
-    fn compare(self, vault: &Vault<'_>, on: OnConflict) -> Result<Plan, Error> {
+    fn compare(self, vault: &Vault<'_>, on: OnConflict, newer: &BTreeSet<(Scope, String)>) -> Result<Plan, Error> {
         let Self { entries, orders, disputed, mut plan, .. } = self;
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
@@ -286,6 +289,7 @@ impl Gathered {
         for ((scope, provider), ids) in orders {
             let have = vault.scopes.get(scope.as_str()).and_then(|entries| entries.order.get(&provider));
             let name = format!("order of {provider} for {}", scope.as_str());
+            let on = if newer.contains(&(scope.clone(), provider.clone())) { OnConflict::Replace } else { on };
             match (have, on) {
                 (Some(have), _) if *have == ids => continue,
                 (None, _) => plan.added.push(name),

@@ -140,6 +140,7 @@ pub fn road(road: Road) -> &'static str {
         Road::Run => "only to a gateway that was started with agevault run -- openclaw ...",
         Road::Own => "stays with the gateway, in plaintext",
         Road::Nowhere => "the gateway does not have it",
+        Road::Shadowed => "out of use: the gateway takes a profile of the same provider before it",
         Road::NoTarget => "stays in openclaw.json: this gateway takes no reference there",
         Road::TooLong => "its id is too long for a reference",
     }
@@ -154,6 +155,7 @@ pub fn road_token(road: Road) -> &'static str {
         Road::Run => "run",
         Road::Own => "own",
         Road::Nowhere => "none",
+        Road::Shadowed => "shadowed",
         Road::NoTarget => "no-target",
         Road::TooLong => "too-long",
     }

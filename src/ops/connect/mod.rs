@@ -7,6 +7,7 @@
 mod apply;
 mod held;
 mod plan;
+mod plan_config;
 mod provider;
 mod record;
 mod residue;

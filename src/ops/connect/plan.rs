@@ -1,9 +1,9 @@
 //! What is between the gateway as it is and one that holds references only: names, no values.
 
 use super::{Entry, Error, Held};
-use crate::formats::openclaw_config::{self, Step};
+use crate::formats::openclaw_config::Step;
 use crate::formats::secretref::ExecRef;
-use crate::formats::{auth_profiles, provider, secretref, targets};
+use crate::formats::{auth_profiles, provider, secretref};
 use crate::gateway::{Era, StoreChange, Version};
 use crate::model::{Credential, EnvName, Kind, Scope, SecretId, Vault};
 use serde_json::value::{RawValue, to_raw_value};
@@ -51,6 +51,8 @@ pub enum Road {
     Own,
     /// Nowhere: the gateway does not have it.
     Nowhere,
+    /// Nowhere: the gateway uses a profile of the same provider before it.
+    Shadowed,
     /// Nowhere: this gateway takes no reference there.
     NoTarget,
     /// Nowhere: its id is too long for a reference.
@@ -68,6 +70,8 @@ pub struct Plan {
     pub files: Vec<PathBuf>,
     /// Entries that leave the `.env`.
     pub dotenv: BTreeSet<String>,
+    /// Configuration secrets that leave it without a reference.
+    pub dropped: BTreeSet<String>,
     /// Ids for which the gateway gets a new or another reference.
     pub added: Vec<String>,
     /// References whose entry the vault has no more.
@@ -92,12 +96,12 @@ struct Wanted {
     order: BTreeMap<String, Vec<String>>,
 }
 
-struct Planner<'p> {
-    vault: &'p Vault<'p>,
-    held: &'p Held,
-    request: &'p Request<'p>,
+pub(super) struct Planner<'p> {
+    pub(super) vault: &'p Vault<'p>,
+    pub(super) held: &'p Held,
+    pub(super) request: &'p Request<'p>,
     wanted: BTreeMap<Scope, Wanted>,
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 /// Plans how a gateway that has `held` gets what `vault` has.
@@ -109,7 +113,7 @@ pub fn plan(vault: &Vault<'_>, held: &Held, request: &Request<'_>) -> Result<Pla
     planner.profiles()?;
     planner.variables()?;
     planner.stores()?;
-    planner.config()?;
+    planner.configuration()?;
     planner.plan.files = held.unmigrated.keys().cloned().collect();
     let plan = planner.plan;
     if plan.refs.len() > MAX_REFS { Err(Error::TooMany(MAX_REFS)) } else { Ok(plan) }
@@ -132,7 +136,7 @@ impl Planner<'_> {
         }
     }
 
-    fn road(&mut self, id: &SecretId, road: Road) {
+    pub(super) fn road(&mut self, id: &SecretId, road: Road) {
         self.plan.roads.insert(id.to_string(), road);
         if matches!(road, Road::Store | Road::Config | Road::Profile) {
             self.plan.refs.insert(id.to_string());
@@ -203,7 +207,9 @@ impl Planner<'_> {
                 auth_profiles::referred(raw).is_none()
                     && provider_of(raw).is_some_and(|have| provider::same(&have, provider))
             });
-            if oauth || self.wanted.get(&store).is_some_and(has_one) {
+            let in_config = SecretId::config(&["models", "providers", provider, "apiKey"]);
+            let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
+            if oauth || in_config || self.wanted.get(&store).is_some_and(has_one) {
                 self.road(&id, Road::Run);
                 continue;
             }
@@ -261,64 +267,9 @@ impl Planner<'_> {
         self.plan.added.dedup();
         Ok(())
     }
-
-    fn config(&mut self) -> Result<(), Error> {
-        let vault = self.vault;
-        let empty = (self.request.state_dir.join("openclaw.json"), crate::secret::SecretBuf::new(b"{}".to_vec()));
-        let (path, bytes) = self.held.config.as_ref().unwrap_or(&empty);
-        let failed = |error| Error::Format(error, path.clone());
-        let found = openclaw_config::parse(bytes.expose()).map_err(failed)?;
-        let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
-        let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-        let entry = self.request.entry.to_json();
-        if openclaw_config::at(&tree, &provider) != Some(&entry) {
-            self.plan.config.push(Step::Put(provider, entry));
-        }
-        let plain: BTreeSet<Vec<String>> = found.targets.into_iter().map(|(path, _)| path).collect();
-        let refs: BTreeMap<Vec<String>, SecretId> = openclaw_config::references(&tree).into_iter().collect();
-        for (key, _) in vault.config.iter() {
-            let Ok(id @ SecretId::Config(_)) = SecretId::parse(&format!("config/{key}")) else { continue };
-            let SecretId::Config(segments) = &id else { continue };
-            let token = segments.iter().eq(["gateway", "auth", "token"]);
-            let names: Vec<&str> = segments.iter().map(String::as_str).collect();
-            let known = targets::versions(&names);
-            let older = self.request.version.era() < Era::AgentStores;
-            let takes = known.is_some_and(|versions| if older { versions.older } else { versions.newer });
-            let road = match (plain.contains(segments), refs.get(segments)) {
-                _ if token && self.request.keep.gateway_token => Road::Own,
-                _ if !id.fits_secret_ref() => Road::TooLong,
-                (true, _) if !takes => Road::NoTarget,
-                (true, _) => {
-                    let reference = serde_json::to_value(ExecRef::to(&id)).unwrap_or_default();
-                    self.plan.config.push(Step::Put(segments.clone(), reference));
-                    self.plan.added.push(id.to_string());
-                    Road::Config
-                }
-                (false, Some(to)) if *to == id => Road::Config,
-                (false, _) => Road::Nowhere,
-            };
-            self.road(&id, road);
-        }
-        for (path, id) in refs {
-            if matches!(&id, SecretId::Config(_)) && vault.get(&id).is_none() {
-                self.plan.removed.push(id.to_string());
-                self.plan.config.push(Step::Remove(path));
-            }
-        }
-        for (name, _) in found.env {
-            if vault.env.get(name.as_str()).is_some() && !self.request.keep.dotenv {
-                let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];
-                let here = places.into_iter().map(|place| [place, vec![name.as_str().to_owned()]].concat());
-                self.plan
-                    .config
-                    .extend(here.filter(|path| openclaw_config::at(&tree, path).is_some()).map(Step::Remove));
-            }
-        }
-        Ok(())
-    }
 }
 
-fn provider_of(raw: &RawValue) -> Option<String> {
+pub(super) fn provider_of(raw: &RawValue) -> Option<String> {
     Credential::parse("", raw).ok().map(|credential| credential.provider())
 }
 

@@ -1,7 +1,10 @@
 //! What this host remembers of a connected gateway: names and places, no values.
 
-use super::Error;
+use super::held::Store;
+use super::{Error, Held};
 use crate::fsio::{self, Dir, Replacement};
+use crate::model::{Scope, Vault};
+use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -23,7 +26,13 @@ pub struct Connection {
     /// Entries that were taken out of its `.env`.
     #[serde(default)]
     pub dotenv: BTreeSet<String>,
-    /// Members of the vault's record that this version does not know.
+    /// The orders that it had then, by store and provider.
+    #[serde(default)]
+    pub orders: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// Configuration secrets that were taken out without a reference.
+    #[serde(default)]
+    pub dropped: BTreeSet<String>,
+    /// Members that this version does not know.
     #[serde(flatten)]
     other: BTreeMap<String, serde_json::Value>,
 }
@@ -49,6 +58,32 @@ impl Connection {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Notes the orders of the gateway as they are now.
+    pub fn note_orders(&mut self, held: &Held) {
+        let orders = |store: &Store| store.order.clone();
+        self.orders = held.stores.iter().map(|(scope, store)| (scope.as_str().to_owned(), orders(store))).collect();
+    }
+
+    /// Which orders are no news: the gateway has them as it had them then. And which it changed while
+    /// the vault did not.
+    pub fn compare_orders(&self, vault: &Vault<'_>, held: &Held) -> Unchanged {
+        let mut found = Unchanged::default();
+        for (name, orders) in &self.orders {
+            let Ok(scope) = Scope::parse(name) else { continue };
+            for (provider, before) in orders {
+                let now = held.stores.get(&scope).and_then(|store| store.order.get(provider));
+                let ours = vault.scopes.get(name).and_then(|entries| entries.order.get(provider));
+                let order = (scope.clone(), provider.clone());
+                if now == Some(before) {
+                    found.settled.insert(order);
+                } else if ours == Some(before) {
+                    found.newer.insert(order);
+                }
+            }
+        }
+        found
     }
 
     /// Remembers it.

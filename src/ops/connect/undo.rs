@@ -34,6 +34,14 @@ pub fn undo(
                 None => missing.push(id.to_string()),
             }
         }
+        let dropped = connection.into_iter().flat_map(|connection| &connection.dropped);
+        for id in dropped.filter_map(|id| SecretId::parse(id).ok()) {
+            let value = vault.get(&id).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+            if let (SecretId::Config(at), Some(value)) = (id, value) {
+                let gone = openclaw_config::at(&tree, &at).is_none();
+                steps.extend(gone.then_some(Step::Put(at, value)));
+            }
+        }
         let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
         if openclaw_config::at(&tree, &provider).is_some() {
             steps.push(Step::Remove(provider));

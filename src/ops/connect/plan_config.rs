@@ -1,0 +1,85 @@
+//! The configuration's part of a plan: the resolver's entry, references at registered targets, entries of `env`.
+
+use super::plan::{Planner, provider_of};
+use super::{Error, Road};
+use crate::formats::openclaw_config::{self, Step};
+use crate::formats::secretref::ExecRef;
+use crate::formats::{provider, secretref, targets};
+use crate::gateway::Era;
+use crate::model::SecretId;
+use crate::secret::SecretBuf;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Planner<'_> {
+    /// Plans the edits of the configuration.
+    pub(super) fn configuration(&mut self) -> Result<(), Error> {
+        let vault = self.vault;
+        let empty = (self.request.state_dir.join("openclaw.json"), SecretBuf::new(b"{}".to_vec()));
+        let (path, bytes) = self.held.config.as_ref().unwrap_or(&empty);
+        let failed = |error| Error::Format(error, path.clone());
+        let found = openclaw_config::parse(bytes.expose()).map_err(failed)?;
+        let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
+        let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
+        let entry = self.request.entry.to_json();
+        if openclaw_config::at(&tree, &provider) != Some(&entry) {
+            self.plan.config.push(Step::Put(provider, entry));
+        }
+        let plain: BTreeSet<Vec<String>> = found.targets.into_iter().map(|(path, _)| path).collect();
+        let refs: BTreeMap<Vec<String>, SecretId> = openclaw_config::references(&tree).into_iter().collect();
+        for (key, _) in vault.config.iter() {
+            let Ok(id @ SecretId::Config(_)) = SecretId::parse(&format!("config/{key}")) else { continue };
+            let SecretId::Config(segments) = &id else { continue };
+            let token = segments.iter().eq(["gateway", "auth", "token"]);
+            let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+            let known = targets::versions(&names);
+            let older = self.request.version.era() < Era::AgentStores;
+            let takes = known.is_some_and(|versions| if older { versions.older } else { versions.newer });
+            // The gateway's audit takes a reference that no request ever reaches for a mistake.
+            let shadowed =
+                matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
+            if shadowed && (plain.contains(segments) || refs.get(segments) == Some(&id)) {
+                self.plan.config.push(Step::Remove(segments.clone()));
+                self.plan.dropped.insert(id.to_string());
+            }
+            let road = match (plain.contains(segments), refs.get(segments)) {
+                _ if shadowed => Road::Shadowed,
+                _ if token && self.request.keep.gateway_token => Road::Own,
+                _ if !id.fits_secret_ref() => Road::TooLong,
+                (true, _) if !takes => Road::NoTarget,
+                (true, _) => {
+                    let reference = serde_json::to_value(ExecRef::to(&id)).unwrap_or_default();
+                    self.plan.config.push(Step::Put(segments.clone(), reference));
+                    self.plan.added.push(id.to_string());
+                    Road::Config
+                }
+                (false, Some(to)) if *to == id => Road::Config,
+                (false, _) => Road::Nowhere,
+            };
+            self.road(&id, road);
+        }
+        for (path, id) in refs {
+            if matches!(&id, SecretId::Config(_)) && vault.get(&id).is_none() {
+                self.plan.removed.push(id.to_string());
+                self.plan.config.push(Step::Remove(path));
+            }
+        }
+        for (name, _) in found.env {
+            if vault.env.get(name.as_str()).is_some() && !self.request.keep.dotenv {
+                let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];
+                let here = places.into_iter().map(|place| [place, vec![name.as_str().to_owned()]].concat());
+                self.plan
+                    .config
+                    .extend(here.filter(|path| openclaw_config::at(&tree, path).is_some()).map(Step::Remove));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the vault has a profile of this provider, for any agent.
+    fn has_profile(&self, provider: &str) -> bool {
+        let of = |raw: &RawValue| provider_of(raw).is_some_and(|have| provider::same(&have, provider));
+        let vault = self.vault.scopes.values().flat_map(|entries| entries.profiles.iter());
+        vault.into_iter().any(|(_, raw)| of(raw))
+    }
+}
