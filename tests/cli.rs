@@ -22,6 +22,7 @@
 //! | `stdin FILE` | input of the next `exec` or `tty`; `stdout` is what the last one printed; otherwise there is none |
 //! | `exit N`, `exit signal N` | how the last command ended |
 //! | `stdout RE`, `stderr RE`, `ttyout RE` | the stream of the last command has a match (`^` and `$` are of a line); `! stdout .`: it is empty |
+//! | `database FILE SQL` | runs the statements of SQL in a SQLite database, which is made if it is not there |
 //! | `cmp stdout\|stderr\|ttyout\|FILE WANT` | equal, byte for byte, but for placeholders in the section WANT |
 //! | `nosecret TEXT...` | nothing printed so far holds a TEXT; a command that may is marked: `reveals exec ...` |
 //! | `grep RE PATH...`, `! grep` | some (no) file has a match; folders are searched through |

@@ -209,6 +209,30 @@ fn import_leaves_no_secret_in_memory() {
     leaves_nothing(&["import", "-", "--format", "auth-profiles"], &profile);
 }
 
+/// SQLite is C and has an allocator, a cache and a log of its own: a small row lies in a page, a large one in
+/// a chain of pages, a fresh one in the log.
+#[test]
+fn import_from_sqlite_leaves_no_secret_in_memory() {
+    let (world, needles) = world();
+    let path = world.path("openclaw-agent.sqlite");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.pragma_update(None, "journal_mode", "WAL").unwrap();
+    database.execute_batch("CREATE TABLE auth_profile_store (store_key TEXT PRIMARY KEY, store_json TEXT)").unwrap();
+    for (name, size) in [("small", 0), ("large", 100_000)] {
+        let filler = "x".repeat(size);
+        let row = format!(
+            r#"{{"profiles":{{"p:{name}":{{"type":"api_key","provider":"p","key":"{NEW}","x":"{filler}"}}}}}}"#
+        );
+        database.execute("INSERT OR REPLACE INTO auth_profile_store VALUES ('primary', ?1)", [row]).unwrap();
+        for place in ["in the log", "in the database"] {
+            let found = left_behind(&world, &["import", "openclaw-agent.sqlite"], "", &needles);
+            println!("{name} row {place}: {found:?}");
+            assert!(found.is_empty(), "a {name} row {place} leaves {found:?}");
+            database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        }
+    }
+}
+
 #[test]
 fn export_leaves_no_secret_in_memory() {
     leaves_nothing(&["export", "out", "--on-disk"], "");

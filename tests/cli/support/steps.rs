@@ -6,7 +6,9 @@ use super::world::{OnTerminal, World};
 use super::{Outcome, failed};
 use libtest_mimic::Completion;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 
 pub struct Player<'a> {
@@ -102,6 +104,10 @@ impl<'a> Player<'a> {
             }
             ("exit", [code]) => self.ended(code, ExitStatus::code),
             ("exit", ["signal", number]) => self.ended(number, ExitStatus::signal),
+            ("database", [name, sql]) => {
+                let sql = self.input(sql)?;
+                database(&self.world.path(name), &sql)
+            }
             ("cmp", [actual, want]) => self.cmp(actual, want),
             ("nosecret", [_, ..]) => self.nosecret(&texts),
             ("exists", [_, ..]) => self.exists(&texts, !mode.not),
@@ -194,6 +200,17 @@ impl<'a> Player<'a> {
         let texts = names.iter().filter_map(|name| Some((name, self.stream(name).ok()?)));
         texts.filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("--- {name}\n{text}\n")).collect()
     }
+}
+
+/// Makes a database, or changes one, in the mode of a gateway's; closed, it leaves nothing beside it.
+fn database(path: &Path, sql: &[u8]) -> Outcome<()> {
+    let failed = |error: rusqlite::Error| format!("the database: {error}");
+    let sql = String::from_utf8_lossy(sql);
+    let database = rusqlite::Connection::open(path).map_err(failed)?;
+    database.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    database.execute_batch(&sql).map_err(failed)?;
+    drop(database);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(super::failed("narrow", path))
 }
 
 fn is_mark(word: &str) -> bool {
