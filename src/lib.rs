@@ -9,7 +9,7 @@
 //! | 5 | [`ops`] | jobs that join worlds: import, export, wipe, health |
 //! | 4 | [`store`] | the vault file: reading, the one write path, snapshots, trust |
 //! | 4 | [`keys`] | where the opening key comes from |
-//! | 4 | [`gateway`] | the gateway's state directory |
+//! | 4 | [`gateway`] | the gateway's state directory and databases |
 //! | 4 | [`views`] | plaintext views as files, and the ledger of them |
 //! | 3 | [`formats`] | foreign formats, reader and writer together |
 //! | 2 | [`fsio`] | files: owners, modes, atomic replacing, locks |

@@ -75,9 +75,12 @@ pub(super) fn read<const N: usize>(path: &Path, cells: &[Cell; N]) -> Result<[Op
     let failed = |fault| Error::Database(path.clone(), fault);
     for _ in 0..ATTEMPTS {
         let Some(before) = Files::look(&path)? else { return Ok(nothing()) };
-        let texts = before.way().map_err(failed)?.connect(&path).and_then(|mut database| texts(&mut database, cells));
-        // Read without its locks: that counts only if nobody wrote.
-        if before.way() == Ok(Way::Shared) || Files::look(&path)?.as_ref() == Some(&before) {
+        let way = before.way().map_err(failed)?;
+        let texts = way.connect(&path).and_then(|mut database| texts(&mut database, cells));
+        // Without its locks a reading counts only if nobody wrote meanwhile; with them a failure
+        // may still come from files that a gateway made or removed just then.
+        let counts = way == Way::Shared && matches!(texts, Ok(_) | Err(Fault::Busy));
+        if counts || Files::look(&path)?.as_ref() == Some(&before) {
             return texts.map_err(failed);
         }
     }
