@@ -10,6 +10,7 @@ use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::Source;
 use agevault::model::IdError;
+use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
 use agevault::store::Pin;
 use agevault::{formats, fsio, gateway, keys, model, seal, store, views};
@@ -82,6 +83,7 @@ fn usages() -> Vec<Usage> {
         Usage::NoInput => [Usage::NoInput],
         Usage::GatewayVersion => [Usage::GatewayVersion],
         Usage::ResolveInput => [Usage::ResolveInput],
+        Usage::NothingToRun => [Usage::NothingToRun],
         Usage::OtherProvider => [Usage::OtherProvider],
         Usage::NoProfiles => [Usage::NoProfiles],
         Usage::TrustNeedsPin => [Usage::TrustNeedsPin],
@@ -314,6 +316,27 @@ fn view_errors() -> Vec<views::Error> {
         views::Error::Unrepresentable(_) => [views::Error::Unrepresentable("NAME".to_owned())],
         views::Error::NoAgent(_) => [views::Error::NoAgent("coder".to_owned())],
         views::Error::Record(_) => [views::Error::Record(path())],
+        views::Error::InUse(_) => [views::Error::InUse(path())],
+    })
+}
+
+fn runs() -> Vec<run::Error> {
+    let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+    let too_much = |largest| TooMuch { size: 7_000_000, bound: 2_097_152, largest };
+    samples!(run::Error {
+        run::Error::Views(_) => [run::Error::Views(views::Error::InUse(path()))],
+        run::Error::Model(_) => [run::Error::Model(model::Error::Newer)],
+        run::Error::KeepsEnvironment => [run::Error::KeepsEnvironment],
+        run::Error::NoEntry(_) => [run::Error::NoEntry(vec![1, 3])],
+        run::Error::Nul(_) => [run::Error::Nul(vec!["NAME".to_owned()])],
+        run::Error::TooLong(..) => [run::Error::TooLong(vec!["NAME".to_owned()], 131_071)],
+        run::Error::TooMuch(_) => [
+            run::Error::TooMuch(too_much(vec!["NAME".to_owned(), "OTHER".to_owned()])),
+            run::Error::TooMuch(too_much(vec![])),
+        ],
+        run::Error::NotFound => [run::Error::NotFound],
+        run::Error::NotExecutable(_) => [run::Error::NotExecutable(refused())],
+        run::Error::NotStarted(_) => [run::Error::NotStarted(refused())],
     })
 }
 
@@ -341,6 +364,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Connect(_) => [Cli::Connect(connect::Error::TooMany(512))],
         Cli::Unattended => [Cli::Unattended],
         Cli::Audit(_) => [Cli::Audit(1), Cli::Audit(3)],
+        Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
         Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
         Cli::KeptGenerations => [Cli::KeptGenerations],
         Cli::DamagedBackup => [Cli::DamagedBackup],
@@ -359,6 +383,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Declined => [Cli::Declined],
         Cli::Findings(..) => [Cli::Findings(0, 0), Cli::Findings(1, 1), Cli::Findings(2, 3)],
         Cli::Verdict(_) => [Cli::Verdict(0), Cli::Verdict(1), Cli::Verdict(2)],
+        Cli::Killed(_) => [Cli::Killed(15)],
         Cli::Pipe => [Cli::Pipe],
     });
     vec![
@@ -371,6 +396,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ("files of other formats", format_errors().into_iter().map(|error| Cli::Format(error, Some(path()))).collect()),
         ("import", imports().into_iter().map(Cli::Import).collect()),
         ("views", view_errors().into_iter().map(Cli::Views).collect()),
+        ("run", runs().into_iter().map(Cli::Run).collect()),
         ("all the rest", own),
     ]
 }
@@ -481,7 +507,7 @@ fn messages_begin_in_lower_case_and_end_without_a_full_stop() {
 
 #[test]
 fn every_message_has_an_exit_code_of_the_table() {
-    let table: Vec<u8> = (1..=10).chain([130]).collect();
+    let table: Vec<u8> = (1..=10).chain([126, 127, 130]).collect();
     for (_, all) in spoken() {
         for words in all {
             assert!(table.contains(&words.exit), "{} with {}: {}", words.token, words.exit, words.what);

@@ -3,6 +3,7 @@
 use super::args::Globals;
 use super::ask::Terminal;
 use super::environment::{absolute, default_identity, var_number, var_path, xdg};
+use super::opened::Opened;
 use super::out::Out;
 use super::{Error, Usage};
 use crate::gateway::{Settings, Version};
@@ -30,14 +31,6 @@ pub struct Context {
     vault: PathBuf,
     ladder: Ladder,
     patience: Duration,
-}
-
-/// A vault that was opened, and where it is.
-pub struct Opened {
-    /// Its place.
-    pub place: Place,
-    /// Its content, not yet believed: [`Context::check`].
-    pub seen: Seen,
 }
 
 impl Context {
@@ -286,6 +279,7 @@ impl Context {
     /// # Errors
     /// As [`store::Edit::save`].
     pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
+        super::sweep::before_save(self, &checked.vault);
         Ok(self.edit(opened).save(checked, change)?)
     }
 

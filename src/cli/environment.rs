@@ -2,6 +2,7 @@
 
 use super::{Error, Usage};
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where an identity file is looked for when none is named.
@@ -64,4 +65,9 @@ pub fn var_number(name: &'static str) -> Result<Option<i32>, Error> {
 /// An empty path, no current directory.
 pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|error| crate::fsio::Error::io("look at", path, error).into())
+}
+
+/// The variables of this process.
+pub fn inherited() -> Vec<(OsString, OsString)> {
+    env::vars_os().collect()
 }

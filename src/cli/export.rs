@@ -9,7 +9,7 @@ use crate::model::{self, Vault};
 use crate::ops::export::{self, Guard};
 use crate::ops::wipe;
 use crate::secret::{Secret, SecretBuf};
-use crate::views::Changes;
+use crate::views::{Changes, Stay};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
         disk: guard(args.on_disk),
         store: guard(args.force),
         changes: changes(args.discard),
+        stay: Stay::ForGood,
         local: context.local.root(),
         patience: context.patience(),
     };

@@ -22,13 +22,16 @@ mod history;
 mod import;
 mod init;
 mod key_change;
+mod opened;
 mod order;
 mod out;
 mod recipients;
 mod resolve;
 mod restore;
+mod run;
 mod show;
 mod status;
+mod sweep;
 mod usage;
 mod value;
 pub mod words;
@@ -40,6 +43,7 @@ use context::Context;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use words::Codes;
 
 pub use usage::Kind as ParseKind;
 pub use value::Refused as RefusedValue;
@@ -67,6 +71,8 @@ pub enum Error {
     Audit(usize),
     /// An import that was not done.
     Import(ops::import::Error),
+    /// A command that was not run.
+    Run(ops::run::Error),
     /// There is no vault at this path; the newest generation that was kept there.
     NoVault(PathBuf, Option<u64>),
     /// A request of the gateway's that is none.
@@ -91,8 +97,10 @@ pub enum Error {
     Declined,
     /// This many of so many backups failed.
     Findings(usize, usize),
-    /// The verdict of `status --check`.
+    /// The verdict of `status --check`, or the exit code of a command that was run.
     Verdict(u8),
+    /// The signal that ended a command that was run.
+    Killed(i32),
     /// Nobody reads any more.
     Pipe,
 }
@@ -154,6 +162,8 @@ pub enum Usage {
     NoInput,
     /// `resolve` by hand, or with the key where the request should be.
     ResolveInput,
+    /// `run` without a command.
+    NothingToRun,
     /// A profile of another provider in an order.
     OtherProvider,
     /// An order of nothing.
@@ -214,6 +224,12 @@ impl From<ops::connect::Error> for Error {
     }
 }
 
+impl From<ops::run::Error> for Error {
+    fn from(error: ops::run::Error) -> Self {
+        Self::Run(error)
+    }
+}
+
 impl From<ops::import::Error> for Error {
     fn from(error: ops::import::Error) -> Self {
         match error {
@@ -229,28 +245,33 @@ pub fn run(protected: std::io::Result<()>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| words::panicked(info.location())));
     let outcome = match protected {
         Ok(()) => parse_and_run(),
-        Err(error) => Err((fsio::Error::Io("protect", "this process".into(), error).into(), false)),
+        Err(error) => Err((fsio::Error::Io("protect", "this process".into(), error).into(), usage::codes())),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err((error, check)) => ExitCode::from(words::report(&error, check)),
+    let Err((error, codes)) = outcome else { return ExitCode::SUCCESS };
+    if let Error::Killed(signal) = error {
+        crate::harden::die_by(signal);
     }
+    ExitCode::from(words::report(&error, codes))
 }
 
-/// The error and whether it is `status --check` that failed, which has codes of its own.
-fn parse_and_run() -> Result<(), (Error, bool)> {
+/// The error, and which codes the command has.
+fn parse_and_run() -> Result<(), (Error, Codes)> {
     let full = ManuallyDrop::new(Cli::command());
     // Clap gives every global option to every command; the one that was typed is enough. What
     // this small table refuses, the whole one judges.
     let small = usage::only_typed(&full).map(matches);
     let matches = match small.and_then(Result::ok).map_or_else(|| matches(ManuallyDrop::into_inner(full)), Ok) {
         Ok(matches) => matches,
-        Err(error) => return usage::from_clap(&error).map_err(|error| (error, usage::is_check())),
+        Err(error) => return usage::from_clap(&error).map_err(|error| (error, usage::codes())),
     };
-    let cli = Cli::from_arg_matches(&matches)
-        .map_err(|error| (Usage::Parse(usage::kind(&error)).into(), usage::is_check()))?;
-    let check = matches!(&cli.command, Command::Status(status) if status.check);
-    dispatch(cli).map_err(|error| (error, check))
+    let cli =
+        Cli::from_arg_matches(&matches).map_err(|error| (Usage::Parse(usage::kind(&error)).into(), usage::codes()))?;
+    let codes = match &cli.command {
+        Command::Status(status) if status.check => Codes::Check,
+        Command::Run(_) => Codes::Run,
+        _ => Codes::Usual,
+    };
+    dispatch(cli).map_err(|error| (error, codes))
 }
 
 /// Parses the command line. The table is freed by the end of the process, which comes soon.
@@ -286,6 +307,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Export(args) => export::export(context, &args),
         Command::Wipe(args) => export::wipe(context, &args),
         Command::Connect(args) => connect::run(context, &args),
+        Command::Run(args) => run::run(context, &args),
         Command::Resolve(args) => resolve::run(context, &args),
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),

@@ -1,8 +1,9 @@
 //! `recipients`: who can open the vault.
 
 use super::args::{NewPassphrase, Recipients};
-use super::context::{Context, Opened};
+use super::context::Context;
 use super::init::{label, passphrase_recipient, write_identity};
+use super::opened::Opened;
 use super::out::columns;
 use super::{Error, Usage, key_change};
 use crate::keys::{self, Source};

@@ -47,6 +47,6 @@ fn end_by(deadline: Duration) {
     // Without a thread the gateway's own deadline is still there.
     let _ = watch.spawn(move || {
         std::thread::sleep(deadline);
-        std::process::exit(i32::from(words::report(&Error::Deadline(deadline), false)));
+        std::process::exit(i32::from(words::report(&Error::Deadline(deadline), words::Codes::Usual)));
     });
 }

@@ -1,7 +1,10 @@
 //! Clap's errors in our words: from kind and option name, never from what was typed.
 
+use super::words::Codes;
 use super::{Error, Usage};
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
 
 /// What is wrong with a command line, and the option or command of ours that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +37,14 @@ pub fn from_clap(error: &clap::Error) -> Result<(), Error> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             super::out::Out::default().text(&error.render().to_string())
         }
+        _ if codes() == Codes::Run && lacks_command() => Err(Usage::NothingToRun.into()),
         _ => Err(Usage::Parse(kind(error)).into()),
     }
+}
+
+/// Whether nothing stands behind a `--`.
+fn lacks_command() -> bool {
+    std::env::args_os().skip_while(|word| word != "--").nth(1).is_none()
 }
 
 /// The kind of an error, without any text of the command line.
@@ -84,7 +93,7 @@ fn takes_none(name: Option<&str>) -> bool {
 
 /// Every command with every option.
 pub fn whole_table() -> clap::Command {
-    let mut table = <super::Cli as clap::CommandFactory>::command();
+    let mut table = super::Cli::command();
     table.build();
     table
 }
@@ -117,8 +126,25 @@ pub fn only_typed(full: &clap::Command) -> Option<clap::Command> {
     Some(clap::Command::new("agevault").args(full.get_arguments()).subcommand(typed.clone()).subcommand_required(true))
 }
 
-/// Whether the command line that could not be parsed was one of `status --check`.
-pub fn is_check() -> bool {
-    let has = |word: &str| std::env::args_os().any(|arg| arg == word);
-    has("status") && has("--check")
+/// What was typed before a `--`, where all options are.
+pub fn options() -> impl Iterator<Item = OsString> {
+    std::env::args_os().skip(1).take_while(|word| word != "--")
+}
+
+/// What was typed for us: not the command that `run` is to run.
+pub fn own() -> impl Iterator<Item = OsString> {
+    let is_run = codes() == Codes::Run;
+    std::env::args_os().skip(1).take_while(move |word| !(is_run && word == "--"))
+}
+
+/// The exit codes of a command line that perhaps could not be parsed: by the first word of it
+/// that is a command, and its options.
+pub fn codes() -> Codes {
+    let table = super::Cli::command();
+    let name = options().find_map(|word| Some(table.find_subcommand(word)?.get_name().to_owned()));
+    match name.as_deref() {
+        Some("run") => Codes::Run,
+        Some("status") if options().any(|word| word == "--check") => Codes::Check,
+        _ => Codes::Usual,
+    }
 }

@@ -1,16 +1,18 @@
 //! The lock beside a file that is replaced (DESIGN F8): never on the file itself, whose
-//! inode changes, and never unlinked, or two processes could lock two inodes.
+//! inode changes, and not unlinked, or two processes could lock two inodes (whoever does unlink
+//! one has takers look again: [`Lock::is_named`]).
 
 use super::{Dir, Error};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// An exclusive lock, held until dropped.
+/// A lock, held until dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _held: File,
+    held: File,
 }
 
 impl Lock {
@@ -19,16 +21,51 @@ impl Lock {
     /// # Errors
     /// [`Error::Busy`] when somebody else keeps it; when the file cannot be opened.
     pub fn acquire(dir: &Dir, name: &OsStr, patience: Duration) -> Result<Self, Error> {
+        Self::wait(dir, name, OFlags::CREATE, patience, fs2::FileExt::try_lock_exclusive)
+    }
+
+    /// The same for a lock that others may share.
+    ///
+    /// # Errors
+    /// As [`Lock::acquire`].
+    pub fn share(dir: &Dir, name: &OsStr, patience: Duration) -> Result<Self, Error> {
+        Self::wait(dir, name, OFlags::CREATE, patience, fs2::FileExt::try_lock_shared)
+    }
+
+    /// The lock of a file that is there and that nobody holds; nothing is made or waited for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Busy`].
+    pub fn of_nobody(dir: &Dir, name: &OsStr) -> Result<Self, Error> {
+        Self::wait(dir, name, OFlags::empty(), Duration::ZERO, fs2::FileExt::try_lock_exclusive)
+    }
+
+    /// Whether the file still has a name: one that was removed before it was locked locks nothing.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn is_named(&self) -> Result<bool, Error> {
+        let stat = rustix::fs::fstat(&self.held);
+        Ok(stat.map_err(|error| Error::io("look at", Path::new("lock file"), error.into()))?.st_nlink > 0)
+    }
+
+    fn wait(
+        dir: &Dir,
+        name: &OsStr,
+        create: OFlags,
+        patience: Duration,
+        lock: fn(&File) -> std::io::Result<()>,
+    ) -> Result<Self, Error> {
         let path = dir.path().join(name);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | create;
         let fd = rustix::fs::openat(dir.fd(), name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| Error::io("open", &path, error.into()))?;
-        let file = File::from(fd);
+        let held = File::from(fd);
         let deadline = Instant::now() + patience;
         let mut pause = Duration::from_millis(1);
         loop {
-            match fs2::FileExt::try_lock_exclusive(&file) {
-                Ok(()) => return Ok(Self { _held: file }),
+            match lock(&held) {
+                Ok(()) => return Ok(Self { held }),
                 Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {

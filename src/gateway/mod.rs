@@ -1,11 +1,13 @@
 //! The gateway's side of the disk: which state directory it uses, and what lies in it.
 
+mod command;
 mod database;
 mod program;
 mod sqlite;
 mod state_dir;
 mod version;
 
+pub use command::keeps_environment;
 pub use database::Fault;
 pub use program::{Output, Program, StoreChange, converse};
 pub use sqlite::stores;

@@ -8,12 +8,14 @@ mod alloc;
 mod locked;
 mod memory;
 mod process;
+mod signals;
 mod sqlite;
 
 pub use alloc::{WipingAllocator, wipe};
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
 pub use process::{protect_process, take_descriptor, without_interrupt};
+pub use signals::{Relay, die_by};
 pub use sqlite::wipe_sqlite_memory;
 
 /// How much of the stack [`scrub_stack`] overwrites, in bytes.

@@ -11,8 +11,11 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 /// # Errors
 /// The system's error when the limit or the attribute cannot be set.
 pub fn protect_process() -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // The hard limit stays: a command that `run` starts may want cores again, and could not
+    // have them. What is not dumpable writes none under any limit.
+    let maximum = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum })?;
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     // age-core prints plugin traffic, keys included, when this is set.

@@ -4,7 +4,9 @@ use crate::formats::{auth_profiles, dotenv};
 use crate::fsio;
 use crate::model::{self, EnvName, Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
-use crate::views::{Carry, Changes, Error, Key, Kind, Ledger, New, Seen, Target, Verdict, check_unchanged, replace};
+use crate::views::{
+    Carry, Changes, Error, Key, Kind, Ledger, New, Seen, Stay, Target, Verdict, check_unchanged, replace,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ pub struct Request<'r> {
     pub store: Guard,
     /// Views that the gateway changed, and files of others.
     pub changes: Changes,
+    /// How long the views stay.
+    pub stay: Stay,
     /// Root of local state.
     pub local: &'r Path,
     /// How long to wait for others that write views of this vault.
@@ -106,7 +110,7 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     };
     let new = found.into_iter().map(render).collect::<Result<Vec<_>, _>>()?;
     check_unchanged(new.iter().map(New::judged).chain(stale.iter().map(|seen| (seen, None))), request.changes)?;
-    replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes)?;
+    replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes, request.stay)?;
     let there = stale.iter().filter(|seen| *seen.verdict() != Verdict::Gone);
     report.removed = there.map(|seen| seen.path().to_owned()).collect();
     Ok(report)

@@ -6,4 +6,6 @@ pub mod exported;
 pub mod health;
 pub mod import;
 pub mod resolve;
+pub mod run;
+pub mod sweep;
 pub mod wipe;

@@ -2,7 +2,9 @@
 
 use super::export::render;
 use crate::model::Vault;
-use crate::views::{Carry, Changes, Error, Key, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove};
+use crate::views::{
+    Carry, Changes, Error, Key, Leases, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,17 +35,21 @@ pub struct Report {
 /// error: the report is empty.
 ///
 /// # Errors
-/// [`Error::Changed`] with the names of what the gateway changed; a file or directory that is
-/// not what was made.
+/// [`Error::Changed`] with the names of what the gateway changed; [`Error::InUse`]; a file or
+/// directory that is not what was made.
 pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
     let mut ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
     let mut carry = Carry::load(request.local, &vault.vault_id)?;
     let key = Key::of(vault)?;
+    let leases = Leases::open(request.local, &vault.vault_id)?;
     let wanted = request.dir.map(Target::resolve).transpose()?;
     let mut places = Vec::new();
     for dir in ledger.dirs() {
         if wanted.as_ref().is_some_and(|wanted| wanted.path() != dir) {
             continue;
+        }
+        if leases.is_held(dir)? {
+            return Err(Error::InUse(dir.to_owned()));
         }
         let target = Target::known(dir)?;
         let kinds = ledger.place(dir).into_iter().flat_map(|place| place.views.keys().cloned());
@@ -63,6 +69,8 @@ pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
         list.push(seen.path().to_owned());
     }
     remove(&mut ledger, &mut carry, &places)?;
+    // What is left of them harms nobody.
+    let _ = leases.tidy(ledger.leased().map(|(dir, _)| dir));
     Ok(report)
 }
 

@@ -62,6 +62,9 @@ pub struct Place {
     /// certainly done, those before it. So a crash between the ledger and the rename is
     /// never mistaken for a change by the gateway.
     pub views: BTreeMap<Kind, Vec<Digests>>,
+    /// Those of them that go when nobody holds a lease on the directory.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leased: BTreeSet<Kind>,
 }
 
 type Places = BTreeMap<PathBuf, Place>;
@@ -118,6 +121,12 @@ impl Ledger {
     /// All target directories.
     pub fn dirs(&self) -> impl Iterator<Item = &Path> {
         self.places.keys().map(PathBuf::as_path)
+    }
+
+    /// The target directories that have views for a time, and these.
+    pub fn leased(&self) -> impl Iterator<Item = (&Path, &BTreeSet<Kind>)> {
+        let leased = self.places.iter().map(|(dir, place)| (dir.as_path(), &place.leased));
+        leased.filter(|(_, kinds)| !kinds.is_empty())
     }
 
     pub(super) fn place_mut(&mut self, dir: &Path) -> &mut Place {

@@ -9,6 +9,7 @@
 mod carry;
 mod compare;
 mod digest;
+mod lease;
 mod ledger;
 mod place;
 mod record;
@@ -18,6 +19,7 @@ mod write;
 pub use carry::Carry;
 pub use compare::{Difference, How, Verdict, What, compare};
 pub use digest::{Digests, Key, digests};
+pub use lease::{Lease, Leases};
 pub use ledger::{Kind, Ledger, Place};
 pub use place::Target;
 pub use seen::{Seen, check_unchanged};
@@ -49,6 +51,8 @@ pub enum Error {
     NoAgent(String),
     /// A record of local state cannot be read.
     Record(PathBuf),
+    /// A command that still runs needs the views in this directory.
+    InUse(PathBuf),
 }
 
 impl From<fsio::Error> for Error {
@@ -79,4 +83,13 @@ pub enum Changes {
     Keep,
     /// They are lost: `--discard`.
     Discard,
+}
+
+/// How long views stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Until somebody removes them.
+    ForGood,
+    /// As long as there is a [`Lease`], but for those that were there for good already.
+    Leased,
 }

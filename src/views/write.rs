@@ -5,7 +5,7 @@
 use super::digest::{Digests, Key, digests};
 use super::place::prune;
 use super::seen::{MODE, name};
-use super::{Carry, Changes, Error, Kind, Ledger, Seen, Target, Verdict};
+use super::{Carry, Changes, Error, Kind, Ledger, Seen, Stay, Target, Verdict};
 use crate::fsio::{Dir, Replacement, sweep_temps};
 use crate::secret::SecretBuf;
 use std::collections::BTreeSet;
@@ -83,6 +83,7 @@ pub fn replace(
     new: &[New],
     stale: &[Seen],
     changes: Changes,
+    stay: Stay,
 ) -> Result<(), Error> {
     let lost: Vec<PathBuf> = new.iter().filter(|view| view.loses()).map(|view| view.path().to_owned()).collect();
     if changes == Changes::Keep && !lost.is_empty() {
@@ -90,7 +91,7 @@ pub fn replace(
     }
     carry.save()?;
     let before = ledger.places().clone();
-    let made = announce(ledger, target, new);
+    let made = announce(ledger, target, new, stay);
     let undo = |ledger: &mut Ledger, error| {
         prune(made.iter());
         ledger.set(before.clone());
@@ -117,12 +118,18 @@ pub fn replace(
 }
 
 /// Tells the ledger what is going to be; the directories that will be made.
-fn announce(ledger: &mut Ledger, target: &Target, new: &[New]) -> BTreeSet<PathBuf> {
+fn announce(ledger: &mut Ledger, target: &Target, new: &[New], stay: Stay) -> BTreeSet<PathBuf> {
     let made: BTreeSet<PathBuf> = new.iter().flat_map(|view| target.to_make(view.kind())).collect();
     let place = ledger.place_mut(target.path());
     for view in new {
         let known = place.views.get(view.kind()).map(Vec::as_slice).unwrap_or_default();
         let announced = view.announced(known);
+        let stays = !known.is_empty() && *view.seen.verdict() != Verdict::Gone;
+        match stay {
+            Stay::ForGood => _ = place.leased.remove(view.kind()),
+            Stay::Leased if stays => {}
+            Stay::Leased => _ = place.leased.insert(view.kind().clone()),
+        }
         place.views.insert(view.kind().clone(), announced);
     }
     place.made.extend(made.iter().cloned());
@@ -172,6 +179,7 @@ fn take_away(target: &Target, views: &[Seen]) -> Result<(), Error> {
 fn settle(ledger: &mut Ledger, target: &Target, gone: &[Seen]) {
     let place = ledger.place_mut(target.path());
     place.views.retain(|kind, _| gone.iter().all(|seen| seen.kind() != kind));
+    place.leased.retain(|kind| place.views.contains_key(kind));
     prune(place.made.iter());
     ledger.tidy();
 }

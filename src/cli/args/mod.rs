@@ -2,10 +2,12 @@
 
 mod auth;
 mod later;
+mod run;
 mod vault;
 
 pub use auth::{Auth, Order, Paste, Whose};
 pub use later::Later;
+pub use run::Run;
 pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,7 +19,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   0 done   1 unexpected failure   2 usage   3 no such entry   4 cannot unlock
   5 busy   6 conflict   7 damaged or not a vault   8 unsafe permissions or place
   9 not authentic, rolled back or forked   10 findings   130 interrupted
-  status --check: 0 fine, 1 expired or missing, 2 expires soon, 64 usage, 70 unexpected";
+  status --check: 0 fine, 1 expired or missing, 2 expires soon, 64 usage, 70 unexpected
+  run: 125 any failure of its own, 126 CMD cannot be run, 127 there is no CMD, else CMD's own";
 
 /// One age-encrypted file for the credentials of an OpenClaw gateway.
 #[derive(Debug, Parser)]
@@ -115,6 +118,9 @@ pub enum Command {
     Wipe(Later<Wipe>),
     /// Wire a gateway to the vault; run it again after any change
     Connect(Later<Connect>),
+    /// Run a command with the env entries in its environment
+    #[command(visible_alias = "exec", after_help = run::HELP)]
+    Run(Later<Run>),
     /// Answer a gateway that asks for secrets (exec SecretRef protocol)
     Resolve(Later<Resolve>),
     /// Who can open the vault

@@ -8,6 +8,7 @@ mod gateway;
 mod key;
 mod name;
 mod refusal;
+mod run;
 mod vault;
 
 pub use gateway::{road, road_token};
@@ -65,6 +66,38 @@ pub mod exit {
     pub const CHECK_USAGE: u8 = 64;
     /// `status --check`: unexpected failure.
     pub const CHECK_FAILED: u8 = 70;
+    /// `run`: a failure of its own.
+    pub const RUN_FAILED: u8 = 125;
+    /// `run`: the command cannot be run.
+    pub const NOT_EXECUTABLE: u8 = 126;
+    /// `run`: there is no such command.
+    pub const NO_COMMAND: u8 = 127;
+    /// `run`: a signal ended the command, where it cannot end this process; its number is added.
+    pub const SIGNAL: u8 = 128;
+}
+
+/// Which codes a command has for its failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codes {
+    /// Those of [`exit`].
+    Usual,
+    /// `status --check`: 1 and 2 are verdicts.
+    Check,
+    /// `run`: nearly all are the command's.
+    Run,
+}
+
+impl Codes {
+    /// The code for a failure that has the usual one `code`.
+    fn of(self, code: u8) -> u8 {
+        match (self, code) {
+            (Self::Check, exit::USAGE) => exit::CHECK_USAGE,
+            (Self::Check, exit::FAILED) => exit::CHECK_FAILED,
+            (Self::Run, exit::NOT_EXECUTABLE | exit::NO_COMMAND) => code,
+            (Self::Run, _) => exit::RUN_FAILED,
+            _ => code,
+        }
+    }
 }
 
 /// The words for an error of the command line.
@@ -93,6 +126,7 @@ pub fn of(error: &Error) -> Words {
             "openclaw secrets audit --allow-exec names them",
         ),
         Error::Import(error) => refusal::import(error),
+        Error::Run(error) => run::of_run(error),
         Error::Value(refused) => refusal::value(*refused),
         Error::Request(refused) => refusal::request(*refused),
         Error::Deadline(after) => Words::new(
@@ -162,15 +196,19 @@ pub fn of(error: &Error) -> Words {
             )
         }
         Error::Verdict(code) => Words::new("verdict", *code, "", ""),
+        Error::Killed(signal) => {
+            let number = u8::try_from(*signal).unwrap_or_default();
+            Words::new("killed", exit::SIGNAL.saturating_add(number), "", "")
+        }
         Error::Pipe => Words::new("pipe", 0, "", ""),
     }
 }
 
-/// Prints an error and gives its exit code; `check` is for `status --check`.
-pub fn report(error: &Error, check: bool) -> u8 {
+/// Prints an error and gives its exit code.
+pub fn report(error: &Error, codes: Codes) -> u8 {
     let words = of(error);
     let (what, hint) = (words.what, words.hint);
-    if std::env::args_os().any(|argument| argument == "--json") && !what.is_empty() {
+    if super::usage::options().any(|argument| argument == "--json") && !what.is_empty() {
         let error = json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}});
         tell!("{}\n", name::json_text(&error));
     } else if !what.is_empty() {
@@ -179,11 +217,9 @@ pub fn report(error: &Error, check: bool) -> u8 {
             tell!("  {}\n", name::plain(&hint));
         }
     }
-    match words.exit {
-        code if matches!(error, Error::Verdict(_)) => code,
-        exit::USAGE if check => exit::CHECK_USAGE,
-        exit::FAILED if check => exit::CHECK_FAILED,
-        code => code,
+    match error {
+        Error::Verdict(_) | Error::Killed(_) | Error::Pipe => words.exit,
+        _ => codes.of(words.exit),
     }
 }
 
@@ -193,5 +229,5 @@ pub fn panicked(location: Option<&std::panic::Location<'_>>) {
     tell!("agevault: internal error at {place}\n");
     tell!("  nothing was saved by this command; please report the place\n");
     // Not the panic's own abort: that would be a signal and perhaps a crash report.
-    std::process::exit(i32::from(exit::FAILED));
+    std::process::exit(i32::from(super::usage::codes().of(exit::FAILED)));
 }

@@ -79,7 +79,7 @@ fn typed() -> Vec<(String, OsString)> {
     let takes_value = |name: &str| options.iter().any(|(long, short)| name == long || Some(name) == short.as_deref());
     let mut found = Vec::new();
     let mut option = None;
-    for argument in std::env::args_os().skip(1) {
+    for argument in crate::cli::usage::own() {
         let bytes = argument.as_encoded_bytes();
         let text = argument.to_string_lossy();
         if let Some(name) = option.take() {

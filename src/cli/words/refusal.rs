@@ -110,6 +110,7 @@ pub fn usage(usage: Usage) -> Words {
             "agevault get prints a value to a person; for a key name a file",
         ),
         Usage::Provider => ("no provider is named".to_owned(), "write --provider anthropic, for instance"),
+        Usage::NothingToRun => return super::run::nothing(),
         Usage::OtherProvider => (
             "one of the profiles is of another provider".to_owned(),
             "agevault status shows the provider of each profile",

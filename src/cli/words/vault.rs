@@ -296,11 +296,12 @@ pub fn of_views(error: &views::Error) -> Words {
             format!("the local record {} cannot be read", name::path(path)),
             "move it away; what was exported before is then no longer known here",
         ),
+        Error::InUse(path) => super::run::in_use(path),
     }
 }
 
 /// The system's own words for an error; many kinds have none in the standard library.
-fn reason(error: &std::io::Error) -> String {
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -58,6 +58,7 @@ impl World {
             disk: Guard::Waive,
             store: Guard::Refuse,
             changes: Changes::Keep,
+            stay: Stay::ForGood,
             local: &local,
             patience: Duration::from_secs(5),
         };

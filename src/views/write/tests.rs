@@ -38,7 +38,7 @@ impl Desk {
     }
 
     fn write(&mut self, views: &[New]) -> Result<(), Error> {
-        replace(&mut self.ledger, &mut self.carry, &self.target, views, &[], Changes::Keep)
+        replace(&mut self.ledger, &mut self.carry, &self.target, views, &[], Changes::Keep, Stay::ForGood)
     }
 }
 
@@ -55,11 +55,11 @@ fn a_crash_between_the_ledger_and_the_rename_is_not_a_change() {
     desk.write(&[desk.new_view("main", "1")]).unwrap();
     // Killed after the ledger said what will be: the old file stands.
     let new = [desk.new_view("main", "2")];
-    announce(&mut desk.ledger, &desk.target, &new);
+    announce(&mut desk.ledger, &desk.target, &new, Stay::ForGood);
     assert_eq!(*desk.seen("main").verdict(), Verdict::Unchanged);
     // Killed again, in an export of something else.
     let new = [desk.new_view("main", "3")];
-    announce(&mut desk.ledger, &desk.target, &new);
+    announce(&mut desk.ledger, &desk.target, &new, Stay::ForGood);
     assert_eq!(*desk.seen("main").verdict(), Verdict::Unchanged);
     // Killed after the rename: the new one stands; the one given up on is nobody's.
     let path = desk.seen("main").path().to_owned();
@@ -75,7 +75,7 @@ fn a_crash_does_not_make_a_file_ours_that_is_not() {
     desk.write(&[desk.new_view("main", "1")]).unwrap();
     fs::write(desk.seen("main").path(), view("rotated").expose()).unwrap();
     let new = [desk.new_view("main", "2")];
-    announce(&mut desk.ledger, &desk.target, &new);
+    announce(&mut desk.ledger, &desk.target, &new, Stay::ForGood);
     assert!(matches!(desk.seen("main").verdict(), Verdict::Changed(_)));
 }
 

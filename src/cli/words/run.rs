@@ -1,0 +1,91 @@
+//! Words for a command that was not run.
+
+use super::name::{self, plain};
+use super::{Words, exit};
+use crate::ops::run::{Error, TooMuch};
+use std::path::Path;
+
+/// Words for `run`. All its own failures end with 125, so that they are not mistaken for the
+/// command's; the codes here are those that other commands have for the same.
+pub fn of_run(error: &Error) -> Words {
+    let names =
+        |names: &[String]| names.iter().map(|name| format!("env/{}", plain(name))).collect::<Vec<_>>().join(", ");
+    match error {
+        Error::Views(error) => super::vault::of_views(error),
+        Error::Model(error) => super::vault::of_model(error),
+        Error::KeepsEnvironment => Words::new(
+            "keeps-environment",
+            exit::UNSAFE,
+            "this command of the gateway writes its environment into the files of a service, in plaintext",
+            "run it without agevault run, or insist with --force",
+        ),
+        Error::NoEntry(which) => {
+            let which: Vec<String> = which.iter().map(ToString::to_string).collect();
+            Words::new(
+                "no-entry",
+                exit::NO_ENTRY,
+                format!("the vault has no env entry for --only number {}", which.join(", ")),
+                "agevault list env/ shows the names; write them without env/",
+            )
+        }
+        Error::Nul(which) => Words::new(
+            "nul",
+            exit::CONFLICT,
+            format!("no environment can hold a NUL, and these have one: {}", names(which)),
+            "replace them with agevault set, or name the others with --only",
+        ),
+        Error::TooLong(which, bound) => Words::new(
+            "too-long",
+            exit::CONFLICT,
+            format!("a variable has at most {bound} bytes, its name counted; these have more: {}", names(which)),
+            "name the others with --only; agevault get prints long ones",
+        ),
+        Error::TooMuch(TooMuch { size, bound, largest }) => {
+            let largest = if largest.is_empty() { String::new() } else { format!("; the largest: {}", names(largest)) };
+            Words::new(
+                "too-much",
+                exit::CONFLICT,
+                format!("arguments and environment have {size} bytes, and the system takes about {bound}{largest}"),
+                "name the entries that the command needs with --only; ulimit -s raises the bound up to 6 MiB",
+            )
+        }
+        Error::NotFound => Words::new(
+            "no-command",
+            exit::NO_COMMAND,
+            "there is no such command, or what its first line names is not there",
+            "check its name and PATH",
+        ),
+        Error::NotExecutable(error) => Words::new(
+            "not-executable",
+            exit::NOT_EXECUTABLE,
+            format!("the command cannot be run: {}", super::vault::reason(error)),
+            "check its mode, and whether it is a program",
+        ),
+        Error::NotStarted(error) => Words::new(
+            "not-started",
+            exit::FAILED,
+            format!("the system did not start or watch the command: {}", super::vault::reason(error)),
+            "",
+        ),
+    }
+}
+
+/// Words for `run` with nothing after it.
+pub fn nothing() -> Words {
+    Words::new(
+        "usage",
+        exit::USAGE,
+        "there is no command to run",
+        "write it after --, as in agevault run -- openclaw gateway",
+    )
+}
+
+/// Words for views that cannot go yet.
+pub fn in_use(dir: &Path) -> Words {
+    Words::new(
+        "in-use",
+        exit::BUSY,
+        format!("a command under agevault run needs the views in {}", name::path(dir)),
+        "they go when it ends; end it first",
+    )
+}

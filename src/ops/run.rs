@@ -1,0 +1,168 @@
+//! A command with the vault's env entries in its environment, and views as long as it runs
+//! (DESIGN 3, F12).
+
+mod environment;
+
+pub use environment::{Environment, environment};
+
+use super::{export, sweep};
+use crate::harden::Relay;
+use crate::model::{self, Vault};
+use crate::views::{self, Lease, Target};
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+/// Why a command was not run.
+#[derive(Debug)]
+pub enum Error {
+    /// The views that it needs.
+    Views(views::Error),
+    /// Something of the vault.
+    Model(model::Error),
+    /// It writes its environment to the disk.
+    KeepsEnvironment,
+    /// The vault has no env entry for the names with these numbers, counted from 1.
+    NoEntry(Vec<usize>),
+    /// These variables have a NUL in their values.
+    Nul(Vec<String>),
+    /// These variables are longer than this many bytes, name and value together.
+    TooLong(Vec<String>, usize),
+    /// The environment and the arguments are larger than the system takes.
+    TooMuch(TooMuch),
+    /// There is no such command.
+    NotFound,
+    /// There is one, but it cannot be run.
+    NotExecutable(io::Error),
+    /// The system could not start it.
+    NotStarted(io::Error),
+}
+
+/// An environment beyond the system's bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooMuch {
+    /// The size of environment and arguments in bytes.
+    pub size: usize,
+    /// What the system takes, in bytes.
+    pub bound: usize,
+    /// The vault's largest variables, largest first.
+    pub largest: Vec<String>,
+}
+
+impl From<views::Error> for Error {
+    fn from(error: views::Error) -> Self {
+        Self::Views(error)
+    }
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
+/// Becomes `command`, whose first word is looked for on PATH; returns only if that fails. The
+/// terminal, the signals, the streams and the process id are then the command's own.
+pub fn become_it(command: &[OsString], environment: &Environment) -> Error {
+    match build(command, environment) {
+        Ok(mut built) => failed(built.exec(), environment),
+        Err(error) => error,
+    }
+}
+
+/// Starts `command` beside this process, in the same group and with the same streams. Nothing
+/// of the environment stays here.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::NotExecutable`], [`Error::TooMuch`], [`Error::NotStarted`].
+pub fn start(command: &[OsString], environment: Environment) -> Result<Child, Error> {
+    build(command, &environment)?.spawn().map_err(|error| failed(error, &environment))
+}
+
+/// Waits for its end, signals being passed on.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn wait(relay: &Relay, child: &mut Child) -> Result<ExitStatus, Error> {
+    relay.wait(child).map_err(Error::NotStarted)
+}
+
+fn build(command: &[OsString], environment: &Environment) -> Result<Command, Error> {
+    let (program, arguments) = command.split_first().ok_or(Error::NotFound)?;
+    let mut built = Command::new(program);
+    built.args(arguments);
+    environment.removed.iter().for_each(|name| _ = built.env_remove(name));
+    environment.set.iter().for_each(|(name, value)| _ = built.env(name, value.expose()));
+    environment.places.iter().for_each(|(name, path)| _ = built.env(name, path));
+    Ok(built)
+}
+
+fn failed(error: io::Error, environment: &Environment) -> Error {
+    use rustix::io::Errno;
+    let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    if is(Errno::TOOBIG) {
+        Error::TooMuch(environment.too_much())
+    } else if is(Errno::NOENT) {
+        Error::NotFound
+    } else if is(Errno::AGAIN) || is(Errno::NOMEM) || is(Errno::MFILE) || is(Errno::NFILE) {
+        Error::NotStarted(error)
+    } else {
+        Error::NotExecutable(error)
+    }
+}
+
+/// Views that are there for a command.
+#[derive(Debug)]
+pub struct Up {
+    /// What was written, and where.
+    pub report: export::Report,
+    lease: Lease,
+}
+
+/// Writes the views that `request` names, and holds a lease on them.
+///
+/// # Errors
+/// As [`export::export`].
+pub fn put_up(vault: &Vault<'_>, request: &export::Request<'_>) -> Result<Up, Error> {
+    let target = Target::resolve(request.dir)?;
+    let lease = Lease::take(request.local, &vault.vault_id, &target, request.patience)?;
+    match export::export(vault, request) {
+        Ok(report) => Ok(Up { report, lease }),
+        Err(error) => {
+            drop(lease);
+            // Why nothing was written is what counts.
+            let _ = sweep::clear(vault, request.local, request.patience, Some(target.path()));
+            Err(error.into())
+        }
+    }
+}
+
+/// Gives the lease back when the command has ended, and takes away what nobody needs then. This
+/// is where changes that the gateway made are to come back into the vault; until then what it
+/// changed stays, and is named.
+///
+/// # Errors
+/// As [`sweep::sweep`].
+pub fn take_back(vault: &Vault<'_>, up: Up, local: &Path, patience: Duration) -> Result<sweep::Swept, Error> {
+    let Up { report, lease } = up;
+    drop(lease);
+    Ok(sweep::clear(vault, local, patience, Some(&report.dir))?)
+}
+
+/// The variables that lead a gateway to the views: none if its state directory `state` leads
+/// there by links already. A configuration of its own stays the one of `state`.
+pub fn leading(report: &export::Report, state: &Path, config: bool) -> Vec<(&'static str, PathBuf)> {
+    let below = |view: &export::Written| Some(state.join(view.path.strip_prefix(&report.dir).ok()?));
+    let leads = |view: &export::Written| below(view)?.canonicalize().ok().filter(|real| *real == view.path);
+    if report.written.iter().any(|view| leads(view).is_some()) {
+        return Vec::new();
+    }
+    let mut places = vec![("OPENCLAW_STATE_DIR", report.dir.clone())];
+    let named = ["openclaw.json", "clawdbot.json"].map(|name| state.join(name));
+    let found = named.into_iter().find(|path| path.is_file());
+    places.extend(found.filter(|_| !config).map(|path| ("OPENCLAW_CONFIG_PATH", path)));
+    places
+}
