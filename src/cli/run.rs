@@ -61,7 +61,7 @@ fn with_views(
     let state = gateway::resolve(&settings)?;
     environment.places = run::leading(&up.report, &state, settings.config_path.is_some());
     match up.report.written.is_empty() {
-        true => context.out.warn("note: the vault has nothing for views"),
+        true => context.out.say("note: the vault has nothing for views"),
         false => context.out.say(&format!("the views are in {}", up.report.dir.display())),
     }
     // Nothing of the vault stays in memory while the command runs, but for the key.

@@ -57,6 +57,7 @@ fn moves(script: &str) -> Outcome<Vec<(&str, Move)>> {
             ("key", "enter") => Move::Key(b'\r'),
             ("key", "ctrl-c") => Move::Key(3),
             ("key", "ctrl-d") => Move::Key(4),
+            ("key", "ctrl-z") => Move::Key(26),
             _ => return Err(format!("nobody at a terminal can do this: {line}")),
         };
         Ok((line, made))
