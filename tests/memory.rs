@@ -19,8 +19,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use world::{AGEVAULT, World};
 
 const VALUE: &str = "canary-value-of-a-env-entry-0123456789";
@@ -94,11 +96,34 @@ fn left_behind(world: &World, args: &[&str], stdin: &str, needles: &Needles) -> 
 fn found_at(call: &str, number: i64, world: &World, args: &[&str], stdin: &str, needles: &Needles) -> (Found, String) {
     let mut command = world.command("strace");
     let (trace, delay) = (format!("trace={call}"), format!("inject={call}:delay_enter=60s:when=1"));
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &delay]);
-    command.arg(AGEVAULT).args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A command under `run` is not looked into.
+    command.args(if args.first() == Some(&"run") { &[][..] } else { &["-f"] });
+    command.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &delay]);
+    let ram = runtime();
+    command
+        .env("AGEVAULT_RUNTIME_DIR", ram.path())
+        .arg(AGEVAULT)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut strace = command.spawn().unwrap_or_else(|error| panic!("cannot start strace ({error}): run tests/run"));
     strace.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
     let (pid, argument) = stopped_child(&strace, number);
+    let found = found_in(pid, needles);
+    // Nothing is waited for: the process has done everything but end.
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    (found, argument)
+}
+
+/// A directory in memory for views.
+fn runtime() -> TempDir {
+    TempDir::with_prefix_in("memory-", "/dev/shm").expect("a tmpfs at /dev/shm")
+}
+
+/// What is in the memory of a process now.
+fn found_in(pid: u32, needles: &Needles) -> Found {
     let mut found = BTreeMap::new();
     let memory = File::open(format!("/proc/{pid}/mem")).expect("reading another process's memory needs root");
     for line in fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines() {
@@ -122,10 +147,7 @@ fn found_at(call: &str, number: i64, world: &World, args: &[&str], stdin: &str, 
             }
         }
     }
-    // Nothing is waited for: the process has done everything but end.
-    strace.kill().unwrap();
-    strace.wait().unwrap();
-    (found, argument)
+    found
 }
 
 /// The process that `strace` runs, once it stands still before the call, and its argument.
@@ -239,6 +261,27 @@ fn export_leaves_no_secret_in_memory() {
 }
 
 #[test]
+fn run_with_views_leaves_no_secret_in_memory() {
+    leaves_nothing(&["run", "--views", "--", "true"], "");
+    leaves_nothing(&["run", "--views", "--passphrase-file", "pw", "--", "true"], "");
+}
+
+/// A vault may be open for months in it: only the key that is needed in the end is.
+#[test]
+fn run_holds_no_value_while_it_waits() {
+    let (world, needles) = world();
+    let ram = runtime();
+    let mut command = world.command(AGEVAULT);
+    command.env("AGEVAULT_RUNTIME_DIR", ram.path()).args(["run", "--views", "--", "cat"]);
+    let child = asleep(command, AGEVAULT);
+    assert!(ram.path().join("openclaw/.env").exists());
+    let found = found_in(child.id(), &needles);
+    println!("while it waits: {found:?}");
+    assert!(found.keys().all(|(what, _)| *what == "identity key"), "{found:?}");
+    end(child);
+}
+
+#[test]
 fn passwd_leaves_no_secret_in_memory() {
     leaves_nothing(&["passwd", "--new-passphrase-file", "pw", "--kdf-memory", "8"], "");
 }
@@ -254,13 +297,19 @@ fn the_wrong_passphrase_leaves_no_secret_in_memory() {
 
 /// A command that has opened the vault and waits for a value, run by `nobody` if we are root:
 /// root could look into everything.
-fn waiting(world: &World, program: &str, args: &[&str]) -> Child {
+fn waiting(world: &World, ram: &Path, program: &str, args: &[&str]) -> Child {
     let mut command = world.command("sh");
+    command.env("AGEVAULT_RUNTIME_DIR", ram);
     command.args([
         "-c",
         if is_root() { "exec setpriv --reuid=65534 --regid=65534 --clear-groups -- \"$@\"" } else { "exec \"$@\"" },
     ]);
     command.arg("sh").arg(program).args(args);
+    asleep(command, program)
+}
+
+/// Starts a command, and waits until it waits.
+fn asleep(mut command: Command, program: &str) -> Child {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stat = format!("/proc/{}/stat", child.id());
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -276,6 +325,11 @@ fn waiting(world: &World, program: &str, args: &[&str]) -> Child {
     child
 }
 
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }
@@ -287,13 +341,17 @@ fn another_process_of_the_same_user_cannot_look_in() {
     // The binary lies where `nobody` may not be allowed to go.
     let binary = world.path("agevault");
     fs::copy(AGEVAULT, &binary).unwrap();
+    let ram = runtime();
     if is_root() {
-        let all = ["-R", "65534:65534"];
-        let root = world.home().parent().unwrap();
-        assert!(Command::new("chown").args(all).arg(root).status().unwrap().success());
+        for dir in [world.home().parent().unwrap(), ram.path()] {
+            assert!(Command::new("chown").args(["-R", "65534:65534"]).arg(dir).status().unwrap().success());
+        }
     }
-    let child = waiting(&world, binary.to_str().unwrap(), &["set", "env/A"]);
-    let control = waiting(&world, "cat", &[]);
+    let binary = binary.to_str().unwrap();
+    let control = waiting(&world, ram.path(), "cat", &[]);
+    let set = waiting(&world, ram.path(), binary, &["set", "env/A"]);
+    // Beside a command that has the secrets in its environment.
+    let run = waiting(&world, ram.path(), binary, &["run", "--views", "--", "cat"]);
     let look = |pid: u32, what: &str| {
         let script = format!("head -c 1 /proc/{pid}/{what} >/dev/null && echo seen");
         let mut command = world.command("sh");
@@ -310,14 +368,14 @@ fn another_process_of_the_same_user_cannot_look_in() {
     };
     for what in ["environ", "maps", "auxv"] {
         assert!(look(control.id(), what), "the test itself can see {what} of an ordinary process");
-        assert!(!look(child.id(), what), "{what} can be read");
     }
-    assert!(!look(child.id(), "mem"));
-    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(cores.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{cores}");
-    for mut child in [child, control] {
-        child.kill().unwrap();
-        child.wait().unwrap();
+    for child in [&set, &run] {
+        for what in ["environ", "maps", "auxv", "mem"] {
+            assert!(!look(child.id(), what), "{what} can be read");
+        }
+        let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(cores.split_whitespace().nth(4), Some("0"), "{cores}");
     }
+    [set, run, control].into_iter().for_each(end);
 }

@@ -5,7 +5,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use std::io;
 use std::process::{Child, ExitStatus};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// What is passed on. `SIGCONT` needs no handler: it ends our own stop, see [`Relay::wait`].
 const RELAYED: [i32; 8] = [
@@ -21,8 +21,9 @@ const RELAYED: [i32; 8] = [
 
 /// The process that signals are passed on to; 0 while there is none.
 static CHILD: AtomicI32 = AtomicI32::new(0);
-/// A bit for each signal that came while there was none.
-static PENDING: AtomicU32 = AtomicU32::new(0);
+/// For each of [`RELAYED`] that came while there was none the process that sent it; -1 for a
+/// terminal or a process that has no number here, 0 if it did not come.
+static PENDING: [AtomicI32; RELAYED.len()] = [const { AtomicI32::new(0) }; RELAYED.len()];
 
 /// As long as there is one, no signal of [`RELAYED`] ends this process: what somebody sends to
 /// it goes to its child, what a terminal sends has reached the child already.
@@ -54,8 +55,8 @@ impl Relay {
 
     /// A signal that came before there was a child.
     pub fn pending(&self) -> Option<i32> {
-        let pending = PENDING.load(Ordering::SeqCst);
-        RELAYED.into_iter().find(|signal| pending & (1 << signal) != 0 && ends(*signal))
+        let mut came = RELAYED.into_iter().zip(&PENDING).filter(|(_, sender)| sender.load(Ordering::SeqCst) != 0);
+        came.find_map(|(signal, _)| ends(signal).then_some(signal))
     }
 
     /// Waits until `child`, which must not have been waited for, has ended, and stops with it
@@ -67,9 +68,11 @@ impl Relay {
         let pid = Pid::from_child(child);
         CHILD.store(pid.as_raw_nonzero().get(), Ordering::SeqCst);
         // What came while it was being started; better twice than never.
-        let pending = PENDING.swap(0, Ordering::SeqCst);
-        for signal in RELAYED.into_iter().filter(|signal| pending & (1 << signal) != 0) {
-            send(pid, signal);
+        for (signal, sender) in RELAYED.into_iter().zip(&PENDING) {
+            let sender = sender.swap(0, Ordering::SeqCst);
+            if sender != 0 && sender != pid.as_raw_nonzero().get() {
+                send(pid, signal);
+            }
         }
         loop {
             // Not reaped yet, so that its number is no other process's while handlers use it.
@@ -149,14 +152,18 @@ fn send(pid: Pid, signal: i32) {
 
 /// The handler: atomics and `kill` only.
 extern "C" fn relay(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the system gives a valid `info`.
+    let (sent, sender) = unsafe { origin(&*info) };
     let child = CHILD.load(Ordering::SeqCst);
     if child == 0 {
-        PENDING.fetch_or(1 << signal, Ordering::SeqCst);
-        return;
-    }
-    // SAFETY: the system gives a valid `info`; errno is put back to what it was.
-    unsafe {
-        if is_for_us_alone(&*info, child) {
+        if let Some((_, pending)) = RELAYED.iter().zip(&PENDING).find(|(known, _)| **known == signal) {
+            pending.store(if sender > 0 { sender } else { -1 }, Ordering::SeqCst);
+        }
+    // A signal of the terminal goes to all processes in its foreground, and one that the child
+    // sends to its own group has reached it.
+    } else if sent && sender != child {
+        // SAFETY: errno is put back to what it was.
+        unsafe {
             let errno = errno();
             let before = *errno;
             libc::kill(child, signal);
@@ -165,17 +172,15 @@ extern "C" fn relay(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut lib
     }
 }
 
-/// Whether somebody sent a signal to this process: one of the terminal goes to all processes in
-/// its foreground, and so did one that the child sends to its own group.
-unsafe fn is_for_us_alone(info: &libc::siginfo_t, child: i32) -> bool {
-    // SAFETY: signals that are sent by a process carry its number.
+/// Whether a process has sent the signal, and which.
+unsafe fn origin(info: &libc::siginfo_t) -> (bool, i32) {
+    // SAFETY: 0 for signals that no process has sent.
     let sender = unsafe { info.si_pid() };
     #[cfg(target_os = "linux")]
-    // From outside of a container the sender is 0, so only the code tells.
-    let sent = info.si_code <= 0;
+    // From outside of a container the sender is 0 as well: only the code tells.
+    return (info.si_code <= 0, sender);
     #[cfg(not(target_os = "linux"))]
-    let sent = sender != 0;
-    sent && sender != child
+    return (sender != 0, sender);
 }
 
 unsafe fn errno() -> *mut libc::c_int {
