@@ -324,7 +324,12 @@ fn runs() -> Vec<run::Error> {
     let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
     let too_much = |largest| TooMuch { size: 7_000_000, bound: 2_097_152, largest };
     samples!(run::Error {
-        run::Error::Views(_) => [run::Error::Views(views::Error::InUse(path()))],
+        run::Error::Views(_) => [
+            run::Error::Views(views::Error::OnDisk(path())),
+            run::Error::Views(views::Error::Changed(names())),
+            run::Error::Views(views::Error::NotOurs(vec![path()])),
+            run::Error::Views(views::Error::InUse(path())),
+        ],
         run::Error::Model(_) => [run::Error::Model(model::Error::Newer)],
         run::Error::KeepsEnvironment => [run::Error::KeepsEnvironment],
         run::Error::NoEntry(_) => [run::Error::NoEntry(vec![1, 3])],

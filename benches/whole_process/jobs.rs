@@ -18,6 +18,8 @@ use std::{
 const KDF_MEMORY_MIB: &str = "64";
 const PASSPHRASE: &str = "bench passphrase of no value";
 const PEAK_RUNS: usize = 5;
+/// A command that does nothing.
+const NOTHING: &str = "/bin/true";
 
 pub fn measure(tools: &Tools, dir: &Path, size: usize, rounds: usize) -> Result<Column> {
     let mut random = Random(size as u64);
@@ -25,6 +27,7 @@ pub fn measure(tools: &Tools, dir: &Path, size: usize, rounds: usize) -> Result<
     let vault_bytes = fs::metadata(&bench.vault)?.len();
     let sections = vec![
         bench.reads(rounds, &mut random)?,
+        bench.runs(rounds, &mut random)?,
         bench.saves(rounds, &mut random)?,
         bench.unlocks(rounds, &mut random)?,
         bench.memory(&mut random),
@@ -43,6 +46,8 @@ struct Bench<'a> {
     /// The value that `set` reads.
     input: PathBuf,
     dir: PathBuf,
+    /// Where views go: in memory, where there is a place for that.
+    runtime: PathBuf,
 }
 
 impl<'a> Bench<'a> {
@@ -60,6 +65,7 @@ impl<'a> Bench<'a> {
             floor_out: dir.join("floor/vault.age"),
             input: dir.join("value"),
             dir: dir.to_owned(),
+            runtime: Path::new("/dev/shm").join(format!("agevault-bench-{}", std::process::id())),
         };
         let generate = format!("--generate-identity={}", text(&bench.identity));
         process::output(bench.agevault_at(&bench.vault, &["init", &generate]))?;
@@ -107,6 +113,27 @@ impl<'a> Bench<'a> {
             enter(&mut contest, label, make, |out| out.contains(value));
         }
         let title = "read, ratio to the floor [target]".to_owned();
+        Ok(Section { title, kind: Kind::Ratio, measures: contest.run(rounds, random)? })
+    }
+
+    fn runs(&self, rounds: usize, random: &mut Random) -> Result<Section> {
+        let run = |options: &[&str], command: &str| {
+            let mut run = self.agevault(&[&["run"], options, &["--", command]].concat());
+            run.env("AGEVAULT_RUNTIME_DIR", &self.runtime);
+            run
+        };
+        let floor = || {
+            let args = ["run", text(&self.identity), text(&self.vault), &self.data.env_name, NOTHING];
+            self.home.command(&self.tools.floor, &args)
+        };
+        let mut contest = Contest::default();
+        enter(&mut contest, "floor that runs", floor, str::is_empty);
+        for (label, options) in [("run", &[][..]), ("run --views", &["--views", "--quiet"])] {
+            let line = format!("{}=", self.data.env_name);
+            let checked = expect(run(options, "env"), |out| out.lines().any(|found| found.starts_with(&line)));
+            contest.enter(label, checked, move || process::time(run(options, NOTHING)));
+        }
+        let title = format!("run {NOTHING}, ratio to the floor that becomes it [target]");
         Ok(Section { title, kind: Kind::Ratio, measures: contest.run(rounds, random)? })
     }
 

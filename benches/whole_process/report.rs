@@ -29,8 +29,9 @@ pub enum Kind {
 }
 
 /// At most this, for up to 100, up to 1,000 and more secrets.
-const TARGETS: [(&str, [f64; 3]); 7] = [
+const TARGETS: [(&str, [f64; 3]); 8] = [
     ("get one", [1.0, 1.3, 1.8]),
+    ("run", [1.25, 1.5, 1.75]),
     ("list", [1.2, 1.4, 1.8]),
     ("render all", [1.25, 1.25, 1.4]),
     ("set one", [1.5, 1.6, 1.4]),

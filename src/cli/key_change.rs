@@ -18,6 +18,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let checked = context.check(&opened)?;
     if store::is_unfinished(&opened.place, &checked.vault)? && find(&checked.vault, &label).is_err() {
         // It was removed by a command that did not come to its end.
+        super::sweep::before_save(context, &checked.vault);
         let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let edit = context.edit(&opened);
         edit.save_resealing(checked, Change::default(), opened.seen.opener(), unreadable)?;

@@ -22,12 +22,15 @@ pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
     }
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    let environment = run::environment(&checked.vault, &args.only, &inherited(), &args.command)?;
+    let mut environment = run::environment(&checked.vault, &args.only, &inherited(), &args.command)?;
     tell(context, &environment);
     close_keys(context)?;
     if !args.views {
         return Err(run::become_it(&args.command, &environment).into());
     }
+    // What can fail comes first, and then the views, which somebody has to take back.
+    let settings = context.settings();
+    let state = gateway::resolve(&settings)?;
     let relay = Relay::begin().map_err(run::Error::NotStarted)?;
     let up = run::put_up(
         &checked.vault,
@@ -45,6 +48,7 @@ pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
         },
     )?;
     drop(checked);
+    environment.places = run::leading(&up.report, &state, settings.config_path.is_some());
     with_views(context, args, &relay, opened, environment, up)
 }
 
@@ -54,12 +58,9 @@ fn with_views(
     args: &Run,
     relay: &Relay,
     opened: Opened,
-    mut environment: Environment,
+    environment: Environment,
     up: Up,
 ) -> Result<(), Error> {
-    let settings = context.settings();
-    let state = gateway::resolve(&settings)?;
-    environment.places = run::leading(&up.report, &state, settings.config_path.is_some());
     match up.report.written.is_empty() {
         true => context.out.say("note: the vault has nothing for views"),
         false => context.out.say(&format!("the views are in {}", up.report.dir.display())),

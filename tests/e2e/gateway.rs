@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the gateway says of one profile: kind, status, expiry.
@@ -26,24 +27,24 @@ fn seen_by_gateway(vault: &Vault, state: &Path) -> BTreeMap<(String, String), Se
 
     // Most of a command is the start of a Node: all agents at once.
     std::thread::scope(|threads| {
-        let running: Vec<_> =
-            agents.iter().map(|agent| threads.spawn(|| status_of(vault, state, &config, agent))).collect();
+        let running: Vec<_> = agents
+            .iter()
+            .map(|agent| threads.spawn(|| status_of(vault.place.command(tools::node()), state, &config, agent)))
+            .collect();
         let done = running.into_iter().map(|status| status.join());
         done.flat_map(|seen| seen.expect("a status")).collect()
     })
 }
 
-fn status_of(vault: &Vault, state: &Path, config: &Path, agent: &str) -> Vec<((String, String), Seen)> {
-    let mut gateway = vault.place.command(tools::node());
-    gateway
-        .arg(tools::openclaw().join("openclaw.mjs"))
+fn status_of(mut node: Command, state: &Path, config: &Path, agent: &str) -> Vec<((String, String), Seen)> {
+    node.arg(tools::openclaw().join("openclaw.mjs"))
         .args(["models", "status", "--json", "--agent", agent])
         .env("NODE_COMPILE_CACHE", tools::packages().join("compiled"))
         .env("OPENCLAW_STATE_DIR", state)
         .env("OPENCLAW_CONFIG_PATH", config)
         .env("OPENCLAW_SKIP_CHANNELS", "1")
         .env("OPENCLAW_DISABLE_BONJOUR", "1");
-    let printed = stdout_of(&mut gateway);
+    let printed = stdout_of(&mut node);
     let status: Value = serde_json::from_slice(&printed).expect("a status that is JSON");
     assert_eq!(status["agentId"], agent);
     let profiles = status["auth"]["oauth"]["profiles"].as_array();
@@ -92,6 +93,33 @@ fn the_gateway_lists_every_exported_profile() {
     for kind in [("api_key", false), ("token", false), ("token", true), ("oauth", true)] {
         assert!(kinds.contains(&kind), "the fixture has a {kind:?}");
     }
+}
+
+/// What its operator's environment says of a state directory does not matter: it is led to the views.
+#[test]
+fn a_gateway_under_run_sees_the_views_and_leaves_none() {
+    let vault = Vault::imported();
+    let ram = tempfile::TempDir::with_prefix_in("e2e-", "/dev/shm").expect("a tmpfs at /dev/shm");
+    let config = vault.place.file("gateway.json", b"{}");
+    let mut run = vault.agevault();
+    run.env("AGEVAULT_RUNTIME_DIR", ram.path()).args(["run", "--views", "--"]).arg(tools::node());
+    let seen = status_of(run, &vault.place.path("home"), &config, "main");
+    let seen: BTreeMap<(String, String), Seen> = seen.into_iter().collect();
+    let payload = vault.payload();
+    let profiles = payload["scopes"]["main"]["profiles"].as_object().expect("profiles");
+    for (profile, credential) in profiles {
+        let of = seen.get(&("main".to_owned(), profile.clone()));
+        assert_eq!(of, Some(&expected(credential)), "{profile}");
+    }
+    assert!(!profiles.is_empty());
+    let views = stdout_of(vault.place.command("find").arg(ram.path()).args([
+        "-name",
+        "auth-profiles.json",
+        "-o",
+        "-name",
+        ".env",
+    ]));
+    assert_eq!(String::from_utf8_lossy(&views), "");
 }
 
 /// Compared with the gateway's own reading of the directory that was imported, so that a credential which

@@ -3,6 +3,7 @@
 //! `floor get IDENTITY VAULT NEEDLE` reads both files, opens the vault and searches its text.
 //! `floor set IDENTITY VAULT OUT NEEDLE` does that, seals the text again for the same identity and replaces
 //! OUT with the fsyncs, the read-back and the kept generation of a careful save.
+//! `floor run IDENTITY VAULT NEEDLE CMD` does what `get` does and becomes CMD.
 //! No parsing, no checks: a panic is the only error message.
 
 mod age;
@@ -10,7 +11,7 @@ mod save;
 
 use age::Identity;
 use memchr::memmem;
-use std::{env, fs, io::Write, path::Path};
+use std::{env, fs, io::Write, os::unix::process::CommandExt, path::Path, process::Command};
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -30,7 +31,15 @@ fn main() {
             find(&text, needle);
             save::replace(&identity, &text, Path::new(out));
         }
-        _ => panic!("floor get IDENTITY VAULT NEEDLE | floor set IDENTITY VAULT OUT NEEDLE"),
+        ["run", identity, vault, needle, command] => {
+            let identity = Identity::read(identity);
+            let text = age::open(&identity, fs::read(vault).expect("vault"));
+            find(&text, needle);
+            panic!("{}", Command::new(command).env("NEEDLE", needle).exec());
+        }
+        _ => panic!(
+            "floor get IDENTITY VAULT NEEDLE | floor run IDENTITY VAULT NEEDLE CMD | floor set IDENTITY VAULT OUT NEEDLE"
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::name::{self, plain};
 use super::{Words, exit};
 use crate::ops::run::{Error, TooMuch};
+use crate::views;
 use std::path::Path;
 
 /// Words for `run`. All its own failures end with 125, so that they are not mistaken for the
@@ -11,7 +12,7 @@ pub fn of_run(error: &Error) -> Words {
     let names =
         |names: &[String]| names.iter().map(|name| format!("env/{}", plain(name))).collect::<Vec<_>>().join(", ");
     match error {
-        Error::Views(error) => super::vault::of_views(error),
+        Error::Views(error) => of_views(error),
         Error::Model(error) => super::vault::of_model(error),
         Error::KeepsEnvironment => Words::new(
             "keeps-environment",
@@ -68,6 +69,32 @@ pub fn of_run(error: &Error) -> Words {
             "",
         ),
     }
+}
+
+/// The words that `export` has, and hints without options that only `export` has.
+fn of_views(error: &views::Error) -> Words {
+    use views::Error;
+    let words = super::vault::of_views(error);
+    let hint = match error {
+        Error::OnDisk(_) => {
+            "plaintext stays on a disk even when it is removed; set AGEVAULT_RUNTIME_DIR to a directory on a tmpfs"
+        }
+        Error::Changed(_) => {
+            "agevault import DIR --on-conflict replace takes it back from that directory, agevault rm what was removed there; agevault wipe --discard gives it up"
+        }
+        Error::NotOurs(_) => {
+            "take it into the vault with agevault import first, or give it up with agevault export --discard"
+        }
+        Error::File(_)
+        | Error::Model(_)
+        | Error::Format(_)
+        | Error::HoldsStore(_)
+        | Error::Unrepresentable(_)
+        | Error::NoAgent(_)
+        | Error::Record(_)
+        | Error::InUse(_) => return words,
+    };
+    Words { hint: hint.to_owned(), ..words }
 }
 
 /// Words for `run` with nothing after it.
