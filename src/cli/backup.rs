@@ -1,7 +1,6 @@
 //! `backup`: sealed copies, elsewhere.
 
-use super::context::Context;
-use super::opened::Opened;
+use super::context::{Context, Opened};
 use super::out::columns;
 use super::{Error, words};
 use crate::model::RecipientKind;

@@ -3,7 +3,7 @@
 use super::args::Globals;
 use super::ask::Terminal;
 use super::environment::{absolute, default_identity, var_number, var_path, xdg};
-use super::opened::Opened;
+pub use super::opened::Opened;
 use super::out::Out;
 use super::{Error, Usage};
 use crate::gateway::{Settings, Version};

@@ -1,9 +1,8 @@
 //! `recipients remove` and `passwd`: after them a key opens nothing here any more.
 
 use super::args::Passwd;
-use super::context::Context;
+use super::context::{Context, Opened};
 use super::init::{label, passphrase_recipient};
-use super::opened::Opened;
 use super::recipients::{find, source};
 use super::{Error, Usage, words};
 use crate::keys;

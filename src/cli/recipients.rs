@@ -1,9 +1,8 @@
 //! `recipients`: who can open the vault.
 
 use super::args::{NewPassphrase, Recipients};
-use super::context::Context;
+use super::context::{Context, Opened};
 use super::init::{label, passphrase_recipient, write_identity};
-use super::opened::Opened;
 use super::out::columns;
 use super::{Error, Usage, key_change};
 use crate::keys::{self, Source};

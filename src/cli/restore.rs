@@ -3,8 +3,7 @@
 use super::Error;
 use super::args::Restore;
 use super::backup::open_snapshot;
-use super::context::Context;
-use super::opened::Opened;
+use super::context::{Context, Opened};
 use super::words;
 use crate::keys::Source;
 use crate::model::{Entries, SecretId, Vault};

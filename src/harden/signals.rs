@@ -25,7 +25,7 @@ static CHILD: AtomicI32 = AtomicI32::new(0);
 /// terminal or a process that has no number here, 0 if it did not come.
 static PENDING: [AtomicI32; RELAYED.len()] = [const { AtomicI32::new(0) }; RELAYED.len()];
 
-/// As long as there is one, no signal of [`RELAYED`] ends this process: what somebody sends to
+/// As long as there is one, none of the signals that are passed on ends this process: what somebody sends to
 /// it goes to its child, what a terminal sends has reached the child already.
 #[derive(Debug)]
 pub struct Relay(());
