@@ -7,7 +7,7 @@ use super::context::{Context, Opened};
 use super::words;
 use crate::keys::Source;
 use crate::model::{Entries, SecretId, Vault};
-use crate::store::{self, Checked, Kin, Place, Policy, Seen, Snapshot, Trust};
+use crate::store::{self, Checked, Kin, Place, Policy, Restoring, Seen, Snapshot, Trust};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
@@ -155,13 +155,17 @@ fn into_standing(
 ) -> Result<(), Error> {
     let snapshot = open_again(context, opened, args, from)?;
     let old = undamaged(report(context, &snapshot))?;
-    let differences = differences(&checked.vault, &old.vault);
-    let (change, kin) = undamaged(store::restore_change(&checked.vault, &old.vault).map_err(Error::from))?;
+    let restoring = undamaged(store::restore_change(&checked.vault, &old.vault).map_err(Error::from))?;
+    let Restoring { change, kin, superseded } = restoring;
+    let differences = differences(&checked.vault, &old.vault, &superseded);
     let same_vault = kin != Kin::Another;
     if !context.out.json {
         for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
             ids.iter().for_each(|id| context.out.say(&format!("{verb} {id}")));
         }
+    }
+    for id in &superseded {
+        context.out.warn(&format!("note: {id}: left as it is, its refresh token in the snapshot was superseded since"));
     }
     let nothing = differences.iter().all(Vec::is_empty);
     match kin {
@@ -191,10 +195,14 @@ fn into_standing(
         let [added, replaced, removed] = &differences;
         context.out.json(&json!({
             "version": 1, "same_vault": same_vault, "done": !args.dry_run,
-            "added": added, "replaced": replaced, "removed": removed,
+            "added": added, "replaced": replaced, "removed": removed, "superseded": names(&superseded),
         }))?;
     }
     Ok(())
+}
+
+fn names<'i>(ids: impl IntoIterator<Item = &'i SecretId>) -> Vec<String> {
+    ids.into_iter().map(ToString::to_string).collect()
 }
 
 /// The key that was named for the backup alone.
@@ -226,16 +234,16 @@ fn with_own_key(context: &mut Context, from: &Path, key: Option<Source>) -> Resu
     Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
 }
 
-/// Ids that a restore would add, replace and remove.
-fn differences(standing: &Vault<'_>, old: &Vault<'_>) -> [Vec<String>; 3] {
+/// Ids that a restore would add, replace and remove, but for those that are left as they are.
+fn differences(standing: &Vault<'_>, old: &Vault<'_>, left: &[SecretId]) -> [Vec<String>; 3] {
     let now: BTreeSet<SecretId> = standing.ids().collect();
     let then: BTreeSet<SecretId> = old.ids().collect();
     let text = |vault: &Vault<'_>, id: &SecretId| vault.get(id).map(RawValue::get).map(str::to_owned);
-    let names = |ids: Vec<&SecretId>| ids.into_iter().map(ToString::to_string).collect();
-    let differs = |id: &&SecretId| text(standing, id) != text(old, id);
+    let moves = |id: &&SecretId| !left.contains(id);
+    let differs = |id: &&SecretId| moves(id) && text(standing, id) != text(old, id);
     [
-        names(then.difference(&now).collect()),
-        names(then.intersection(&now).filter(differs).collect()),
-        names(now.difference(&then).collect()),
+        names(then.difference(&now).filter(moves)),
+        names(then.intersection(&now).filter(differs)),
+        names(now.difference(&then)),
     ]
 }

@@ -61,31 +61,77 @@ impl Entries {
         let (env, config, meta) = (vault.env.to_static(), vault.config.to_static(), vault.meta.to_static()?);
         Ok(Self { scopes, env, config, meta })
     }
+
+    /// Has a profile as `vault` has it, or lacks it as `vault` does.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the records of `vault` are.
+    pub fn keep_from(&mut self, vault: &Vault<'_>, id: &SecretId) -> Result<(), Error> {
+        let SecretId::Auth(scope, profile) = id else { return Ok(()) };
+        let profiles = &mut self.scopes.entry(scope.as_str().to_owned()).or_default().profiles;
+        let name = id.to_string();
+        let meta = vault.meta.to_static()?;
+        match (vault.get(id), meta.get(&name)) {
+            (Some(value), meta) => {
+                profiles.put(profile, value.to_owned());
+                meta.into_iter().for_each(|meta| self.meta.put(&name, meta.to_owned()));
+            }
+            (None, _) => {
+                profiles.take(profile);
+                self.meta.take(&name);
+            }
+        }
+        Ok(())
+    }
 }
+
+/// The member of a vault whose last save was a capture.
+pub(super) const CAPTURED: &str = "captured";
 
 /// The steps of one command, all or none of which happen.
 #[derive(Default)]
-pub struct Change(Vec<Op>);
+pub struct Change {
+    ops: Vec<Op>,
+    capture: bool,
+}
 
 impl Change {
     /// One step.
     pub fn of(op: Op) -> Self {
-        Self(vec![op])
+        Self { ops: vec![op], capture: false }
+    }
+
+    /// No step yet. Its save is a capture: consecutive ones replace each other (DESIGN F8).
+    pub fn capture() -> Self {
+        Self { ops: Vec::new(), capture: true }
     }
 
     /// Adds a step.
     pub fn push(&mut self, op: Op) {
-        self.0.push(op);
+        self.ops.push(op);
     }
 
     /// Whether nothing is wanted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ops.is_empty()
+    }
+
+    /// Whether it brings back all entries of a snapshot.
+    pub fn restores(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::Restore(_)))
+    }
+
+    /// The ids that it renames: from, to.
+    pub fn renamed(&self) -> impl Iterator<Item = (&SecretId, &SecretId)> {
+        self.ops.iter().filter_map(|op| match op {
+            Op::Rename(from, to) => Some((from, to)),
+            _ => None,
+        })
     }
 
     /// The ids whose values it replaces or removes.
     pub fn touched(&self) -> impl Iterator<Item = &SecretId> {
-        self.0
+        self.ops
             .iter()
             .flat_map(|op| match op {
                 Op::Put(id, ..) | Op::Remove(id) => [Some(id), None],
@@ -106,7 +152,7 @@ impl Change {
                 return Err(Error::Conflict(id.to_string()));
             }
         }
-        for op in &self.0 {
+        for op in &self.ops {
             match op {
                 Op::Order(scope, provider, _) => {
                     let order = |vault: &Vault<'_>| vault.scopes.get(scope.as_str())?.order.get(provider).cloned();
@@ -134,7 +180,11 @@ impl Change {
     /// # Errors
     /// The first step that cannot be done; the vault is then to be thrown away.
     pub fn apply(self, vault: &mut Vault<'_>, now: u64) -> Result<(), Error> {
-        self.0.into_iter().try_for_each(|op| op.apply(vault, now))
+        vault.other.take(CAPTURED);
+        if self.capture {
+            vault.other.put(CAPTURED, to_raw_value(&true)?);
+        }
+        self.ops.into_iter().try_for_each(|op| op.apply(vault, now))
     }
 }
 

@@ -169,6 +169,11 @@ impl<'a> Vault<'a> {
         Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
     }
 
+    /// Whether its last save was a capture.
+    pub fn is_captured(&self) -> bool {
+        self.other.get(super::change::CAPTURED).is_some_and(|raw| raw.get() == "true")
+    }
+
     /// Every secret id, in the order of `list`. Names that are no ids are left out.
     pub fn ids(&self) -> impl Iterator<Item = SecretId> {
         let auth = self.scopes.iter().filter_map(|(scope, entries)| Some((super::Scope::parse(scope).ok()?, entries)));

@@ -3,7 +3,7 @@
 
 use super::local::{Known, LastSeen, Slot};
 use super::read::parse_and_check;
-use super::{Checked, Error, Local, Place, Policy, Seen, hex, now, random, reseal, snapshot};
+use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot};
 use crate::fsio::Replacement;
 use crate::model::{Change, Vault};
 use crate::seal::{self, Opener};
@@ -74,7 +74,7 @@ impl Edit<'_> {
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let generations = place.generations()?;
         reseal::finish(&generations, &vault, proof)?;
-        change.apply(&mut vault, now())?;
+        lineage::apply(change, &mut vault, now())?;
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;

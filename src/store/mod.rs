@@ -6,6 +6,7 @@
 mod backup;
 mod create;
 mod edit;
+mod lineage;
 mod local;
 mod pin;
 mod place;
@@ -17,12 +18,13 @@ mod snapshot;
 pub use backup::{Backup, backup_create, backup_list};
 pub use create::{New, create};
 pub use edit::{Edit, Saved};
+pub use lineage::Lineage;
 pub use local::{Known, Local, Slot as KnownSlot};
 pub use pin::{Pin, rotation};
 pub use place::Place;
 pub use read::{Checked, Policy, Seen, Trust, accept, check, is_retired};
 pub use reseal::{Unreadable, is_unfinished};
-pub use restore::{Kin, place_whole, restore_change, set_aside, verify_deep};
+pub use restore::{Kin, Restoring, place_whole, restore_change, set_aside, verify_deep};
 pub use snapshot::{Snapshot, history, strangers};
 
 use crate::{fsio, model, seal};

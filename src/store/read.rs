@@ -33,6 +33,15 @@ impl Seen {
         Ok(Self { sealed, plain, opener: self.opener.clone() })
     }
 
+    /// What stands at `place` now: itself if nobody saved meanwhile, else opened with the same key.
+    ///
+    /// # Errors
+    /// As [`Place::read`] and [`Opener::open`].
+    pub fn renewed(self, place: &Place) -> Result<Self, Error> {
+        let sealed = place.read()?;
+        if sealed == self.sealed { Ok(self) } else { self.reopen(sealed) }
+    }
+
     /// Whether this still is what stands at `place`.
     ///
     /// # Errors

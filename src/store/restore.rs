@@ -1,7 +1,7 @@
 //! Bringing a snapshot back (DESIGN F11), and looking into one closely.
 
 use super::edit::{after_save, remember, settle};
-use super::{Checked, Error, Local, Pin, Place, Seen, pin};
+use super::{Checked, Error, Lineage, Local, Pin, Place, Seen, pin};
 use crate::fsio::{self, Replacement};
 use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
 use std::ffi::OsStr;
@@ -57,12 +57,22 @@ pub enum Kin {
     Another,
 }
 
+/// What a restore will do.
+pub struct Restoring {
+    /// The change to be saved.
+    pub change: Change,
+    /// What the snapshot is to the vault.
+    pub kin: Kin,
+    /// Profiles whose refresh token in the snapshot was superseded since: they stay as they are.
+    pub superseded: Vec<SecretId>,
+}
+
 /// The change that brings back the entries of `snapshot`; who can open the vault and how it
 /// is authenticated stay as they are. Says too what the snapshot is to the vault.
 ///
 /// # Errors
 /// A vault whose secret cannot be read.
-pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<(Change, Kin), Error> {
+pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<Restoring, Error> {
     let pin = Pin::of(snapshot)?;
     let kin = if standing.vault_id != snapshot.vault_id {
         Kin::Another
@@ -73,7 +83,12 @@ pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<(Cha
     } else {
         Kin::Another
     };
-    Ok((Change::of(Op::Restore(Box::new(Entries::of(snapshot)?))), kin))
+    let mut entries = Entries::of(snapshot)?;
+    let lineage = Lineage::of(standing)?;
+    let is_superseded = |id: &SecretId| snapshot.get(id).is_some_and(|raw| lineage.is_superseded(id, raw));
+    let superseded: Vec<SecretId> = snapshot.ids().filter(is_superseded).collect();
+    superseded.iter().try_for_each(|id| entries.keep_from(standing, id))?;
+    Ok(Restoring { change: Change::of(Op::Restore(Box::new(entries))), kin, superseded })
 }
 
 /// Reads every entry as strictly as commands do when they select it; the ids that fail.

@@ -1,4 +1,5 @@
-//! Kept generations: `vault.age.d/<generation>-<rev>.age`, the states before each save.
+//! Kept generations: `vault.age.d/<generation>-<rev>.age`, the states before each save; those
+//! that captures wrote end in `.captured.age`, since consecutive ones replace each other.
 
 use super::{Error, Place, now};
 use crate::fsio::{self, Dir, Replacement};
@@ -14,6 +15,8 @@ const KEPT: usize = 10;
 /// Days for each of which the last save is kept.
 const DAYS: u64 = 14;
 const DAY: u64 = 86_400;
+/// In the names of states that a capture wrote.
+const CAPTURED: &str = ".captured";
 /// Highest number of a file name that new ones are put above: far more than saves can be, and
 /// far below what the document can hold.
 const HIGHEST: u64 = 1 << 52;
@@ -25,6 +28,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The random name of its save.
     pub rev: String,
+    /// Whether a capture wrote it.
+    pub captured: bool,
     /// The random name of the re-sealing that wrote it anew; empty if none did.
     pub resealed: String,
     /// Its file name.
@@ -48,7 +53,8 @@ impl Snapshot {
 
     /// The name of the same snapshot sealed anew.
     pub(super) fn resealed_name(&self, tag: &str) -> String {
-        format!("{}-{}.r{tag}.age", self.generation, self.rev)
+        let captured = if self.captured { CAPTURED } else { "" };
+        format!("{}-{}{captured}.r{tag}.age", self.generation, self.rev)
     }
 
     fn parse(dir: &Dir, name: &str) -> Option<Self> {
@@ -58,17 +64,20 @@ impl Snapshot {
             Some((rev, tag)) => (rev, tag.to_owned()),
             None => (rest, String::new()),
         };
+        let (rev, captured) = rev.strip_suffix(CAPTURED).map_or((rev, false), |rev| (rev, true));
         let generation = generation.parse().ok()?;
         let path = dir.path().join(name);
         let meta = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
         let saved = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
-        Some(Self { generation, rev: rev.to_owned(), resealed, name: name.to_owned(), path, saved, size: meta.len() })
+        let (rev, name, size) = (rev.to_owned(), name.to_owned(), meta.len());
+        Some(Self { generation, rev, captured, resealed, name, path, saved, size })
     }
 }
 
 /// The file name under which the vault as it stands will be kept.
 pub(super) fn name_of(vault: &Vault<'_>) -> String {
-    format!("{}-{}.age", vault.generation, vault.rev)
+    let captured = if vault.is_captured() { CAPTURED } else { "" };
+    format!("{}-{}{captured}.age", vault.generation, vault.rev)
 }
 
 /// Gives the standing vault file a second name among the generations; where the file system
@@ -120,11 +129,12 @@ pub fn strangers(place: &Place) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// Drops what is neither among the last saves nor the last of one of the last days; never
-/// `displaced`, which may have a low number after an older state was brought back.
+/// Drops what is neither among the last saves by people nor the last of one of the last days;
+/// never `displaced`, which may have a low number after an older state was brought back.
 pub(super) fn prune(dir: &Dir, displaced: &str) -> Result<(), Error> {
     // Most saves have few generations: names alone then say that there is nothing to do.
-    if dir.names()?.len() <= KEPT {
+    let names = dir.names()?;
+    if names.len() <= KEPT && !names.iter().any(|name| name.contains(CAPTURED)) {
         return Ok(());
     }
     let all = list(dir)?;
@@ -135,17 +145,20 @@ pub(super) fn prune(dir: &Dir, displaced: &str) -> Result<(), Error> {
 }
 
 fn superfluous(all: &[Snapshot], now: u64) -> Vec<&Snapshot> {
-    let mut days = BTreeSet::new();
-    let newest_first = all.iter().rev().enumerate();
-    newest_first
-        .filter(|(at, snapshot)| {
-            let day = snapshot.saved / DAY;
-            let recent = now.saturating_sub(snapshot.saved) < DAYS * DAY;
-            let last_of_day = recent && days.insert(day);
-            *at >= KEPT && !last_of_day
-        })
-        .map(|(_, snapshot)| snapshot)
-        .collect()
+    let (mut days, mut people) = (BTreeSet::new(), 0);
+    // The day of the next newer one, if that was a capture.
+    let mut capture_behind = None;
+    let mut drops = |snapshot: &Snapshot| {
+        let day = snapshot.saved / DAY;
+        let replaced = snapshot.captured && capture_behind == Some(day);
+        capture_behind = snapshot.captured.then_some(day);
+        let recent = now.saturating_sub(snapshot.saved) < DAYS * DAY;
+        let last_of_day = recent && !replaced && days.insert(day);
+        let enough = people >= KEPT;
+        people += usize::from(!snapshot.captured);
+        replaced || (enough && !last_of_day)
+    };
+    all.iter().rev().filter(|snapshot| drops(snapshot)).collect()
 }
 
 #[cfg(test)]
@@ -157,6 +170,7 @@ mod tests {
         Snapshot {
             generation,
             rev: "00".into(),
+            captured: false,
             resealed: String::new(),
             path: name.clone().into(),
             name,
@@ -175,5 +189,20 @@ mod tests {
         assert!((80..90).all(|n| kept.contains(&n)), "{kept:?}");
         assert_eq!(kept.len(), 10 + 11, "{kept:?}");
         assert!(kept.iter().all(|n| now - saved(*n, now - (89 - n) * DAY / 3).saved < 14 * DAY + DAY));
+    }
+
+    #[test]
+    fn consecutive_captures_of_a_day_replace_each_other_and_no_save_by_people() {
+        let now = 1000 * DAY;
+        // Ten saves by people, each followed by three captures; two captures of the day before at first.
+        let capture = |mut one: Snapshot| {
+            one.captured = true;
+            one
+        };
+        let mut all = vec![capture(saved(0, now - DAY)), capture(saved(1, now - DAY))];
+        all.extend((2..42).map(|n| saved(n, now)).map(|one| if one.generation % 4 == 2 { one } else { capture(one) }));
+        let dropped: Vec<u64> = superfluous(&all, now).iter().rev().map(|snapshot| snapshot.generation).collect();
+        let expected: Vec<u64> = (0..42).filter(|n| *n == 0 || (*n >= 2 && [3, 0].contains(&(n % 4)))).collect();
+        assert_eq!(dropped, expected);
     }
 }
