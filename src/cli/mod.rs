@@ -13,6 +13,7 @@ mod args;
 mod ask;
 mod auth;
 mod backup;
+mod capture;
 mod connect;
 mod content;
 mod context;
@@ -73,6 +74,8 @@ pub enum Error {
     Import(ops::import::Error),
     /// A command that was not run.
     Run(ops::run::Error),
+    /// What the gateway and the vault both changed; everything else was captured.
+    CaptureConflict(Vec<String>),
     /// There is no vault at this path; the newest generation that was kept there.
     NoVault(PathBuf, Option<u64>),
     /// A request of the gateway's that is none.
@@ -240,6 +243,15 @@ impl From<ops::import::Error> for Error {
     }
 }
 
+impl From<ops::capture::Error> for Error {
+    fn from(error: ops::capture::Error) -> Self {
+        match error {
+            ops::capture::Error::Views(error) => error.into(),
+            ops::capture::Error::Store(error) => error.into(),
+        }
+    }
+}
+
 /// Runs the program: `protected` is the outcome of the first thing that `main` did.
 pub fn run(protected: std::io::Result<()>) -> ExitCode {
     std::panic::set_hook(Box::new(|info| words::panicked(info.location())));
@@ -305,6 +317,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Status(args) => status::run(context, &args),
         Command::Render(args) => export::render(context, &args),
         Command::Export(args) => export::export(context, &args),
+        Command::Capture(args) => capture::run(context, &args),
         Command::Wipe(args) => export::wipe(context, &args),
         Command::Connect(args) => connect::run(context, &args),
         Command::Run(args) => run::run(context, &args),

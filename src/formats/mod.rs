@@ -109,6 +109,8 @@ pub enum NoteKind {
     EnvReference,
     /// A secret that the gateway does not use, since something else goes before it.
     Shadowed,
+    /// A refresh token that another one followed since.
+    Superseded,
     /// An `oauthRef` profile: its tokens lie in a sidecar file.
     Elsewhere,
     /// Neither a secret nor a reference.

@@ -5,13 +5,15 @@ mod dir;
 mod lock;
 mod read;
 mod replace;
+mod stamp;
+mod watch;
 
 pub use dir::{Dir, Meta};
 pub use lock::Lock;
-pub use read::{
-    Stamp, read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until, stamp_own,
-};
+pub use read::{read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until};
 pub use replace::{Replacement, sweep_temps};
+pub use stamp::Stamp;
+pub use watch::Watch;
 
 use std::io;
 use std::path::{Path, PathBuf};

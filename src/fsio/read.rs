@@ -56,40 +56,6 @@ pub fn read_private(path: &Path, limit: usize) -> Result<SecretBuf, Error> {
     read_open(file, usize::try_from(meta.size).unwrap_or(limit), limit, path)
 }
 
-/// What changes when a file is written to or replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    inode: (u64, u64),
-    written: (i64, i64),
-    /// Size in bytes.
-    pub size: u64,
-}
-
-/// The stamp of a file of ours, `None` if nothing is there. It is not opened: a process that
-/// closes a file loses all locks that it holds on it elsewhere.
-///
-/// # Errors
-/// Not a regular file, a link, another user's; when the system refuses to tell.
-pub fn stamp_own(path: &Path) -> Result<Option<Stamp>, Error> {
-    use std::os::unix::fs::MetadataExt;
-    let meta = match std::fs::symlink_metadata(path) {
-        Ok(meta) => meta,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("look at", path, error)),
-    };
-    if meta.is_symlink() {
-        return Err(Error::Link(path.to_owned()));
-    }
-    if !meta.is_file() {
-        return Err(Error::Kind(path.to_owned()));
-    }
-    if meta.uid() != own_uid() {
-        return Err(Error::Owner(path.to_owned(), meta.uid()));
-    }
-    let written = (meta.mtime(), meta.mtime_nsec());
-    Ok(Some(Stamp { inode: (meta.dev(), meta.ino()), written, size: meta.len() }))
-}
-
 /// The first `N` bytes of a file, for telling what it is; `None` if it is shorter.
 ///
 /// # Errors

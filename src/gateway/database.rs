@@ -103,9 +103,9 @@ impl Files {
         let beside = |suffix: &str| {
             let mut name = OsString::from(path);
             name.push(suffix);
-            fsio::stamp_own(&PathBuf::from(name))
+            Stamp::of_own(&PathBuf::from(name))
         };
-        let Some(database) = fsio::stamp_own(path)?.filter(|stamp| stamp.size > 0) else { return Ok(None) };
+        let Some(database) = Stamp::of_own(path)?.filter(|stamp| stamp.size > 0) else { return Ok(None) };
         let wal = beside("-wal")?.filter(|stamp| stamp.size > 0);
         let index = beside("-shm")?.is_some();
         beside("-journal")?;

@@ -51,7 +51,7 @@ pub(super) fn open(path: &Path, agent: &Scope) -> Result<Option<Vec<Found>>, Err
     if !name.ends_with(".sqlite") {
         return Ok(None);
     }
-    fsio::stamp_own(&fsio::real_path(path)?)?.ok_or_else(|| fsio::Error::NotFound(path.to_owned()))?;
+    fsio::Stamp::of_own(&fsio::real_path(path)?)?.ok_or_else(|| fsio::Error::NotFound(path.to_owned()))?;
     if name == SHARED_NAME { shared(path) } else { of_agent(agent.clone(), path) }.map(Some)
 }
 

@@ -5,6 +5,7 @@
 //! [`scrub_stack`] is called after derivations and unwrapping. Nothing here knows what a vault is.
 
 mod alloc;
+mod ending;
 mod locked;
 mod memory;
 mod process;
@@ -12,6 +13,7 @@ mod signals;
 mod sqlite;
 
 pub use alloc::{WipingAllocator, wipe};
+pub use ending::on_end;
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
 pub use process::{protect_process, take_descriptor, without_interrupt};

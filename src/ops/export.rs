@@ -1,9 +1,11 @@
 //! The vault's secrets as files that a gateway reads (DESIGN F6, F12): all or none.
 
-use crate::formats::{auth_profiles, dotenv};
+use crate::formats::auth_profiles::{self, Carried};
+use crate::formats::dotenv;
 use crate::fsio;
 use crate::model::{self, EnvName, Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
+use crate::store::Lineage;
 use crate::views::{
     Carry, Changes, Error, Key, Kind, Ledger, New, Seen, Stay, Target, Verdict, check_unchanged, replace,
 };
@@ -96,6 +98,7 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     {
         return Err(Error::NoAgent(agent.as_str().to_owned()));
     }
+    check_tokens(vault, &kinds)?;
     check_place(&target, &kinds, request)?;
 
     let look = |kind| Seen::look(&target, &ledger, &key, kind);
@@ -103,7 +106,7 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     let stale = stale.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     found.iter().chain(&stale).for_each(|seen| carry.keep_from(seen));
     let render = |seen: Seen| {
-        let bytes = render(vault, seen.kind(), &carry)?;
+        let bytes = render(vault, seen.kind(), &carry.of(seen.kind()))?;
         let ids = ids(vault, seen.kind());
         report.written.push(Written { path: seen.path().to_owned(), ids });
         New::of(&key, seen, bytes)
@@ -148,6 +151,18 @@ fn select(vault: &Vault<'_>, request: &Request<'_>, skipped: &mut Vec<String>) -
     kinds
 }
 
+/// No view brings back a refresh token that was superseded (F11). No save of ours leaves one in
+/// a vault; a merge by other tools could.
+fn check_tokens(vault: &Vault<'_>, kinds: &[Kind]) -> Result<(), Error> {
+    let lineage = Lineage::of(vault)?;
+    let shown =
+        |id: &SecretId| matches!(id, SecretId::Auth(scope, _) if kinds.contains(&Kind::AuthProfiles(scope.clone())));
+    let is_superseded = |id: &SecretId| vault.get(id).is_some_and(|raw| lineage.is_superseded(id, raw));
+    let superseded = vault.ids().filter(shown).filter(is_superseded).map(|id| id.to_string());
+    let superseded: Vec<String> = if lineage.is_empty() { Vec::new() } else { superseded.collect() };
+    if superseded.is_empty() { Ok(()) } else { Err(Error::Superseded(superseded)) }
+}
+
 fn check_place(target: &Target, kinds: &[Kind], request: &Request<'_>) -> Result<(), Error> {
     if request.store == Guard::Refuse
         && let Some(store) = store_in(target.path())
@@ -175,12 +190,12 @@ fn store_in(dir: &Path) -> Option<PathBuf> {
 }
 
 /// What the vault has for a view.
-pub(super) fn render(vault: &Vault<'_>, kind: &Kind, carry: &Carry) -> Result<SecretBuf, Error> {
+pub(super) fn render(vault: &Vault<'_>, kind: &Kind, carried: &Carried) -> Result<SecretBuf, Error> {
     match kind {
         Kind::AuthProfiles(scope) => {
             let missing = || Error::NoAgent(scope.as_str().to_owned());
             let entries = vault.scopes.get(scope.as_str()).ok_or_else(missing)?;
-            Ok(auth_profiles::render(&entries.profiles, &entries.order, &carry.of(scope.as_str()))?)
+            Ok(auth_profiles::render(&entries.profiles, &entries.order, carried)?)
         }
         Kind::Env => {
             let value = |raw: &str| serde_json::from_str(raw).map(Secret::new).map_err(model::Error::from);

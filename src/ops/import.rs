@@ -6,6 +6,7 @@ use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv, openclaw_confi
 use crate::gateway::{Found, Shape};
 use crate::model::{self, Change, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
+use crate::store::Lineage;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -102,6 +103,7 @@ pub fn plan(
         gathered.take(file, only).map_err(failed)?;
     }
     gathered.leave_out(vault, exported);
+    gathered.leave_stale(&Lineage::of(vault)?);
     gathered.check_env()?;
     gathered.compare(vault, on, &exported.newer)
 }
@@ -244,6 +246,16 @@ impl Gathered {
         self.orders.retain(|order, _| {
             let of_view = exported.orders.contains(order) && !self.stated.contains(order);
             !of_view && !exported.settled.contains(order)
+        });
+    }
+
+    /// A refresh token that another one followed is of no use to anybody (DESIGN F11).
+    fn leave_stale(&mut self, lineage: &Lineage) {
+        let notes = &mut self.plan.notes;
+        self.entries.retain(|id, value| {
+            let stale = lineage.is_superseded(id, value);
+            notes.extend(stale.then(|| Note { name: id.to_string(), what: NoteKind::Superseded }));
+            !stale
         });
     }
 

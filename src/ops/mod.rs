@@ -1,5 +1,6 @@
 //! Jobs that join worlds: one file each; no format, no cryptography, no words.
 
+pub mod capture;
 pub mod connect;
 pub mod export;
 pub mod exported;

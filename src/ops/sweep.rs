@@ -73,7 +73,9 @@ fn clear_dir(
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
     for kind in kinds {
         let seen = Seen::look(&target, ledger, key, kind)?;
-        let held = render(vault, seen.kind(), carry).ok().and_then(|bytes| digests(key, seen.kind(), &bytes).ok());
+        let held = render(vault, seen.kind(), &carry.of(seen.kind()))
+            .ok()
+            .and_then(|bytes| digests(key, seen.kind(), &bytes).ok());
         match check_unchanged(std::iter::once((&seen, held.as_ref())), Changes::Keep) {
             Ok(()) => gone.push(seen),
             Err(Error::Changed(names)) => changed.extend(names),

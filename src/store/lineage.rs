@@ -38,6 +38,11 @@ impl Lineage {
         Ok(Self { key: Secret::new(vault.keys.ledger().expose().to_owned()), known: known.unwrap_or_default() })
     }
 
+    /// Whether nothing was superseded yet.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// Whether this credential holds a refresh token that another one of the profile followed.
     pub fn is_superseded(&self, id: &SecretId, credential: &RawValue) -> bool {
         let known = self.known.get(&id.to_string());

@@ -33,13 +33,16 @@ impl Seen {
         Ok(Self { sealed, plain, opener: self.opener.clone() })
     }
 
-    /// What stands at `place` now: itself if nobody saved meanwhile, else opened with the same key.
+    /// Becomes what stands at `place` now, opened with the same key if somebody saved meanwhile.
     ///
     /// # Errors
     /// As [`Place::read`] and [`Opener::open`].
-    pub fn renewed(self, place: &Place) -> Result<Self, Error> {
+    pub fn renew(&mut self, place: &Place) -> Result<(), Error> {
         let sealed = place.read()?;
-        if sealed == self.sealed { Ok(self) } else { self.reopen(sealed) }
+        if sealed != self.sealed {
+            *self = self.reopen(sealed)?;
+        }
+        Ok(())
     }
 
     /// Whether this still is what stands at `place`.

@@ -61,11 +61,13 @@ impl Carry {
         }
         let state = self.scopes.entry(scope.to_owned()).or_default();
         for (kept, found) in [(&mut state.last_good, found.last_good), (&mut state.usage_stats, found.usage_stats)] {
-            if found.is_some() {
-                *kept = found;
+            if let Some(found) = found
+                && kept.as_ref().map(|kept| kept.get()) != Some(found.get())
+            {
+                *kept = Some(found);
+                self.changed = true;
             }
         }
-        self.changed = true;
     }
 
     /// Takes over what a view holds that is about to be replaced or removed.
@@ -77,9 +79,12 @@ impl Carry {
         }
     }
 
-    /// What the next view of a scope gets back.
-    pub fn of(&self, scope: &str) -> Carried {
-        let state = self.scopes.get(scope);
+    /// What the next view of this kind gets back.
+    pub fn of(&self, kind: &Kind) -> Carried {
+        let state = match kind {
+            Kind::AuthProfiles(scope) => self.scopes.get(scope.as_str()),
+            Kind::Env => None,
+        };
         Carried {
             last_good: state.and_then(|state| state.last_good.clone()),
             usage_stats: state.and_then(|state| state.usage_stats.clone()),

@@ -66,12 +66,24 @@ pub struct Digests {
 /// # Errors
 /// [`Error::Format`] when the bytes are no such view.
 pub fn digests(key: &Key, kind: &Kind, bytes: &SecretBuf) -> Result<Digests, Error> {
-    let mut digester = Digester { key, view: String::from(kind.clone()), digests: Digests::default() };
     match kind {
-        Kind::AuthProfiles(_) => digester.store(&auth_profiles::parse(bytes.expose())?)?,
-        Kind::Env => digester.env(&dotenv::parse(bytes.expose())?),
+        Kind::AuthProfiles(_) => of_store(key, kind, &auth_profiles::parse(bytes.expose())?),
+        Kind::Env => Ok(of_env(key, &dotenv::parse(bytes.expose())?)),
     }
+}
+
+/// The same of profiles that were read.
+pub(super) fn of_store(key: &Key, kind: &Kind, store: &Store) -> Result<Digests, Error> {
+    let mut digester = Digester { key, view: String::from(kind.clone()), digests: Digests::default() };
+    digester.store(store)?;
     Ok(digester.digests)
+}
+
+/// The same of a `.env` that was read.
+pub(super) fn of_env(key: &Key, env: &Env) -> Digests {
+    let mut digester = Digester { key, view: String::from(Kind::Env), digests: Digests::default() };
+    digester.env(env);
+    digester.digests
 }
 
 struct Digester<'k> {

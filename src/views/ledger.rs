@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const VERSION: u32 = 1;
+const FOLDER: &str = "ledger";
 
 /// What a view shows; it also says where in the gateway's layout it lies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ impl Ledger {
     /// [`Error::Record`] when it cannot be understood: then nothing may be replaced;
     /// [`crate::fsio::Error::Busy`]; a directory that others reach.
     pub fn load(root: &Path, vault_id: &str, patience: Duration) -> Result<Self, Error> {
-        let record = Record::open(root, "ledger", vault_id, patience)?;
+        let record = Record::open(root, FOLDER, vault_id, patience)?;
         let places = match record.load::<Content<Places>>()? {
             None => Places::new(),
             Some(content) if content.version == VERSION => content.places,
@@ -127,6 +128,28 @@ impl Ledger {
     pub fn leased(&self) -> impl Iterator<Item = (&Path, &BTreeSet<Kind>)> {
         let leased = self.places.iter().map(|(dir, place)| (dir.as_path(), &place.leased));
         leased.filter(|(_, kinds)| !kinds.is_empty())
+    }
+
+    /// Takes other digests for what a view may have: what was captured from it. Writes only what
+    /// changes something.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rebase(&mut self, views: impl IntoIterator<Item = (PathBuf, Kind, Vec<Digests>)>) -> Result<(), Error> {
+        let mut changed = false;
+        for (dir, kind, digests) in views {
+            let view = self.places.get_mut(&dir).and_then(|place| place.views.get_mut(&kind));
+            if let Some(view) = view.filter(|view| **view != digests) {
+                *view = digests;
+                changed = true;
+            }
+        }
+        if changed { self.save() } else { Ok(()) }
+    }
+
+    /// The file in local state that holds it.
+    pub fn file(root: &Path, vault_id: &str) -> PathBuf {
+        root.join(FOLDER).join(format!("{vault_id}.json"))
     }
 
     pub(super) fn place_mut(&mut self, dir: &Path) -> &mut Place {

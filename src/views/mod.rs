@@ -9,6 +9,7 @@
 mod carry;
 mod compare;
 mod digest;
+mod held;
 mod lease;
 mod ledger;
 mod place;
@@ -19,6 +20,7 @@ mod write;
 pub use carry::Carry;
 pub use compare::{Difference, How, Verdict, What, compare};
 pub use digest::{Digests, Key, digests};
+pub use held::{Held, Side, changed};
 pub use lease::{Lease, Leases};
 pub use ledger::{Kind, Ledger, Place};
 pub use place::Target;
@@ -39,6 +41,10 @@ pub enum Error {
     Format(formats::Error),
     /// The gateway changed these entries since they were written (F12).
     Changed(Vec<String>),
+    /// Views that cannot be read as what they were, perhaps since they are half written.
+    Unreadable(Vec<PathBuf>),
+    /// Profiles whose refresh token in the vault is one that another one followed (F11).
+    Superseded(Vec<String>),
     /// Files that nobody here wrote and that hold what would be lost.
     NotOurs(Vec<PathBuf>),
     /// This place is not in memory.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Larger than any view of a vault.
 const MAX_VIEW: usize = crate::model::MAX_PAYLOAD;
+/// Where gateways of era A2 keep orders, beside the profiles.
+pub(super) const STATE: &str = "auth-state.json";
 /// The mode of every view.
 pub(super) const MODE: u32 = 0o600;
 
@@ -20,6 +22,7 @@ pub struct Seen {
     kind: Kind,
     path: PathBuf,
     file: Option<(SecretBuf, u32)>,
+    state: Option<SecretBuf>,
     digests: Option<Digests>,
     verdict: Verdict,
 }
@@ -33,7 +36,10 @@ impl Seen {
     pub fn look(target: &Target, ledger: &Ledger, key: &Key, kind: Kind) -> Result<Self, Error> {
         let path = target.path().join(kind.path());
         let dir = target.open(&kind)?;
-        let file = dir.map(|dir| read(&dir, &name(&kind))).transpose()?.flatten();
+        let file = dir.as_ref().map(|dir| read(dir, &name(&kind))).transpose()?.flatten();
+        // No view of ours: what cannot be read there is no reason to stop.
+        let state = dir.filter(|_| matches!(kind, Kind::AuthProfiles(_)));
+        let state = state.and_then(|dir| read(&dir, OsStr::new(STATE)).ok().flatten()).map(|(bytes, _)| bytes);
         let now = file.as_ref().and_then(|(bytes, _)| digests(key, &kind, bytes).ok());
         let known = ledger.place(target.path()).and_then(|place| place.views.get(&kind));
         let verdict = match (&file, known) {
@@ -41,7 +47,7 @@ impl Seen {
             (Some(_), None) => Verdict::NotOurs,
             (Some(_), Some(accepted)) => compare(accepted, now.as_ref()),
         };
-        Ok(Self { kind, path, file, digests: now, verdict })
+        Ok(Self { kind, path, file, state, digests: now, verdict })
     }
 
     /// What the view shows.
@@ -62,6 +68,11 @@ impl Seen {
     /// What it holds.
     pub fn bytes(&self) -> Option<&SecretBuf> {
         self.file.as_ref().map(|(bytes, _)| bytes)
+    }
+
+    /// What the `auth-state.json` beside it holds, if there is one.
+    pub fn state(&self) -> Option<&SecretBuf> {
+        self.state.as_ref()
     }
 
     pub(super) fn digests(&self) -> Option<&Digests> {

@@ -5,7 +5,7 @@
 use super::digest::{Digests, Key, digests};
 use super::place::prune;
 use super::seen::{MODE, name};
-use super::{Carry, Changes, Error, Kind, Ledger, Seen, Stay, Target, Verdict};
+use super::{Carry, Changes, Error, Held, Kind, Ledger, Seen, Stay, Target, Verdict};
 use crate::fsio::{Dir, Replacement, sweep_temps};
 use crate::secret::SecretBuf;
 use std::collections::BTreeSet;
@@ -17,6 +17,9 @@ pub struct New {
     seen: Seen,
     bytes: SecretBuf,
     digests: Digests,
+    /// The same with the orders of a file beside it, which gateways of era A2 prefer: those are
+    /// no change of the gateway's either.
+    stated: Option<Digests>,
 }
 
 impl New {
@@ -26,7 +29,9 @@ impl New {
     /// [`Error::Format`] when the bytes are no such view.
     pub fn of(key: &Key, seen: Seen, bytes: SecretBuf) -> Result<Self, Error> {
         let digests = digests(key, seen.kind(), &bytes)?;
-        Ok(Self { seen, bytes, digests })
+        let stated = Held::read(key, seen.kind(), &bytes, seen.state()).ok().map(|held| held.digests);
+        let stated = stated.filter(|stated| *stated != digests);
+        Ok(Self { seen, bytes, digests, stated })
     }
 
     /// Where it will be.
@@ -56,7 +61,12 @@ impl New {
             Verdict::NotOurs if self.loses() => None,
             Verdict::NotOurs | Verdict::Unchanged => self.seen.digests(),
         };
-        before.filter(|before| **before != self.digests).into_iter().chain([&self.digests]).cloned().collect()
+        before.filter(|before| **before != self.digests).cloned().into_iter().chain(self.accepted()).collect()
+    }
+
+    /// The digest sets of the new view, the last one its own.
+    fn accepted(&self) -> impl Iterator<Item = Digests> {
+        self.stated.iter().chain([&self.digests]).cloned()
     }
 
     /// The one way of values into files. `None` if the very bytes are there already.
@@ -109,7 +119,7 @@ pub fn replace(
     take_away(target, stale)?;
     let place = ledger.place_mut(target.path());
     for view in new {
-        place.views.insert(view.kind().clone(), vec![view.digests.clone()]);
+        place.views.insert(view.kind().clone(), view.accepted().collect());
     }
     settle(ledger, target, stale);
     // The views are in place; a ledger that still accepts those before them is a correct one.

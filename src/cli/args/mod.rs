@@ -114,6 +114,8 @@ pub enum Command {
     Render(Later<Render>),
     /// Write the views as files, in the gateway's layout
     Export(Later<Export>),
+    /// Take back into the vault what the gateway changed in its views
+    Capture(Later<Capture>),
     /// Remove the files that `export` wrote
     Wipe(Later<Wipe>),
     /// Wire a gateway to the vault; run it again after any change
@@ -296,6 +298,18 @@ pub struct Export {
     /// Replace views that the gateway has changed
     #[arg(long)]
     pub discard: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Capture {
+    /// Only what was exported into this directory [default: everything that was exported]
+    pub dir: Option<PathBuf>,
+    /// Go on until ended by a signal, saving each change within a second
+    #[arg(long)]
+    pub watch: bool,
+    /// Take out of the vault too what the gateway removed
+    #[arg(long)]
+    pub removals: bool,
 }
 
 #[derive(Args, Debug)]

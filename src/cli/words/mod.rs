@@ -127,6 +127,7 @@ pub fn of(error: &Error) -> Words {
         ),
         Error::Import(error) => refusal::import(error),
         Error::Run(error) => run::of_run(error),
+        Error::CaptureConflict(names) => refusal::capture_conflict(names),
         Error::Value(refused) => refusal::value(*refused),
         Error::Request(refused) => refusal::request(*refused),
         Error::Deadline(after) => Words::new(
@@ -201,6 +202,15 @@ pub fn of(error: &Error) -> Words {
             Words::new("killed", exit::SIGNAL.saturating_add(number), "", "")
         }
         Error::Pipe => Words::new("pipe", 0, "", ""),
+    }
+}
+
+/// The words for a capture that was not done.
+pub fn of_capture(error: &crate::ops::capture::Error) -> Words {
+    use crate::ops::capture::Error;
+    match error {
+        Error::Views(error) => vault::of_views(error),
+        Error::Store(error) => vault::of_store(error),
     }
 }
 

@@ -259,6 +259,17 @@ pub fn import(error: &import::Error) -> Words {
     }
 }
 
+/// Words for what both sides changed since it was exported.
+pub fn capture_conflict(names: &[String]) -> Words {
+    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    Words::new(
+        "capture-conflict",
+        exit::CONFLICT,
+        format!("both the gateway and the vault changed: {}", names.join(", ")),
+        "both are kept, everything else was captured; agevault import DIR --on-conflict replace takes the gateway's, agevault export DIR --discard puts the vault's in its place",
+    )
+}
+
 fn paste(refused: paste::Refused) -> Words {
     use paste::Refused as Why;
     let (what, hint) = match refused {
@@ -307,6 +318,7 @@ pub fn note(note: NoteKind) -> &'static str {
             "left out, the vault had it at the export and has it no more; import the file by its name to take it back"
         }
         NoteKind::Shadowed => "left out, the gateway uses something else before it",
+        NoteKind::Superseded => "left out, the refresh token in the vault followed this one",
         NoteKind::Elsewhere => {
             "its tokens lie in a sidecar file of the gateway (oauthRef); run the gateway's doctor first, then import again"
         }

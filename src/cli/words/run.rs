@@ -79,9 +79,7 @@ fn of_views(error: &views::Error) -> Words {
         Error::OnDisk(_) => {
             "plaintext stays on a disk even when it is removed; set AGEVAULT_RUNTIME_DIR to a directory on a tmpfs"
         }
-        Error::Changed(_) => {
-            "agevault import DIR --on-conflict replace takes it back from that directory, agevault rm what was removed there; agevault wipe --discard gives it up"
-        }
+        Error::Changed(_) => "agevault capture takes it back into the vault; agevault wipe --discard gives it up",
         Error::NotOurs(_) => {
             "take it into the vault with agevault import first, or give it up with agevault export --discard"
         }
@@ -92,6 +90,8 @@ fn of_views(error: &views::Error) -> Words {
         | Error::Unrepresentable(_)
         | Error::NoAgent(_)
         | Error::Record(_)
+        | Error::Unreadable(_)
+        | Error::Superseded(_)
         | Error::InUse(_) => return words,
     };
     Words { hint: hint.to_owned(), ..words }

@@ -106,7 +106,7 @@ pub(in crate::ops) fn make(dir: &Path) {
 }
 
 /// The canonical text of a vault: members in byte order.
-fn sorted(value: &Value) -> String {
+pub(in crate::ops) fn sorted(value: &Value) -> String {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();

@@ -1,0 +1,116 @@
+//! `capture`: what the gateway changed in its views, back into the vault.
+
+use super::args::Capture;
+use super::context::{Context, Opened};
+use super::out::Out;
+use super::{Error, words};
+use crate::fsio::{self, Watch};
+use crate::harden;
+use crate::ops::capture::watch::{News, Wake, watch};
+use crate::ops::capture::{Keeper, Removals, Report, Request};
+use crate::store::Policy;
+use crate::views;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long one capture waits for a view that is half written.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How long a watch waits for a lock before it tries again: it has to hear signals too.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Once, or until a signal ends it.
+pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
+    let opened = context.open()?;
+    // Tells and asks what there is to tell and to ask; from here on nobody is asked.
+    context.check(&opened)?;
+    let Opened { place, seen } = opened;
+    let removals = if args.removals { Removals::Take } else { Removals::Name };
+    let request = Request { dir: args.dir.as_deref(), removals, settle: SETTLE };
+    let patience = if args.watch { context.patience().min(PATIENCE) } else { context.patience() };
+    // Nobody is there who could answer for a vault that is older than it was (F10).
+    let accept_rollback = context.policy.accept_rollback && !args.watch;
+    let policy = Policy { accept_rollback, ..context.policy.clone() };
+    let mut keeper = Keeper { local: &context.local, place: &place, seen, policy: &policy, patience };
+    if args.watch {
+        return follow(&mut keeper, &request, context.out);
+    }
+    let report = keeper.capture(&request)?;
+    show(&report, context.out)?;
+    if report.views.is_empty() {
+        context.out.say("there was nothing to capture: nothing is exported there");
+    } else if !context.out.json && report.saved.is_none() {
+        context.out.say("nothing to save");
+    }
+    finish(report)
+}
+
+fn follow(keeper: &mut Keeper<'_>, request: &Request<'_>, out: Out) -> Result<(), Error> {
+    let (wakes, heard) = mpsc::channel();
+    let end = wakes.clone();
+    let failed = |error| Error::from(fsio::Error::Io("wait for", PathBuf::from("signals"), error));
+    // Nobody hears it any more only when this is over.
+    harden::on_end(move |_| {
+        let _ = end.send(Wake::End);
+    })
+    .map_err(failed)?;
+    let mut files = Watch::new(move || {
+        let _ = wakes.send(Wake::Changed);
+    });
+    let (mut failure, mut shown) = (None, Ok(()));
+    let mut open = Vec::new();
+    watch(keeper, request, &heard, &mut files, &mut |news| match news {
+        News::Ready => out.say("watching; what the gateway changes is saved"),
+        News::Report(report) => {
+            failure = None;
+            open.clone_from(&report.unreadable);
+            shown = show(report, out);
+            if !out.json && !report.conflicts.is_empty() {
+                out.warn(&format!("warning: {}", words::of(&Error::CaptureConflict(report.conflicts.clone())).what));
+            }
+        }
+        News::Failed(error) => {
+            let what = words::of_capture(error).what;
+            if failure.as_ref() != Some(&what) {
+                out.warn(&format!("warning: {what}; it is tried again"));
+                failure = Some(what);
+            }
+        }
+    })?;
+    shown?;
+    if open.is_empty() { Ok(()) } else { Err(views::Error::Unreadable(open).into()) }
+}
+
+/// What was done, by name.
+fn show(report: &Report, out: Out) -> Result<(), Error> {
+    if out.json {
+        let unreadable: Vec<String> = report.unreadable.iter().map(|path| path.display().to_string()).collect();
+        return out.json(&json!({
+            "version": 1, "taken": report.taken, "added": report.added, "removed": report.removed,
+            "missing": report.missing, "stale": report.stale, "conflicts": report.conflicts,
+            "passed_over": report.passed_over, "unreadable": unreadable, "generation": report.saved,
+        }));
+    }
+    for (verb, names) in [("took", &report.taken), ("added", &report.added), ("removed", &report.removed)] {
+        names.iter().for_each(|name| out.say(&format!("{verb} {name}")));
+    }
+    for name in &report.stale {
+        out.say(&format!("note: {name}: ignored, its refresh token was followed by the vault's"));
+    }
+    for name in &report.missing {
+        out.warn(&format!("note: {name}: removed there, it stays in the vault; --removals takes it out"));
+    }
+    for name in &report.passed_over {
+        out.warn(&format!("note: {name}: not taken, the gateway ignores it or no view could carry it back"));
+    }
+    Ok(())
+}
+
+/// What is left open, as an error after everything else was done.
+fn finish(report: Report) -> Result<(), Error> {
+    if !report.unreadable.is_empty() {
+        return Err(views::Error::Unreadable(report.unreadable).into());
+    }
+    if report.conflicts.is_empty() { Ok(()) } else { Err(Error::CaptureConflict(report.conflicts)) }
+}

@@ -1,0 +1,232 @@
+//! What the gateway changed in its views, taken back into the vault (DESIGN F6, F8, F11, F12).
+//!
+//! [`compare::plan`] compares three ways: what a gateway holds, what the vault has, and the base
+//! in the ledger. [`capture`] does it once, [`Keeper`] again and again with one key, and
+//! [`watch`](watch::watch) each time that something changed.
+
+pub mod compare;
+pub mod watch;
+
+use crate::model;
+use crate::store::{self, Checked, Edit, Local, Place, Policy};
+use crate::views::{self, Carry, Digests, Held, Key, Kind, Ledger, Seen, Target};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often a capture is planned anew when somebody else changed the same entry meanwhile.
+const TRIES: usize = 3;
+/// How long to wait between two looks at a view that is half written.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What to do with what the gateway removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removals {
+    /// Name it; it stays in the vault.
+    Name,
+    /// Take it out of the vault.
+    Take,
+}
+
+/// What is to be captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// Only what was exported into this directory; without it, everything.
+    pub dir: Option<&'r Path>,
+    /// What the gateway removed.
+    pub removals: Removals,
+    /// How long to wait for a view that is half written.
+    pub settle: Duration,
+}
+
+/// Why nothing was captured.
+#[derive(Debug)]
+pub enum Error {
+    /// The views, or what is known of them.
+    Views(views::Error),
+    /// The vault.
+    Store(store::Error),
+}
+
+impl From<views::Error> for Error {
+    fn from(error: views::Error) -> Self {
+        Self::Views(error)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What was done, in names and paths.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Entries and orders that got the gateway's value.
+    pub taken: Vec<String>,
+    /// Those that the vault did not have.
+    pub added: Vec<String>,
+    /// Those that were taken out of the vault, as the gateway had.
+    pub removed: Vec<String>,
+    /// Those that the gateway removed and that stay in the vault.
+    pub missing: Vec<String>,
+    /// Profiles that hold a refresh token which another one followed: ignored (F11).
+    pub stale: Vec<String>,
+    /// Changed on both sides: both values stay where they are.
+    pub conflicts: Vec<String>,
+    /// What no vault can hold, or the gateway itself ignores.
+    pub passed_over: Vec<String>,
+    /// Views that cannot be read as what they are.
+    pub unreadable: Vec<PathBuf>,
+    /// Every view that was looked at, whether it is there or not, with its target directory.
+    pub views: Vec<(PathBuf, PathBuf)>,
+    /// The number of the new generation, if anything was saved.
+    pub saved: Option<u64>,
+}
+
+/// What a gateway holds, and what it was given: a view here, but any store of profiles will do.
+pub struct Source {
+    /// What it shows.
+    pub kind: Kind,
+    /// How to speak of it.
+    pub path: PathBuf,
+    /// What was read there.
+    pub held: Held,
+    /// The states that the base may be; none if nothing is known of it.
+    pub base: Vec<Digests>,
+}
+
+/// Looks at the views once, saves what the gateway changed, and notes what was captured, so that
+/// `export` and `wipe` know it is not lost. A crash in between is healed by the next capture:
+/// what both sides have is no change.
+///
+/// # Errors
+/// A place of a view that is not as it was made; whatever a save can fail with.
+pub fn capture(edit: &Edit<'_>, checked: Checked<'_>, request: &Request<'_>) -> Result<Report, Error> {
+    let vault = &checked.vault;
+    let local = edit.local.root();
+    let mut ledger = Ledger::load(local, &vault.vault_id, edit.patience)?;
+    let mut carry = Carry::load(local, &vault.vault_id)?;
+    let key = Key::of(vault)?;
+    let mut looked = Looked::default();
+    let wanted = request.dir.map(Target::resolve).transpose()?;
+    for dir in ledger.dirs().filter(|dir| wanted.as_ref().is_none_or(|wanted| wanted.path() == *dir)) {
+        looked.at(dir, &ledger, &key, &mut carry, request.settle)?;
+    }
+    let Looked { sources, dirs, views, unreadable } = looked;
+    let compare::Plan { mut report, change, bases } = compare::plan(vault, &key, &sources, request.removals)?;
+    (report.views, report.unreadable) = (views, unreadable);
+    if !change.is_empty() {
+        report.saved = Some(edit.save(checked, change)?.generation);
+    }
+    let kinds = sources.into_iter().map(|source| source.kind);
+    ledger.rebase(dirs.into_iter().zip(kinds).zip(bases).map(|((dir, kind), base)| (dir, kind, base)))?;
+    carry.save()?;
+    Ok(report)
+}
+
+/// What was found in the target directories.
+#[derive(Default)]
+struct Looked {
+    sources: Vec<Source>,
+    /// The target directory of each source.
+    dirs: Vec<PathBuf>,
+    views: Vec<(PathBuf, PathBuf)>,
+    unreadable: Vec<PathBuf>,
+}
+
+impl Looked {
+    fn at(&mut self, dir: &Path, ledger: &Ledger, key: &Key, carry: &mut Carry, settle: Duration) -> Result<(), Error> {
+        let target = Target::known(dir)?;
+        let Some(place) = ledger.place(dir) else { return Ok(()) };
+        for (kind, base) in &place.views {
+            let deadline = Instant::now() + settle;
+            let held = loop {
+                let seen = Seen::look(&target, ledger, key, kind.clone())?;
+                let held = seen.bytes().map(|bytes| Held::read(key, kind, bytes, seen.state()));
+                if !matches!(held, Some(Err(_))) || Instant::now() >= deadline {
+                    carry.keep_from(&seen);
+                    break held;
+                }
+                std::thread::sleep(PAUSE);
+            };
+            let path = dir.join(kind.path());
+            self.views.push((dir.to_owned(), path.clone()));
+            match held {
+                // Nothing there says nothing: a directory in memory is empty after a start.
+                None => {}
+                Some(Err(_)) => self.unreadable.push(path),
+                Some(Ok(held)) => {
+                    self.sources.push(Source { kind: kind.clone(), path, held, base: base.clone() });
+                    self.dirs.push(dir.to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A vault that is captured into again and again, with the key that once opened it: no prompt, no
+/// derivation, no new pin.
+pub struct Keeper<'k> {
+    /// What this host remembers.
+    pub local: &'k Local,
+    /// Where the vault is.
+    pub place: &'k Place,
+    /// Its last state that was opened.
+    pub seen: store::Seen,
+    /// How much it must prove.
+    pub policy: &'k Policy,
+    /// How long to wait for locks.
+    pub patience: Duration,
+}
+
+impl Keeper<'_> {
+    /// Captures into the vault as it stands now, whoever saved it last.
+    ///
+    /// # Errors
+    /// As [`capture`]; a vault that the key no longer opens, or that is not to be believed.
+    pub fn capture(&mut self, request: &Request<'_>) -> Result<Report, Error> {
+        let mut tries = TRIES;
+        loop {
+            self.seen.renew(self.place)?;
+            let Self { local, place, ref seen, policy, patience } = *self;
+            let checked = store::check(local, place, seen, policy)?;
+            // A place where nothing can be written is no obstacle: see `--pin`.
+            let _ = store::accept(local, &checked);
+            let edit = Edit { local, place, seen, policy, patience };
+            tries -= 1;
+            match capture(&edit, checked, request) {
+                Err(Error::Store(store::Error::Model(model::Error::Conflict(_)))) if tries > 0 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The file of local state that says which views there are.
+    fn ledger(&self) -> Result<PathBuf, Error> {
+        let checked = store::check(self.local, self.place, &self.seen, self.policy)?;
+        Ok(Ledger::file(self.local.root(), &checked.vault.vault_id))
+    }
+}
+
+/// Whether it may pass by itself: a lock, a disk, a directory that is being made.
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Views(views::Error::File(_))
+            | Error::Store(
+                store::Error::File(_) | store::Error::AfterSave(_) | store::Error::Model(model::Error::Conflict(_))
+            )
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

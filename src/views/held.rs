@@ -1,0 +1,139 @@
+//! What a gateway holds now, by name, and which side changed it (DESIGN F6, F12).
+
+use super::digest::{of_env, of_store};
+use super::{Digests, Error, Key, Kind};
+use crate::formats::{self, auth_profiles, dotenv};
+use crate::secret::SecretBuf;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
+
+/// A view as it was read.
+pub struct Held {
+    /// Profile id or name -> JSON text of the credential or of the value.
+    pub entries: BTreeMap<String, Box<RawValue>>,
+    /// Provider -> profile ids. `None` when nothing is said of orders: a gateway of era A2 keeps
+    /// them in a file of its own, which is not there yet.
+    pub order: Option<BTreeMap<String, Vec<String>>>,
+    /// Digests of all that, and of what the gateway itself ignores.
+    pub digests: Digests,
+    /// The digests of the file alone, where a file beside it has other orders.
+    pub alone: Option<Digests>,
+}
+
+impl Held {
+    /// Reads a view; `state` is the `auth-state.json` beside it, which wins per provider.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when the bytes are no such view.
+    pub fn read(key: &Key, kind: &Kind, bytes: &SecretBuf, state: Option<&SecretBuf>) -> Result<Self, Error> {
+        match kind {
+            Kind::AuthProfiles(_) => {
+                let mut store = auth_profiles::parse(bytes.expose())?;
+                let alone = of_store(key, kind, &store)?;
+                if let Some(state) = state {
+                    store.overlay(auth_profiles::parse_state(state.expose())?);
+                }
+                let digests = of_store(key, kind, &store)?;
+                let order = (state.is_some() || !store.order.is_empty()).then_some(store.order);
+                let alone = (alone != digests).then_some(alone);
+                Ok(Self { entries: store.profiles.into_iter().collect(), order, digests, alone })
+            }
+            Kind::Env => {
+                let env = dotenv::parse(bytes.expose())?;
+                let digests = of_env(key, &env);
+                let text = |value: &str| to_raw_value(value).map_err(|_| formats::Error::NotText);
+                let entries =
+                    env.entries.iter().map(|(name, value)| Ok((name.as_str().to_owned(), text(value.expose())?)));
+                let entries = entries.collect::<Result<_, formats::Error>>()?;
+                Ok(Self { entries, order: None, digests, alone: None })
+            }
+        }
+    }
+}
+
+/// Who changed something since the base, the state that both sides once had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Both sides have the same, whatever the base is.
+    Neither,
+    /// The vault alone.
+    Vault,
+    /// The gateway alone.
+    Gateway,
+    /// Both, to something different.
+    Both,
+}
+
+/// Compares what both sides have (`None`: nothing) with the states that the base may be: the
+/// one written, and after a crash also the one before it. Without any, nothing was there.
+pub fn changed<T: PartialEq + ?Sized>(base: &[Option<&T>], gateway: Option<&T>, vault: Option<&T>) -> Side {
+    let was = |value: Option<&T>| base.contains(&value) || (base.is_empty() && value.is_none());
+    match (gateway == vault, was(gateway), was(vault)) {
+        (true, _, _) => Side::Neither,
+        (false, true, _) => Side::Vault,
+        (false, false, true) => Side::Gateway,
+        (false, false, false) => Side::Both,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Every way in which three states can be equal or absent, and the side that each means.
+    #[test]
+    fn the_side_that_changed_is_told_for_every_combination() {
+        let (x, y, z) = (Some(&1), Some(&2), Some(&3));
+        for (base, gateway, vault, side) in [
+            (None, None, None, Side::Neither),
+            (None, None, x, Side::Vault),
+            (None, x, None, Side::Gateway),
+            (None, x, x, Side::Neither),
+            (None, x, y, Side::Both),
+            (x, None, None, Side::Neither),
+            (x, None, x, Side::Gateway),
+            (x, None, y, Side::Both),
+            (x, x, None, Side::Vault),
+            (x, x, x, Side::Neither),
+            (x, x, y, Side::Vault),
+            (x, y, None, Side::Both),
+            (x, y, x, Side::Gateway),
+            (x, y, y, Side::Neither),
+            (x, y, z, Side::Both),
+        ] {
+            assert_eq!(changed(&[base], gateway, vault), side, "{base:?} {gateway:?} {vault:?}");
+            if base.is_none() {
+                assert_eq!(changed(&[], gateway, vault), side, "no base: {gateway:?} {vault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_state_that_a_crash_left_possible_is_a_base() {
+        let (old, new, other) = (Some(&1), Some(&2), Some(&3));
+        assert_eq!(changed(&[old, new], old, new), Side::Vault);
+        assert_eq!(changed(&[old, new], new, new), Side::Neither);
+        assert_eq!(changed(&[old, new], other, new), Side::Gateway);
+        assert_eq!(changed(&[old, new], other, Some(&4)), Side::Both);
+    }
+
+    #[test]
+    fn orders_come_from_the_state_beside_the_profiles_where_it_has_them() {
+        let buf = |text: &str| SecretBuf::new(text.as_bytes().to_vec());
+        let kind = Kind::try_from("auth/main".to_owned()).unwrap();
+        let read = |view: &str, state: Option<&str>| {
+            Held::read(&Key::test(), &kind, &buf(view), state.map(buf).as_ref()).unwrap()
+        };
+        let (plain, ordered) = (r#"{"profiles":{}}"#, r#"{"profiles":{},"order":{"p":["p:a"],"q":["q:a"]}}"#);
+        assert!(read(plain, None).order.is_none());
+        assert!(read(plain, Some("{}")).order.unwrap().is_empty());
+        let held = read(ordered, Some(r#"{"order":{"p":["p:b"]}}"#));
+        let order = held.order.unwrap();
+        assert_eq!(
+            (order.get("p").unwrap()[..].concat(), order.get("q").unwrap().concat()),
+            ("p:b".into(), "q:a".into())
+        );
+        assert_eq!(held.alone.unwrap(), read(ordered, None).digests);
+    }
+}
