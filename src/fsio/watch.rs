@@ -1,8 +1,8 @@
 //! Hears of changes in directories. Directories, never files: those are replaced by others.
 
-use super::Dir;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// A watch over some directories. It is a hint that comes early, not a promise: where the system
@@ -37,7 +37,9 @@ impl Watch {
             stays
         });
         for dir in wanted {
-            let inode = Dir::open(dir).and_then(|dir| dir.own_meta()).ok().map(|meta| meta.inode);
+            // Not opened: that would be heard as well.
+            let meta = std::fs::symlink_metadata(dir).ok().filter(std::fs::Metadata::is_dir);
+            let inode = meta.map(|meta| (meta.dev(), meta.ino()));
             if self.dirs.get(dir).copied() == inode {
                 continue;
             }

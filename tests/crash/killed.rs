@@ -138,6 +138,27 @@ fn a_killed_init_leaves_nothing_in_the_way_or_a_vault_that_works() {
     println!("init: killed at {places} calls");
 }
 
+#[test]
+fn a_killed_capture_loses_neither_what_the_gateway_wrote_nor_what_the_vault_has() {
+    let world = World::with_vault();
+    world.ok(&["set", "env/A", "-q"], b"old");
+    world.ok(&["export", "views", "--on-disk", "-q"], b"");
+    world.write("views/.env", b"A=new\n");
+    let job = Job { args: &["capture"], stdin: b"" };
+    let places = everywhere(&world, job, |world| {
+        let is = either(step("opens", world.entries())?, &["old", "new"])?;
+        gets(world, &[], &is)?;
+        if fs::read(world.path("views/.env")).unwrap() != b"A=new\n" {
+            return Err("the view was changed".to_owned());
+        }
+        step("again", job.run(world).expect(0))?;
+        gets(world, &[], "new")?;
+        step("wipe", world.run(&["wipe", "-q"], b"").expect(0))?;
+        clean_after_a_save(world, &[])
+    });
+    println!("capture: killed at {places} calls");
+}
+
 fn backup(world: &World) -> String {
     let made = world.ok(&["backup", "create", "backups", "-q"], b"");
     SecretBuf::new(made.stdout).text().unwrap().trim().to_owned()

@@ -56,7 +56,6 @@ pub fn watch(
     let (mut stamps, mut dirs) = (Vec::new(), BTreeSet::new());
     let mut pending = true;
     loop {
-        watch.follow(&dirs);
         // Before the look: what changes during it is another change.
         let now: Vec<Option<Stamp>> = files.iter().map(|file| Stamp::of(file)).collect();
         if pending || now != stamps {
@@ -82,6 +81,7 @@ pub fn watch(
                 tell(News::Ready);
             }
         }
+        watch.follow(&dirs);
         if wait(wakes, if pending { AGAIN } else { TICK }) == Wake::End {
             let last = keeper.capture(&Request { settle: LAST, ..*request })?;
             told.tell(last, true, tell);
