@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
 
+#[path = "e2e/capture.rs"]
+mod capture;
 #[path = "e2e/current.rs"]
 mod current;
 #[path = "e2e/dotenv.rs"]

@@ -36,15 +36,24 @@ fn seen_by_gateway(vault: &Vault, state: &Path) -> BTreeMap<(String, String), Se
     })
 }
 
-fn status_of(mut node: Command, state: &Path, config: &Path, agent: &str) -> Vec<((String, String), Seen)> {
+/// The gateway's own command, over a state directory.
+pub fn gateway(vault: &Vault, state: &Path, config: &Path) -> Command {
+    by_node(vault.place.command(tools::node()), state, config)
+}
+
+fn by_node(mut node: Command, state: &Path, config: &Path) -> Command {
     node.arg(tools::openclaw().join("openclaw.mjs"))
-        .args(["models", "status", "--json", "--agent", agent])
         .env("NODE_COMPILE_CACHE", tools::packages().join("compiled"))
         .env("OPENCLAW_STATE_DIR", state)
         .env("OPENCLAW_CONFIG_PATH", config)
         .env("OPENCLAW_SKIP_CHANNELS", "1")
         .env("OPENCLAW_DISABLE_BONJOUR", "1");
-    let printed = stdout_of(&mut node);
+    node
+}
+
+fn status_of(node: Command, state: &Path, config: &Path, agent: &str) -> Vec<((String, String), Seen)> {
+    let mut gateway = by_node(node, state, config);
+    let printed = stdout_of(gateway.args(["models", "status", "--json", "--agent", agent]));
     let status: Value = serde_json::from_slice(&printed).expect("a status that is JSON");
     assert_eq!(status["agentId"], agent);
     let profiles = status["auth"]["oauth"]["profiles"].as_array();
