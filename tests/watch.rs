@@ -11,6 +11,7 @@ mod world;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -37,9 +38,9 @@ impl Watched {
         Self::over(world, &[])
     }
 
-    fn over(world: World, options: &[&str]) -> Self {
+    fn over(world: World, environment: &[(&str, &str)]) -> Self {
         let mut command = world.command(AGEVAULT);
-        command.args(["capture", "--watch", "--no-input"]).args(options);
+        command.args(["capture", "--watch", "--no-input"]).envs(environment.iter().copied());
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, said) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -190,6 +191,33 @@ fn saves_by_others_are_kept_and_what_both_changed_is_told_once() {
     watched.hears("took");
     let later: Vec<String> = watched.said.try_iter().collect();
     assert!(!later.iter().any(|line| line.contains("env/OTHER")), "{later:?}");
+    watched.ends(Signal::TERM);
+}
+
+#[test]
+fn a_view_that_stays_broken_is_told_and_stops_nothing_else() {
+    let watched = Watched::new();
+    watched.world.ok(&["set", "env/OTHER", "-q"], b"value");
+    watched.world.ok(&["export", "views", "--on-disk"], b"");
+    fs::write(watched.view(), "{").unwrap();
+    watched.hears("warning: this view cannot be read");
+    watched.world.write("views/.env", b"OTHER=gateways");
+    watched.hears("took env/OTHER");
+    watched.renames("r1");
+    watched.has_soon("r1");
+    watched.ends(Signal::TERM);
+}
+
+#[test]
+fn a_service_manager_is_told_when_everything_was_captured_once() {
+    let world = Watched::new().ends(Signal::TERM);
+    let socket = world.path("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(DEADLINE)).unwrap();
+    let watched = Watched::over(world, &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
+    let mut told = [0; 16];
+    let len = manager.recv(&mut told).unwrap();
+    assert_eq!(&told[..len], b"READY=1");
     watched.ends(Signal::TERM);
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::Capture;
 use super::context::{Context, Opened};
+use super::environment::tell_ready;
 use super::out::Out;
 use super::{Error, words};
 use crate::fsio::{self, Watch};
@@ -32,7 +33,7 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
     // Nobody is there who could answer for a vault that is older than it was (F10).
     let accept_rollback = context.policy.accept_rollback && !args.watch;
     let policy = Policy { accept_rollback, ..context.policy.clone() };
-    let mut keeper = Keeper { local: &context.local, place: &place, seen, policy: &policy, patience };
+    let mut keeper = Keeper::new(&context.local, &place, seen, &policy, patience)?;
     if args.watch {
         return follow(&mut keeper, &request, context.out);
     }
@@ -43,7 +44,7 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
     } else if !context.out.json && report.saved.is_none() {
         context.out.say("nothing to save");
     }
-    finish(report)
+    open(&report).map_or(Ok(()), Err)
 }
 
 fn follow(keeper: &mut Keeper<'_>, request: &Request<'_>, out: Out) -> Result<(), Error> {
@@ -59,16 +60,16 @@ fn follow(keeper: &mut Keeper<'_>, request: &Request<'_>, out: Out) -> Result<()
         let _ = wakes.send(Wake::Changed);
     });
     let (mut failure, mut shown) = (None, Ok(()));
-    let mut open = Vec::new();
     watch(keeper, request, &heard, &mut files, &mut |news| match news {
-        News::Ready => out.say("watching; what the gateway changes is saved"),
+        News::Ready => {
+            out.say("watching; what the gateway changes is saved");
+            tell_ready();
+        }
         News::Report(report) => {
             failure = None;
-            open.clone_from(&report.unreadable);
             shown = show(report, out);
-            if !out.json && !report.conflicts.is_empty() {
-                out.warn(&format!("warning: {}", words::of(&Error::CaptureConflict(report.conflicts.clone())).what));
-            }
+            let open = open(report).filter(|_| !out.json);
+            open.iter().for_each(|error| out.warn(&format!("warning: {}", words::of(error).what)));
         }
         News::Failed(error) => {
             let what = words::of_capture(error).what;
@@ -78,8 +79,7 @@ fn follow(keeper: &mut Keeper<'_>, request: &Request<'_>, out: Out) -> Result<()
             }
         }
     })?;
-    shown?;
-    if open.is_empty() { Ok(()) } else { Err(views::Error::Unreadable(open).into()) }
+    shown
 }
 
 /// What was done, by name.
@@ -108,9 +108,10 @@ fn show(report: &Report, out: Out) -> Result<(), Error> {
 }
 
 /// What is left open, as an error after everything else was done.
-fn finish(report: Report) -> Result<(), Error> {
+fn open(report: &Report) -> Option<Error> {
     if !report.unreadable.is_empty() {
-        return Err(views::Error::Unreadable(report.unreadable).into());
+        return Some(views::Error::Unreadable(report.unreadable.clone()).into());
     }
-    if report.conflicts.is_empty() { Ok(()) } else { Err(Error::CaptureConflict(report.conflicts)) }
+    let conflicts = Some(&report.conflicts).filter(|conflicts| !conflicts.is_empty());
+    conflicts.map(|conflicts| Error::CaptureConflict(conflicts.clone()))
 }

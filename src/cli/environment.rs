@@ -71,3 +71,20 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
 pub fn inherited() -> Vec<(OsString, OsString)> {
     env::vars_os().collect()
 }
+
+/// Tells the service manager that has asked for it (`Type=notify`) that a command is up. Nobody
+/// may listen, and then nothing is lost.
+pub fn tell_ready() {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = env::var_os("NOTIFY_SOCKET") {
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::net::{SocketAddr, UnixDatagram};
+        let address = match name.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name),
+            None => SocketAddr::from_pathname(&name),
+        };
+        let sent = address.and_then(|to| UnixDatagram::unbound()?.send_to_addr(b"READY=1", &to));
+        drop(sent);
+    }
+}

@@ -7,15 +7,17 @@ mod change;
 mod check;
 mod codec;
 mod credential;
+mod entries;
 mod health;
 mod id;
 mod raw;
 mod recipient;
 mod vault;
 
-pub use change::{Change, Entries, Op, Rotation};
+pub use change::{Change, Op, Rotation};
 pub use check::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME, MAX_PAYLOAD, MAX_VALUE};
 pub use credential::{Credential, Kind, Member};
+pub use entries::Entries;
 pub use health::{Standing, standing};
 pub use id::{EnvName, IdError, Scope, SecretId};
 pub use raw::{LazyMap, RawMap};

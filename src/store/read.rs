@@ -33,16 +33,9 @@ impl Seen {
         Ok(Self { sealed, plain, opener: self.opener.clone() })
     }
 
-    /// Becomes what stands at `place` now, opened with the same key if somebody saved meanwhile.
-    ///
-    /// # Errors
-    /// As [`Place::read`] and [`Opener::open`].
-    pub fn renew(&mut self, place: &Place) -> Result<(), Error> {
-        let sealed = place.read()?;
-        if sealed != self.sealed {
-            *self = self.reopen(sealed)?;
-        }
-        Ok(())
+    /// Whether this was opened from these bytes.
+    pub fn is(&self, sealed: &[u8]) -> bool {
+        self.sealed == sealed
     }
 
     /// Whether this still is what stands at `place`.

@@ -4,6 +4,7 @@
 //! [`path`], which names the option instead. The matches have no wildcard arm, so a new kind of failure
 //! does not compile before it has words.
 
+mod capture;
 mod gateway;
 mod key;
 mod name;
@@ -11,6 +12,7 @@ mod refusal;
 mod run;
 mod vault;
 
+pub use capture::of_capture;
 pub use gateway::{road, road_token};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
@@ -127,7 +129,7 @@ pub fn of(error: &Error) -> Words {
         ),
         Error::Import(error) => refusal::import(error),
         Error::Run(error) => run::of_run(error),
-        Error::CaptureConflict(names) => refusal::capture_conflict(names),
+        Error::CaptureConflict(names) => capture::conflict(names),
         Error::Value(refused) => refusal::value(*refused),
         Error::Request(refused) => refusal::request(*refused),
         Error::Deadline(after) => Words::new(
@@ -202,15 +204,6 @@ pub fn of(error: &Error) -> Words {
             Words::new("killed", exit::SIGNAL.saturating_add(number), "", "")
         }
         Error::Pipe => Words::new("pipe", 0, "", ""),
-    }
-}
-
-/// The words for a capture that was not done.
-pub fn of_capture(error: &crate::ops::capture::Error) -> Words {
-    use crate::ops::capture::Error;
-    match error {
-        Error::Views(error) => vault::of_views(error),
-        Error::Store(error) => vault::of_store(error),
     }
 }
 

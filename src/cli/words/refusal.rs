@@ -259,17 +259,6 @@ pub fn import(error: &import::Error) -> Words {
     }
 }
 
-/// Words for what both sides changed since it was exported.
-pub fn capture_conflict(names: &[String]) -> Words {
-    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    Words::new(
-        "capture-conflict",
-        exit::CONFLICT,
-        format!("both the gateway and the vault changed: {}", names.join(", ")),
-        "both are kept, everything else was captured; agevault import DIR --on-conflict replace takes the gateway's, agevault export DIR --discard puts the vault's in its place",
-    )
-}
-
 fn paste(refused: paste::Refused) -> Words {
     use paste::Refused as Why;
     let (what, hint) = match refused {

@@ -260,21 +260,8 @@ pub fn of_views(error: &views::Error) -> Words {
             format!("the gateway changed what was exported: {}", names(changed)),
             "agevault capture takes it into the vault, with --removals what was removed there too; --discard gives it up",
         ),
-        Error::Unreadable(paths) => {
-            let paths: Vec<String> = paths.iter().map(|path| name::path(path)).collect();
-            Words::new(
-                "unreadable-view",
-                exit::DAMAGED,
-                format!("this view cannot be read as what it was: {}", paths.join(", ")),
-                "everything else was captured; repeat when whoever writes it is done, or agevault export --discard gives it up",
-            )
-        }
-        Error::Superseded(ids) => Words::new(
-            "superseded",
-            exit::CONFLICT,
-            format!("the vault has a refresh token that another one followed: {}", names(ids)),
-            "nothing was changed; log in again at the gateway and import that, or remove the profile with agevault rm",
-        ),
+        Error::Unreadable(paths) => super::capture::unreadable(paths),
+        Error::Superseded(ids) => super::capture::superseded(ids),
         Error::NotOurs(paths) => {
             let paths: Vec<String> = paths.iter().map(|path| name::path(path)).collect();
             Words::new(

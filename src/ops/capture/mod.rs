@@ -8,6 +8,7 @@ pub mod compare;
 pub mod watch;
 
 use crate::model;
+use crate::seal::Opener;
 use crate::store::{self, Checked, Edit, Local, Place, Policy};
 use crate::views::{self, Carry, Digests, Held, Key, Kind, Ledger, Seen, Target};
 use std::path::{Path, PathBuf};
@@ -88,6 +89,15 @@ pub struct Report {
     pub views: Vec<(PathBuf, PathBuf)>,
     /// The number of the new generation, if anything was saved.
     pub saved: Option<u64>,
+}
+
+impl Report {
+    /// Whether anything was done or is left open.
+    fn has_news(&self) -> bool {
+        let done = [&self.taken, &self.added, &self.removed];
+        let open = [&self.missing, &self.stale, &self.conflicts, &self.passed_over];
+        !self.unreadable.is_empty() || done.iter().chain(&open).any(|list| !list.is_empty())
+    }
 }
 
 /// What a gateway holds, and what it was given: a view here, but any store of profiles will do.
@@ -173,21 +183,35 @@ impl Looked {
 }
 
 /// A vault that is captured into again and again, with the key that once opened it: no prompt, no
-/// derivation, no new pin.
+/// derivation, no new pin. Between captures it keeps the key and no text.
 pub struct Keeper<'k> {
-    /// What this host remembers.
-    pub local: &'k Local,
-    /// Where the vault is.
-    pub place: &'k Place,
-    /// Its last state that was opened.
-    pub seen: store::Seen,
-    /// How much it must prove.
-    pub policy: &'k Policy,
-    /// How long to wait for locks.
-    pub patience: Duration,
+    local: &'k Local,
+    place: &'k Place,
+    policy: &'k Policy,
+    patience: Duration,
+    opener: Opener,
+    vault_id: String,
+    /// What was opened for the first capture.
+    first: Option<store::Seen>,
 }
 
-impl Keeper<'_> {
+impl<'k> Keeper<'k> {
+    /// Keeps the key that opened `seen`. `patience` is how long to wait for locks.
+    ///
+    /// # Errors
+    /// A vault that is not to be believed.
+    pub fn new(
+        local: &'k Local,
+        place: &'k Place,
+        seen: store::Seen,
+        policy: &'k Policy,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let vault_id = store::check(local, place, &seen, policy)?.vault.vault_id;
+        let opener = seen.opener().clone();
+        Ok(Self { local, place, policy, patience, opener, vault_id, first: Some(seen) })
+    }
+
     /// Captures into the vault as it stands now, whoever saved it last.
     ///
     /// # Errors
@@ -195,12 +219,12 @@ impl Keeper<'_> {
     pub fn capture(&mut self, request: &Request<'_>) -> Result<Report, Error> {
         let mut tries = TRIES;
         loop {
-            self.seen.renew(self.place)?;
-            let Self { local, place, ref seen, policy, patience } = *self;
-            let checked = store::check(local, place, seen, policy)?;
+            let seen = self.read()?;
+            let Self { local, place, policy, patience, .. } = *self;
+            let checked = store::check(local, place, &seen, policy)?;
             // A place where nothing can be written is no obstacle: see `--pin`.
             let _ = store::accept(local, &checked);
-            let edit = Edit { local, place, seen, policy, patience };
+            let edit = Edit { local, place, seen: &seen, policy, patience };
             tries -= 1;
             match capture(&edit, checked, request) {
                 Err(Error::Store(store::Error::Model(model::Error::Conflict(_)))) if tries > 0 => {}
@@ -209,10 +233,19 @@ impl Keeper<'_> {
         }
     }
 
+    fn read(&mut self) -> Result<store::Seen, Error> {
+        let sealed = self.place.read()?;
+        if let Some(seen) = self.first.take_if(|seen| seen.is(&sealed)) {
+            return Ok(seen);
+        }
+        self.first = None;
+        let plain = self.opener.open(&sealed).map_err(store::Error::from)?;
+        Ok(store::Seen::new(sealed, plain, self.opener.clone()))
+    }
+
     /// The file of local state that says which views there are.
-    fn ledger(&self) -> Result<PathBuf, Error> {
-        let checked = store::check(self.local, self.place, &self.seen, self.policy)?;
-        Ok(Ledger::file(self.local.root(), &checked.vault.vault_id))
+    fn ledger(&self) -> PathBuf {
+        Ledger::file(self.local.root(), &self.vault_id)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Error, Keeper, Report, Request, may_pass};
 use crate::fsio::{Stamp, Watch};
+use crate::views;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,15 +14,19 @@ const QUIET: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_millis(800);
 /// How often the files are looked at without being told.
 const TICK: Duration = Duration::from_secs(1);
-/// How long to wait after something that may pass by itself.
+/// First pause after something that may pass by itself; each is twice the one before.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How long the last capture waits for a view that is half written.
-const LAST: Duration = Duration::from_secs(2);
+/// Longest such pause.
+const LATER: Duration = Duration::from_secs(8);
+/// How long a view may be half written before that is told, or the last capture goes without it.
+const HALF: Duration = Duration::from_secs(2);
+/// How long the last capture tries again what may pass by itself.
+const LAST: Duration = Duration::from_secs(10);
 
-/// Why the wait ends.
+/// Why a wait ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// Something changed in a watched directory.
+    /// Something may have changed in a watched directory.
     Changed,
     /// The watch is to end.
     End,
@@ -42,7 +47,8 @@ pub enum News<'n> {
 /// `watch` and by whoever ends this.
 ///
 /// # Errors
-/// As [`Keeper::capture`], but for what may pass by itself; of the last capture, everything.
+/// As [`Keeper::capture`], but for what may pass by itself; of the last capture, everything, and
+/// [`views::Error::Unreadable`] after everything else was saved.
 pub fn watch(
     keeper: &mut Keeper<'_>,
     request: &Request<'_>,
@@ -51,41 +57,51 @@ pub fn watch(
     tell: &mut dyn FnMut(News<'_>),
 ) -> Result<(), Error> {
     let soon = Request { settle: Duration::ZERO, ..*request };
-    let (mut told, mut ready) = (Told::default(), false);
-    let mut files = vec![keeper.ledger()?];
-    let (mut stamps, mut dirs) = (Vec::new(), BTreeSet::new());
-    let mut pending = true;
+    let ledger = keeper.ledger();
+    let (mut told, mut ready, mut again) = (Told::default(), false, None);
+    let (mut files, mut stamps) = (vec![ledger.clone()], Vec::new());
     loop {
         // Before the look: what changes during it is another change.
         let now: Vec<Option<Stamp>> = files.iter().map(|file| Stamp::of(file)).collect();
-        if pending || now != stamps {
+        if again.is_some() || now != stamps {
             stamps = now;
-            pending = match keeper.capture(&soon) {
+            match keeper.capture(&soon) {
                 Ok(report) => {
-                    let half = !report.unreadable.is_empty();
-                    files.truncate(1);
+                    again = None;
+                    files = vec![ledger.clone()];
                     files.extend(report.views.iter().flat_map(|(_, view)| [view.clone(), beside(view)]));
-                    dirs = files.iter().take(1).filter_map(|ledger| ledger.parent()).map(Path::to_owned).collect();
+                    let mut dirs: BTreeSet<PathBuf> = ledger.parent().map(Path::to_owned).into_iter().collect();
                     dirs.extend(report.views.iter().flat_map(|(target, view)| above(target, view)));
-                    told.tell(report, false, tell);
-                    half
+                    watch.follow(&dirs);
+                    told.tell(report, tell);
+                    if !std::mem::replace(&mut ready, true) {
+                        tell(News::Ready);
+                    }
                 }
                 Err(error) if may_pass(&error) => {
+                    again = Some(again.map_or(AGAIN, |pause: Duration| (pause * 2).min(LATER)));
                     tell(News::Failed(&error));
-                    true
                 }
                 Err(error) => return Err(error),
-            };
-            if !ready && !pending {
-                ready = true;
-                tell(News::Ready);
             }
         }
-        watch.follow(&dirs);
-        if wait(wakes, if pending { AGAIN } else { TICK }) == Wake::End {
-            let last = keeper.capture(&Request { settle: LAST, ..*request })?;
-            told.tell(last, true, tell);
-            return Ok(());
+        told.tell_half(tell);
+        if wait(wakes, again.unwrap_or(TICK)) == Wake::End {
+            let report = last(keeper, &Request { settle: HALF, ..*request })?;
+            let half = report.unreadable.clone();
+            told.tell(report, tell);
+            return if half.is_empty() { Ok(()) } else { Err(views::Error::Unreadable(half).into()) };
+        }
+    }
+}
+
+/// The last capture has no later one that would make up for it.
+fn last(keeper: &mut Keeper<'_>, request: &Request<'_>) -> Result<Report, Error> {
+    let deadline = Instant::now() + LAST;
+    loop {
+        match keeper.capture(request) {
+            Err(error) if may_pass(&error) && Instant::now() < deadline => std::thread::sleep(AGAIN),
+            outcome => return outcome,
         }
     }
 }
@@ -122,25 +138,39 @@ fn beside(view: &Path) -> PathBuf {
 
 /// What was told and still is so.
 #[derive(Default)]
-struct Told(BTreeSet<String>);
+struct Told {
+    names: BTreeSet<String>,
+    /// Views that are half written, since when, and whether that was told.
+    half: Option<(Vec<PathBuf>, Instant, bool)>,
+}
 
 impl Told {
-    fn tell(&mut self, mut report: Report, last: bool, tell: &mut dyn FnMut(News<'_>)) {
-        if !last {
-            // A view that is half written now will be whole in a moment.
-            report.unreadable.clear();
-        }
-        let names = [&mut report.missing, &mut report.conflicts, &mut report.stale, &mut report.passed_over];
+    fn tell(&mut self, mut report: Report, tell: &mut dyn FnMut(News<'_>)) {
+        let half = std::mem::take(&mut report.unreadable);
+        self.half = match self.half.take() {
+            _ if half.is_empty() => None,
+            Some((before, since, told)) if before == half => Some((half, since, told)),
+            _ => Some((half, Instant::now(), false)),
+        };
         let mut open = BTreeSet::new();
-        for list in names {
+        for list in [&mut report.missing, &mut report.conflicts, &mut report.stale, &mut report.passed_over] {
             open.extend(list.iter().cloned());
-            list.retain(|name| !self.0.contains(name));
+            list.retain(|name| !self.names.contains(name));
         }
-        self.0 = open;
-        let done = [&report.taken, &report.added, &report.removed];
-        let open = [&report.missing, &report.conflicts, &report.stale, &report.passed_over];
-        if !done.iter().chain(&open).all(|list| list.is_empty()) || !report.unreadable.is_empty() {
+        self.names = open;
+        if report.has_news() {
             tell(News::Report(&report));
+        }
+    }
+
+    /// A view that is half written will be whole in a moment; one that stays so is told.
+    fn tell_half(&mut self, tell: &mut dyn FnMut(News<'_>)) {
+        if let Some((paths, since, told)) = &mut self.half
+            && !*told
+            && since.elapsed() >= HALF
+        {
+            *told = true;
+            tell(News::Report(&Report { unreadable: paths.clone(), ..Report::default() }));
         }
     }
 }
