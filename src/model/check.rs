@@ -11,6 +11,11 @@ pub const MAX_NAME: usize = 1024;
 /// Longest value, in bytes of its JSON text.
 pub const MAX_VALUE: usize = 1024 * 1024;
 
+/// Whether a vault can hold a value: its size and its depth.
+pub fn fits(value: &str) -> bool {
+    value.len() <= MAX_VALUE && !is_too_deep(value)
+}
+
 /// How deep the values of our own maps may be: profiles, the deepest, lie four levels down.
 const MAX_LEAF_DEPTH: usize = MAX_DEPTH - 4;
 

@@ -33,16 +33,20 @@ pub struct Plan {
 /// A vault that would become too large.
 pub fn plan(vault: &Vault<'_>, key: &Key, sources: &[Source], removals: Removals) -> Result<Plan, Error> {
     let mut planner = Planner {
-        vault,
         lineage: Lineage::of(vault)?,
         removals,
         report: Report::default(),
         change: Change::capture(),
         orders: Vec::new(),
     };
+    // By kind, since several targets may show the same: what one of them brings counts as the
+    // vault's for the next, so that none silently wins over another.
+    let mut vaults: BTreeMap<&Kind, Digests> = BTreeMap::new();
     let mut bases = Vec::with_capacity(sources.len());
     for source in sources {
-        bases.push(planner.source(source, &has(vault, key, &source.kind)?));
+        let mut known = vaults.remove(&source.kind).map_or_else(|| has(vault, key, &source.kind), Ok)?;
+        bases.push(planner.source(source, &mut known));
+        vaults.insert(&source.kind, known);
     }
     let Planner { report, mut change, orders, .. } = planner;
     // A removal takes a profile out of the orders too: what they are now comes after it.
@@ -62,8 +66,7 @@ fn has(vault: &Vault<'_>, key: &Key, kind: &Kind) -> Result<Digests, Error> {
     }
 }
 
-struct Planner<'v, 'a> {
-    vault: &'v Vault<'a>,
+struct Planner {
     lineage: Lineage,
     removals: Removals,
     report: Report,
@@ -72,31 +75,35 @@ struct Planner<'v, 'a> {
 }
 
 /// Whether what the gateway holds becomes the base, or the base stays until somebody decides.
-#[derive(PartialEq)]
 enum Base {
     Gateways,
+    /// The same, and from now on it is the vault's too.
+    Taken,
     Stays,
 }
 
-impl Planner<'_, '_> {
-    fn source(&mut self, source: &Source, vault: &Digests) -> Vec<Digests> {
+impl Planner {
+    fn source(&mut self, source: &Source, vault: &mut Digests) -> Vec<Digests> {
         let held = &source.held;
         let mut base = held.digests.clone();
         // What stays open is open against the newest of the states that it may have been.
         let old = source.base.last().cloned().unwrap_or_default();
-        for name in names(source, vault, |digests| digests.entries.keys()) {
-            if self.entry(source, name, vault.entries.get(name)) == Base::Stays {
-                put(&mut base.entries, name, old.entries.get(name));
+        for name in &names(source, vault, |digests| digests.entries.keys()) {
+            match self.entry(source, name, vault.entries.get(name)) {
+                Base::Stays => put(&mut base.entries, name, old.entries.get(name)),
+                Base::Taken => put(&mut vault.entries, name, held.digests.entries.get(name)),
+                Base::Gateways => {}
             }
         }
         match &held.order {
             // Nothing is said of orders: what is known of them stays known.
             None => base.order = old.order,
             Some(order) => {
-                for provider in names(source, vault, |digests| digests.order.keys()) {
-                    let (side, ids) = (side_of_order(source, provider, vault), order.get(provider));
-                    if self.order(source, provider, side, ids) == Base::Stays {
-                        put(&mut base.order, provider, old.order.get(provider));
+                for provider in &names(source, vault, |digests| digests.order.keys()) {
+                    match self.order(source, provider, vault.order.get(provider), order.get(provider)) {
+                        Base::Stays => put(&mut base.order, provider, old.order.get(provider)),
+                        Base::Taken => put(&mut vault.order, provider, held.digests.order.get(provider)),
+                        Base::Gateways => {}
                     }
                 }
             }
@@ -135,10 +142,12 @@ impl Planner<'_, '_> {
         let list = if vault.is_none() { &mut self.report.added } else { &mut self.report.taken };
         list.push(told(How::Added));
         self.change.push(Op::Put(id, value.clone(), SOURCE));
-        Base::Gateways
+        Base::Taken
     }
 
-    fn order(&mut self, source: &Source, provider: &str, side: Side, ids: Option<&Vec<String>>) -> Base {
+    fn order(&mut self, source: &Source, provider: &str, vault: Option<&String>, ids: Option<&Vec<String>>) -> Base {
+        let base: Vec<Option<&String>> = source.base.iter().map(|base| base.order.get(provider)).collect();
+        let side = changed(&base, source.held.digests.order.get(provider), vault);
         let Kind::AuthProfiles(scope) = &source.kind else { return Base::Gateways };
         let told = Difference { what: What::Order(provider.to_owned()), how: How::Added };
         let told = told.name(&source.kind, &source.path);
@@ -151,12 +160,10 @@ impl Planner<'_, '_> {
                 Base::Stays
             }
             (Side::Gateway, Some(_)) => {
-                let entries = self.vault.scopes.get(scope.as_str());
-                let is_new = entries.is_none_or(|entries| !entries.order.contains_key(provider));
-                let list = if is_new { &mut self.report.added } else { &mut self.report.taken };
+                let list = if vault.is_none() { &mut self.report.added } else { &mut self.report.taken };
                 list.push(told);
                 self.orders.push(op);
-                Base::Gateways
+                Base::Taken
             }
         }
     }
@@ -172,16 +179,11 @@ impl Planner<'_, '_> {
                     Op::Order(..) => self.orders.push(op),
                     _ => self.change.push(op),
                 }
-                return Base::Gateways;
+                return Base::Taken;
             }
         }
         Base::Stays
     }
-}
-
-fn side_of_order(source: &Source, provider: &str, vault: &Digests) -> Side {
-    let base: Vec<Option<&String>> = source.base.iter().map(|base| base.order.get(provider)).collect();
-    changed(&base, source.held.digests.order.get(provider), vault.order.get(provider))
 }
 
 /// Whether the gateway's refresh token followed the vault's: the vault still has the one that the
@@ -206,7 +208,8 @@ fn can_hold(id: &SecretId, value: &RawValue) -> bool {
         let text = serde_json::from_str(value.get()).map(Secret::new);
         text.is_ok_and(|text| dotenv::accepts(name.as_str(), text.expose()).is_ok())
     };
-    value.get().len() <= model::MAX_VALUE && !matches!(id, SecretId::Env(name) if !leaves(name))
+    let fits = model::fits(value.get()) && id.to_string().len() <= model::MAX_NAME;
+    fits && !matches!(id, SecretId::Env(name) if !leaves(name))
 }
 
 /// Every name that one of the three sides knows.
@@ -214,8 +217,8 @@ fn names<'s, I: Iterator<Item = &'s String>>(
     source: &'s Source,
     vault: &'s Digests,
     of: impl Fn(&'s Digests) -> I,
-) -> BTreeSet<&'s String> {
-    source.base.iter().chain([&source.held.digests, vault]).flat_map(of).collect()
+) -> BTreeSet<String> {
+    source.base.iter().chain([&source.held.digests, vault]).flat_map(of).cloned().collect()
 }
 
 fn put<T: Clone>(into: &mut BTreeMap<String, T>, name: &str, value: Option<&T>) {

@@ -157,3 +157,38 @@ fn a_store_without_a_base_adds_what_is_new_and_disputes_what_differs() {
         ("auth/main/p:new".into(), "auth/main/p:a".into())
     );
 }
+
+#[test]
+fn of_two_targets_with_different_changes_none_wins_silently() {
+    let base = oauth("a", "r", 5);
+    let text = document(&base, &json!({}));
+    let vault = Vault::parse(&text).unwrap();
+    let key = key(&vault);
+    let base = view(&base, &json!({}));
+    let source = |token| source(&key, Some(&base), &view(&oauth("b", token, 5), &json!({})), None);
+    let plan = |sources: &[Source]| plan(&vault, &key, sources, Removals::Name).unwrap().report;
+    let disputed = plan(&[source("one"), source("two")]);
+    assert_eq!((disputed.taken.len(), disputed.conflicts.len()), (1, 1));
+    let agreed = plan(&[source("one"), source("one")]);
+    assert_eq!((agreed.taken.len(), agreed.conflicts.len()), (1, 0));
+    // One that did not follow is older, and no obstacle.
+    let older = Source {
+        kind: kind(),
+        path: "/older".into(),
+        held: Held::read(&key, &kind(), &base, None).unwrap(),
+        base: source("x").base,
+    };
+    let followed = plan(&[source("one"), older]);
+    assert_eq!((followed.taken.len(), followed.conflicts.len()), (1, 0));
+}
+
+#[test]
+fn what_no_vault_can_hold_is_passed_over_and_spoils_nothing_else() {
+    let deep: Value = serde_json::from_str(&format!("{}1{}", "[".repeat(28), "]".repeat(28))).unwrap();
+    let credential = |other: Value| json!({"type": "api_key", "provider": "p", "key": "k", "other": other});
+    let mut now = json!({"p:a": credential(json!(1)), "p:deep": credential(deep)});
+    now["p:\u{1}".repeat(160)] = credential(json!(1));
+    let (plan, after) = captured(&json!({}), &now, &json!({}), Removals::Name);
+    assert_eq!((plan.report.added.concat(), plan.report.passed_over.len()), ("auth/main/p:a".to_owned(), 2));
+    assert!(after.is_some());
+}

@@ -281,3 +281,22 @@ fn plaintext_stays_in_memory_unless_a_disk_is_allowed() {
         assert!(world.snapshot().is_empty());
     }
 }
+
+#[test]
+fn a_refresh_token_that_another_one_followed_is_never_exported() {
+    use base64::Engine;
+    use hmac::Mac;
+    let mut world = World::new();
+    world.vault["scopes"]["ops"]["profiles"]["p:ops"] =
+        json!({"type": "oauth", "provider": "p", "access": "a", "refresh": "stale", "expires": 5});
+    world.export(|_| {}).unwrap();
+    // As a merge by another tool would leave it.
+    let key = world.vault["keys"]["ledger"].as_str().unwrap().as_bytes();
+    let mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
+    let digest = mac.chain_update(b"agevault/lineage/v1").chain_update(b"stale").finalize().into_bytes();
+    let digest = base64::prelude::BASE64_STANDARD_NO_PAD.encode(digest);
+    world.vault["lineage"] = json!({"auth/ops/p:ops": [digest]});
+    let error = world.export(|_| {}).unwrap_err();
+    assert!(matches!(&error, Error::Superseded(ids) if ids[..] == ["auth/ops/p:ops"]), "{error:?}");
+    world.export(|request| request.agent = Some(Scope::main())).unwrap();
+}
