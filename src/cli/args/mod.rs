@@ -1,11 +1,13 @@
 //! The table of commands and options: parsing, help, man pages and completions come from it.
 
 mod auth;
+mod capture;
 mod later;
 mod run;
 mod vault;
 
 pub use auth::{Auth, Order, Paste, Whose};
+pub use capture::Capture;
 pub use later::Later;
 pub use run::Run;
 pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
@@ -298,18 +300,6 @@ pub struct Export {
     /// Replace views that the gateway has changed
     #[arg(long)]
     pub discard: bool,
-}
-
-#[derive(Args, Debug)]
-pub struct Capture {
-    /// Only what was exported into this directory [default: everything that was exported]
-    pub dir: Option<PathBuf>,
-    /// Go on until ended by a signal, saving each change within a second
-    #[arg(long)]
-    pub watch: bool,
-    /// Take out of the vault too what the gateway removed
-    #[arg(long)]
-    pub removals: bool,
 }
 
 #[derive(Args, Debug)]
