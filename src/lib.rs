@@ -6,7 +6,7 @@
 //! | layer | module | what it owns |
 //! |---|---|---|
 //! | 6 | [`cli`] | words, options, prompts, environment variables, exit codes |
-//! | 5 | [`ops`] | jobs that join worlds: import, export, wipe, health |
+//! | 5 | [`ops`] | jobs that join worlds: import, export, capture, wipe, health |
 //! | 4 | [`store`] | the vault file: reading, the one write path, snapshots, trust |
 //! | 4 | [`keys`] | where the opening key comes from |
 //! | 4 | [`gateway`] | the gateway's state directory and databases |

@@ -9,6 +9,8 @@
 #![allow(clippy::print_stdout)]
 #![cfg(target_os = "linux")]
 
+#[path = "memory/capture.rs"]
+mod capture;
 #[path = "memory/waiting.rs"]
 mod waiting;
 #[allow(dead_code)] // Shared with tests/crash.rs, which uses all of it.
