@@ -67,16 +67,21 @@ pub fn is_variable(name: &str) -> bool {
 /// Variables that providers look at too, but that mostly are for something else.
 const OF_OTHERS: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 
-/// The provider whose key a variable holds: the one whose first variable it is, or else the first
-/// that looks for it.
+/// The provider whose key a variable holds: the one that it is named after, or else the one whose
+/// first variable it is, or the first that looks for it.
 pub fn of_variable(name: &str) -> Option<&'static str> {
     if OF_OTHERS.contains(&name) {
         return None;
     }
+    let id = |line: &'static str| line.split(' ').next();
     let takes = |line: &&str| line.split(' ').skip(1).any(|variable| variable == name);
+    let named = |line: &&'static str| {
+        let start = id(line).map(|id| id.to_uppercase().replace('-', "_"));
+        start.is_some_and(|start| name.strip_prefix(&start).is_some_and(|rest| rest.starts_with('_')))
+    };
     let first = |line: &&str| line.split(' ').nth(1) == Some(name);
-    let line = lines().find(first).or_else(|| lines().find(takes))?;
-    line.split(' ').next()
+    let found = lines().filter(takes).find(named).or_else(|| lines().find(first));
+    found.or_else(|| lines().find(takes)).and_then(id)
 }
 
 fn lines() -> impl Iterator<Item = &'static str> {

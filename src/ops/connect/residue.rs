@@ -61,7 +61,7 @@ fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Residue
 /// and what is left.
 ///
 /// # Errors
-/// As [`residue`]; a file that cannot be removed.
+/// A file that cannot be read or removed.
 pub fn clean(
     vault: &Vault<'_>,
     dir: &Path,
