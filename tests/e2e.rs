@@ -13,6 +13,8 @@ mod dotenv;
 mod gateway;
 #[path = "e2e/place.rs"]
 mod place;
+#[path = "e2e/sqlite.rs"]
+mod sqlite;
 #[path = "e2e/stock_age.rs"]
 mod stock_age;
 #[path = "e2e/tools.rs"]

@@ -34,10 +34,11 @@ impl Current {
     /// One of the gateway's commands.
     pub fn openclaw(&self, place: &Place) -> Command {
         let (node, script) = tools::current_gateway();
+        let compiled = script.ancestors().nth(3).expect("the folder of the gateway").join("compiled");
         let mut command = place.command(node);
         command
             .arg(script)
-            .env("NODE_COMPILE_CACHE", tools::packages().join("compiled"))
+            .env("NODE_COMPILE_CACHE", compiled)
             .env("OPENCLAW_STATE_DIR", &self.state)
             .env("OPENCLAW_SKIP_CHANNELS", "1")
             .env("OPENCLAW_DISABLE_BONJOUR", "1");
