@@ -314,6 +314,7 @@ fn view_errors() -> Vec<views::Error> {
         views::Error::Superseded(_) => [views::Error::Superseded(names())],
         views::Error::NotOurs(_) => [views::Error::NotOurs(vec![path()])],
         views::Error::OnDisk(_) => [views::Error::OnDisk(path())],
+        views::Error::Ignored => [views::Error::Ignored],
         views::Error::HoldsStore(_) => [views::Error::HoldsStore(path())],
         views::Error::Unrepresentable(_) => [views::Error::Unrepresentable("NAME".to_owned())],
         views::Error::NoAgent(_) => [views::Error::NoAgent("coder".to_owned())],

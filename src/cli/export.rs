@@ -5,12 +5,15 @@ use super::context::{Context, agent};
 use super::environment::runtime_dir;
 use super::{Error, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
+use crate::fsio;
+use crate::gateway::{self, Settings};
 use crate::model::{self, Vault};
-use crate::ops::export::{self, Guard};
+use crate::ops::export::{self, Content, Guard};
 use crate::ops::wipe;
 use crate::secret::{Secret, SecretBuf};
-use crate::views::{Changes, Stay};
+use crate::views::{Changes, Kind, Stay};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// One view to standard output.
@@ -22,10 +25,12 @@ pub fn render(context: &mut Context, args: &Render) -> Result<(), Error> {
     let failed = |error| Error::Format(error, None);
     let view = match args.format {
         Format::AuthProfiles => {
-            let entries = vault.scopes.get(scope.as_str());
-            let entries = entries.ok_or_else(|| model::Error::NoEntry(scope.as_str().to_owned()))?;
-            auth_profiles::render(&entries.profiles, &entries.order, &auth_profiles::Carried::default())
-                .map_err(failed)?
+            if !vault.scopes.contains_key(scope.as_str()) {
+                return Err(model::Error::NoEntry(scope.as_str().to_owned()).into());
+            }
+            let content = if args.refs { Content::References } else { Content::Values };
+            let kind = Kind::AuthProfiles(scope.clone());
+            export::render(vault, &kind, &auth_profiles::Carried::default(), content)?
         }
         Format::Dotenv => env_view(vault, dotenv::render)?,
         Format::Shell => env_view(vault, shell::render)?,
@@ -53,9 +58,18 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     let dir = args.dir.clone().map_or_else(|| runtime_dir().map(|dir| dir.join("openclaw")), Ok)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
+    let settings = context.settings();
+    let state_dir = if args.link { Some(gateway::resolve(&settings)?) } else { None };
+    let every = if args.link { gateway::agent_ids(&settings)? } else { BTreeSet::new() };
+    let content = if args.refs { Content::References } else { Content::Values };
     let guard = |waived| if waived { Guard::Waive } else { Guard::Refuse };
     let request = export::Request {
         dir: &dir,
+        link: state_dir.as_deref(),
+        content,
+        // Without references an agent that has nothing takes over what the main one has.
+        every: if args.refs { every } else { BTreeSet::new() },
+        era: gateway::known(&settings).era(),
         agent,
         only: match args.only {
             None => export::Only::Everything,
@@ -71,11 +85,13 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     };
     let report = export::export(&checked.vault, &request)?;
     let out = context.out;
+    hazards(context, &settings, args)?;
     if out.json {
         let written = report.written.iter().map(|view| json!({"path": shown(&view.path), "ids": view.ids}));
         let removed = report.removed.iter().map(|path| shown(path));
         return out.json(&json!({
             "version": 1, "dir": shown(&report.dir), "written": written.collect::<Vec<_>>(),
+            "linked": report.linked.iter().map(|path| shown(path)).collect::<Vec<_>>(),
             "removed": removed.collect::<Vec<_>>(), "skipped": report.skipped,
         }));
     }
@@ -83,6 +99,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
         let entries = words::count(view.ids.len(), "entry", "entries");
         out.say(&format!("wrote {} ({entries})", view.path.display()));
     }
+    report.linked.iter().for_each(|path| out.say(&format!("linked {}", path.display())));
     report.removed.iter().for_each(|path| out.say(&format!("removed {}", path.display())));
     for scope in &report.skipped {
         out.warn(&format!("note: auth/{scope}/ has no file in this layout, it was not exported"));
@@ -92,6 +109,27 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     }
     // What a script needs to start the gateway with.
     out.line(&shown(&report.dir))
+}
+
+/// What could bring plaintext onto a disk although the views are in memory.
+fn hazards(context: &Context, settings: &Settings, args: &Export) -> Result<(), Error> {
+    let out = context.out;
+    if args.link && !args.refs {
+        out.warn("note: an upgrade of the gateway past 2026.6.1 would import these views as plaintext; run agevault export --refs --link, or agevault connect, before it");
+    }
+    let copy = gateway::resolve(settings)?.join("gateway.systemd.env");
+    if copy.exists() {
+        out.warn(&format!(
+            "note: {} may hold copies of .env entries on the disk; remove it and install the service again",
+            words::path(&copy)
+        ));
+    }
+    if !args.on_disk && fsio::swaps() {
+        out.warn(
+            "note: this machine swaps to a disk, where views in memory may be written; encrypted swap keeps them safe",
+        );
+    }
+    Ok(())
 }
 
 fn changes(discard: bool) -> Changes {

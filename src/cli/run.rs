@@ -7,9 +7,10 @@ use super::opened::Opened;
 use super::{Error, sweep, words};
 use crate::gateway;
 use crate::harden::{self, Relay};
-use crate::ops::export::{self, Guard, Only};
+use crate::ops::export::{self, Content, Guard, Only};
 use crate::ops::run::{self, Environment, Up};
 use crate::views::{Changes, Stay};
+use std::collections::BTreeSet;
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -36,6 +37,10 @@ pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
         &checked.vault,
         &export::Request {
             dir: &runtime_dir()?.join("openclaw"),
+            link: None,
+            content: Content::Values,
+            every: BTreeSet::new(),
+            era: gateway::known(&settings).era(),
             agent: None,
             // The file holds all of them, and only some are to be had.
             only: if args.only.is_empty() { Only::Everything } else { Only::AuthProfiles },

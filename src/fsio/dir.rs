@@ -166,6 +166,21 @@ impl Dir {
         }
     }
 
+    /// Makes `name` a symbolic link to `to`, at once and whole, whatever stood there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn replace_by_link(&self, to: &Path, name: &OsStr) -> Result<(), Error> {
+        let mut temp = std::ffi::OsString::from(".");
+        temp.push(name);
+        temp.push(".agevault-link");
+        self.remove(&temp)?;
+        let failed = |error: rustix::io::Errno| Error::io("link", &self.path.join(name), error.into());
+        rustix::fs::symlinkat(to, &self.fd, &temp).map_err(failed)?;
+        self.rename(&temp, name)?;
+        self.sync()
+    }
+
     /// Removes an empty directory below; whether it is gone.
     pub fn remove_empty_child(&self, name: &OsStr) -> bool {
         rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).is_ok()

@@ -88,6 +88,12 @@ pub fn in_memory(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Whether this machine swaps to anything but compressed memory, as far as it tells.
+pub fn swaps() -> bool {
+    let table = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    table.lines().skip(1).any(|line| !line.starts_with("/dev/zram"))
+}
+
 /// Resolves every link on the way to `path`, whose last part need not exist.
 ///
 /// # Errors

@@ -5,13 +5,15 @@ mod database;
 mod program;
 mod sqlite;
 mod state_dir;
+mod store_lock;
 mod version;
 
 pub use command::keeps_environment;
 pub use database::Fault;
 pub use program::{Output, Program, StoreChange, converse};
 pub use sqlite::stores;
-pub use state_dir::{Found, Settings, Shape, check_owner, find, open, own_stores, resolve};
+pub use state_dir::{Found, Settings, Shape, agent_ids, check_owner, find, open, own_stores, resolve};
+pub use store_lock::StoreLock;
 pub use version::{Era, Installed, Known, Version, installed, known, store_in};
 
 use crate::fsio;

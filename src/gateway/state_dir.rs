@@ -6,6 +6,7 @@ use crate::fsio;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Names of the directory in earlier releases, tried when the current one is not there.
@@ -218,6 +219,14 @@ pub(super) fn agents(dir: &Path, settings: &Settings) -> Result<Vec<(Scope, Path
     }
     agents.sort();
     Ok(agents)
+}
+
+/// The agents that have a directory.
+///
+/// # Errors
+/// As [`resolve`]; a directory that cannot be listed.
+pub fn agent_ids(settings: &Settings) -> Result<BTreeSet<Scope>, Error> {
+    Ok(agents(&resolve(settings)?, settings)?.into_iter().map(|(agent, _)| agent).collect())
 }
 
 /// The files in which the gateway keeps OAuth credentials itself.

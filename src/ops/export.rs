@@ -1,14 +1,19 @@
 //! The vault's secrets as files that a gateway reads (DESIGN F6, F12): all or none.
 
-use crate::formats::auth_profiles::{self, Carried};
-use crate::formats::dotenv;
+mod content;
+
+pub use content::{Content, render};
+
+use crate::formats::auth_profiles::Carried;
 use crate::fsio;
-use crate::model::{self, EnvName, Scope, SecretId, Vault};
-use crate::secret::{Secret, SecretBuf};
+use crate::gateway::{self, Era, StoreLock};
+use crate::model::{Scope, SecretId, Vault};
 use crate::store::Lineage;
 use crate::views::{
-    Carry, Changes, Error, Key, Kind, Ledger, New, Seen, Stay, Target, Verdict, check_unchanged, replace,
+    Carry, Changes, Error, Key, Kind, Ledger, Link, New, Seen, Stay, Target, Verdict, check_unchanged, digests,
+    put_links, replace,
 };
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,14 +42,22 @@ pub enum Guard {
 pub struct Request<'r> {
     /// The target directory; made if it is missing.
     pub dir: &'r Path,
+    /// The gateway's state directory, where links to the views are put.
+    pub link: Option<&'r Path>,
     /// Only the profiles of this agent. Env entries belong to none and are not affected.
     pub agent: Option<Scope>,
     /// Which kinds of views.
     pub only: Only,
+    /// Values or references.
+    pub content: Content,
+    /// Agents that get a view in any case: older gateways copy into an agent's file what the main one has.
+    pub every: BTreeSet<Scope>,
     /// Plaintext outside memory.
     pub disk: Guard,
-    /// A directory whose gateway keeps its credentials in a database.
+    /// A gateway that keeps its credentials in a database.
     pub store: Guard,
+    /// How the gateway keeps credentials, if that is known.
+    pub era: Option<Era>,
     /// Views that the gateway changed, and files of others.
     pub changes: Changes,
     /// How long the views stay.
@@ -62,6 +75,8 @@ pub struct Report {
     pub dir: PathBuf,
     /// The views that are in place now.
     pub written: Vec<Written>,
+    /// Links that were put into the gateway's state directory.
+    pub linked: Vec<PathBuf>,
     /// Views that were removed, since the vault has nothing for them any more.
     pub removed: Vec<PathBuf>,
     /// Scopes that no file can show: the shared store of newer gateways.
@@ -81,7 +96,7 @@ pub struct Written {
 /// has changed when this fails before the first file got its name.
 ///
 /// # Errors
-/// [`Error::OnDisk`], [`Error::HoldsStore`], [`Error::Changed`], [`Error::NotOurs`],
+/// [`Error::OnDisk`], [`Error::HoldsStore`], [`Error::Ignored`], [`Error::Changed`], [`Error::NotOurs`],
 /// [`Error::Unrepresentable`], [`Error::NoAgent`]; a place that is not ours alone.
 pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
     let target = Target::resolve(request.dir)?;
@@ -99,24 +114,49 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
         return Err(Error::NoAgent(agent.as_str().to_owned()));
     }
     check_tokens(vault, &kinds)?;
-    check_place(&target, &kinds, request)?;
+    check_place(vault, &target, &kinds, request)?;
 
     let look = |kind| Seen::look(&target, &ledger, &key, kind);
     let found = kinds.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     let stale = stale.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     found.iter().chain(&stale).for_each(|seen| carry.keep_from(seen));
     let render = |seen: Seen| {
-        let bytes = render(vault, seen.kind(), &carry.of(seen.kind()))?;
-        let ids = ids(vault, seen.kind());
+        let bytes = render(vault, seen.kind(), &carry.of(seen.kind()), request.content)?;
+        let ids = content::ids(vault, seen.kind());
         report.written.push(Written { path: seen.path().to_owned(), ids });
         New::of(&key, seen, bytes)
     };
     let new = found.into_iter().map(render).collect::<Result<Vec<_>, _>>()?;
     check_unchanged(new.iter().map(New::judged).chain(stale.iter().map(|seen| (seen, None))), request.changes)?;
+    let links = links(vault, &target, &new, &ledger, &key, request)?;
     replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes, request.stay)?;
+    if let Some(state_dir) = request.link {
+        // The gateway may be about to write what is replaced.
+        let dirs = new.iter().filter_map(|view| state_dir.join(view.kind().path()).parent().map(Path::to_owned));
+        let _locks = dirs.map(|dir| StoreLock::take(&dir)).collect::<Result<Vec<_>, _>>()?;
+        report.linked = put_links(&mut ledger, &target, links)?;
+    }
     let there = stale.iter().filter(|seen| *seen.verdict() != Verdict::Gone);
     report.removed = there.map(|seen| seen.path().to_owned()).collect();
     Ok(report)
+}
+
+/// What stands where links to the new views are to be.
+fn links(
+    vault: &Vault<'_>,
+    target: &Target,
+    new: &[New],
+    ledger: &Ledger,
+    key: &Key,
+    request: &Request<'_>,
+) -> Result<Vec<Link>, Error> {
+    let Some(state_dir) = request.link else { return Ok(Vec::new()) };
+    let look = |view: &New| {
+        let has = render(vault, view.kind(), &Carried::default(), Content::Values);
+        let has = has.ok().map(|bytes| digests(key, view.kind(), &bytes)).transpose()?.unwrap_or_default();
+        Link::look(state_dir, target, view.kind(), ledger, key, &has, request.changes)
+    };
+    new.iter().filter_map(|view| look(view).transpose()).collect()
 }
 
 /// Whether the request is about views of this kind at all.
@@ -144,7 +184,11 @@ fn select(vault: &Vault<'_>, request: &Request<'_>, skipped: &mut Vec<String>) -
             _ => {}
         }
     }
-    if !vault.env.is_empty() {
+    kinds.extend(
+        request.every.iter().cloned().map(Kind::AuthProfiles).filter(|kind| !kinds.contains(kind)).collect::<Vec<_>>(),
+    );
+    // A variable cannot be a reference.
+    if !vault.env.is_empty() && request.content == Content::Values {
         kinds.push(Kind::Env);
     }
     kinds.retain(|kind| asked(kind, request));
@@ -163,14 +207,18 @@ fn check_tokens(vault: &Vault<'_>, kinds: &[Kind]) -> Result<(), Error> {
     if superseded.is_empty() { Ok(()) } else { Err(Error::Superseded(superseded)) }
 }
 
-fn check_place(target: &Target, kinds: &[Kind], request: &Request<'_>) -> Result<(), Error> {
-    if request.store == Guard::Refuse
-        && let Some(store) = store_in(target.path())
-    {
-        return Err(Error::HoldsStore(store));
+fn check_place(vault: &Vault<'_>, target: &Target, kinds: &[Kind], request: &Request<'_>) -> Result<(), Error> {
+    let profiles = |kind: &&Kind| matches!(kind, Kind::AuthProfiles(_));
+    if request.store == Guard::Refuse {
+        if let Some((_, store)) = gateway::store_in(target.path()) {
+            return Err(Error::HoldsStore(store));
+        }
+        if request.era.is_some_and(Era::has_stores) && kinds.iter().any(|kind| profiles(&kind)) {
+            return Err(Error::Ignored);
+        }
     }
     if request.disk == Guard::Refuse {
-        for kind in kinds {
+        for kind in kinds.iter().filter(|kind| content::is_plaintext(vault, kind, request.content)) {
             let nearest = target.nearest(kind);
             if !fsio::in_memory(&nearest)? {
                 return Err(Error::OnDisk(nearest));
@@ -178,47 +226,6 @@ fn check_place(target: &Target, kinds: &[Kind], request: &Request<'_>) -> Result
         }
     }
     Ok(())
-}
-
-/// The database in which the gateway of this state directory keeps its credentials, if any:
-/// it would ignore the files, or take them in as plaintext.
-fn store_in(dir: &Path) -> Option<PathBuf> {
-    let agents = std::fs::read_dir(dir.join("agents")).into_iter().flatten().flatten();
-    let stores = agents.map(|agent| agent.path().join("agent/openclaw-agent.sqlite"));
-    let mut stores = stores.chain([dir.join("state/openclaw.sqlite")]);
-    stores.find(|store| std::fs::symlink_metadata(store).is_ok())
-}
-
-/// What the vault has for a view.
-pub(super) fn render(vault: &Vault<'_>, kind: &Kind, carried: &Carried) -> Result<SecretBuf, Error> {
-    match kind {
-        Kind::AuthProfiles(scope) => {
-            let missing = || Error::NoAgent(scope.as_str().to_owned());
-            let entries = vault.scopes.get(scope.as_str()).ok_or_else(missing)?;
-            Ok(auth_profiles::render(&entries.profiles, &entries.order, carried)?)
-        }
-        Kind::Env => {
-            let value = |raw: &str| serde_json::from_str(raw).map(Secret::new).map_err(model::Error::from);
-            let values = vault.env.iter().map(|(name, raw)| Ok((name, value(raw.get())?)));
-            let values = values.collect::<Result<Vec<_>, Error>>()?;
-            let entries: Vec<(&str, &Secret)> = values.iter().map(|(name, value)| (*name, value)).collect();
-            Ok(dotenv::render(&entries)?)
-        }
-    }
-}
-
-fn ids(vault: &Vault<'_>, kind: &Kind) -> Vec<String> {
-    let ids = |id: SecretId| id.to_string();
-    match kind {
-        Kind::AuthProfiles(scope) => {
-            let profiles = vault.scopes.get(scope.as_str()).into_iter().flat_map(|entries| entries.profiles.iter());
-            profiles.filter_map(|(profile, _)| SecretId::auth(scope.clone(), profile).ok()).map(ids).collect()
-        }
-        Kind::Env => {
-            let names = vault.env.iter().filter_map(|(name, _)| EnvName::parse(name).ok());
-            names.map(SecretId::Env).map(ids).collect()
-        }
-    }
 }
 
 #[cfg(test)]

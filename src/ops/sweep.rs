@@ -1,6 +1,6 @@
 //! Views for a time, taken away when nobody needs them any more (DESIGN F12).
 
-use super::export::render;
+use super::export::{Content, render};
 use crate::model::Vault;
 use crate::views::{
     Carry, Changes, Error, Key, Leases, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove,
@@ -73,7 +73,7 @@ fn clear_dir(
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
     for kind in kinds {
         let seen = Seen::look(&target, ledger, key, kind)?;
-        let held = render(vault, seen.kind(), &carry.of(seen.kind()))
+        let held = render(vault, seen.kind(), &carry.of(seen.kind()), Content::Values)
             .ok()
             .and_then(|bytes| digests(key, seen.kind(), &bytes).ok());
         match check_unchanged(std::iter::once((&seen, held.as_ref())), Changes::Keep) {

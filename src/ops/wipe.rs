@@ -1,6 +1,6 @@
 //! What `export` made, taken away again (DESIGN F12).
 
-use super::export::render;
+use super::export::{Content, render};
 use crate::model::Vault;
 use crate::views::{
     Carry, Changes, Error, Key, Leases, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove,
@@ -58,7 +58,9 @@ pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
     }
     let views = || places.iter().flat_map(|(_, views)| views);
     // A view that the vault cannot show any more has no digests of its own.
-    let held = |seen: &Seen| digests(&key, seen.kind(), &render(vault, seen.kind(), &carry.of(seen.kind())).ok()?).ok();
+    let held = |seen: &Seen| {
+        digests(&key, seen.kind(), &render(vault, seen.kind(), &carry.of(seen.kind()), Content::Values).ok()?).ok()
+    };
     let held: Vec<_> = views().map(|seen| (seen, held(seen))).collect();
     check_unchanged(held.iter().map(|(seen, held)| (*seen, held.as_ref())), request.changes)?;
     drop(held);

@@ -94,7 +94,11 @@ struct Digester<'k> {
 
 impl Digester<'_> {
     fn store(&mut self, store: &Store) -> Result<(), Error> {
-        for (profile, raw) in &store.profiles {
+        // What refers to the vault has nothing that could be lost, and changes with the vault only.
+        let referred = |raw: &RawValue| auth_profiles::referred(raw).is_some();
+        let references: BTreeSet<&String> =
+            store.profiles.iter().filter(|(_, raw)| referred(raw)).map(|(profile, _)| profile).collect();
+        for (profile, raw) in store.profiles.iter().filter(|(profile, _)| !references.contains(profile)) {
             self.members(profile);
             for (member, value) in Credential::parse(profile, raw)?.members() {
                 self.field(profile, member, &canonical(value.get()));
@@ -106,7 +110,7 @@ impl Digester<'_> {
             self.digests.order.insert(provider.clone(), digest);
         }
         // What the gateway ignores is in the file all the same.
-        for note in &store.notes {
+        for note in store.notes.iter().filter(|note| !references.contains(&note.name)) {
             self.members(&note.name);
         }
         Ok(())

@@ -63,6 +63,9 @@ pub struct Place {
     /// certainly done, those before it. So a crash between the ledger and the rename is
     /// never mistaken for a change by the gateway.
     pub views: BTreeMap<Kind, Vec<Digests>>,
+    /// Links to them in a gateway's state directory, by their whole paths.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub links: BTreeSet<PathBuf>,
     /// Those of them that go when nobody holds a lease on the directory.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub leased: BTreeSet<Kind>,

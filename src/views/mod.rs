@@ -12,6 +12,7 @@ mod digest;
 mod held;
 mod lease;
 mod ledger;
+mod link;
 mod place;
 mod record;
 mod seen;
@@ -23,6 +24,7 @@ pub use digest::{Digests, Key, digests};
 pub use held::{Held, Side, changed};
 pub use lease::{Lease, Leases};
 pub use ledger::{Kind, Ledger, Place};
+pub use link::{Link, put_links};
 pub use place::Target;
 pub use seen::{Seen, check_unchanged};
 pub use write::{New, remove, replace};
@@ -49,6 +51,8 @@ pub enum Error {
     NotOurs(Vec<PathBuf>),
     /// This place is not in memory.
     OnDisk(PathBuf),
+    /// The gateway found keeps its credentials in databases and ignores such files.
+    Ignored,
     /// The place is that of a gateway that keeps its credentials in this database.
     HoldsStore(PathBuf),
     /// This env entry has a value that no `.env` can hold.

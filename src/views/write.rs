@@ -3,6 +3,7 @@
 //! The ledger is written first: whatever a killed process leaves behind, it knows of.
 
 use super::digest::{Digests, Key, digests};
+use super::link::remove_dangling;
 use super::place::prune;
 use super::seen::{MODE, name};
 use super::{Carry, Changes, Error, Held, Kind, Ledger, Seen, Stay, Target, Verdict};
@@ -44,7 +45,8 @@ impl New {
         (&self.seen, Some(&self.digests))
     }
 
-    fn kind(&self) -> &Kind {
+    /// What it shows.
+    pub fn kind(&self) -> &Kind {
         self.seen.kind()
     }
 
@@ -190,6 +192,9 @@ fn settle(ledger: &mut Ledger, target: &Target, gone: &[Seen]) {
     let place = ledger.place_mut(target.path());
     place.views.retain(|kind, _| gone.iter().all(|seen| seen.kind() != kind));
     place.leased.retain(|kind| place.views.contains_key(kind));
+    if place.views.is_empty() {
+        remove_dangling(target, &place.links);
+    }
     prune(place.made.iter());
     ledger.tidy();
 }

@@ -2,12 +2,14 @@
 
 mod auth;
 mod capture;
+mod gateway;
 mod later;
 mod run;
 mod vault;
 
 pub use auth::{Auth, Order, Paste, Whose};
 pub use capture::Capture;
+pub use gateway::{Connect, Export, Format, Only, Render, Resolve, Wipe};
 pub use later::Later;
 pub use run::Run;
 pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
@@ -255,90 +257,4 @@ pub struct Status {
     /// Judge OAuth by its access token alone, as the gateway does
     #[arg(long)]
     pub strict: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Format {
-    AuthProfiles,
-    Dotenv,
-    Shell,
-    Systemd,
-    Json,
-}
-
-#[derive(Args, Debug)]
-pub struct Render {
-    /// The form
-    pub format: Format,
-    /// The agent, for auth-profiles
-    #[arg(long, value_name = "AGENT", default_value = "main")]
-    pub agent: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Only {
-    AuthProfiles,
-    Env,
-}
-
-#[derive(Args, Debug)]
-pub struct Export {
-    /// Where to [default: openclaw/ in AGEVAULT_RUNTIME_DIR, RUNTIME_DIRECTORY, XDG_RUNTIME_DIR/agevault or /run/user/UID/agevault]
-    pub dir: Option<PathBuf>,
-    /// Only one kind of view
-    #[arg(long, value_name = "KIND")]
-    pub only: Option<Only>,
-    /// Only this agent's profiles
-    #[arg(long, value_name = "AGENT")]
-    pub agent: Option<String>,
-    /// Write plaintext to a disk, not only to memory
-    #[arg(long)]
-    pub on_disk: bool,
-    /// Write where it is not safe for the gateway
-    #[arg(long)]
-    pub force: bool,
-    /// Replace views that the gateway has changed
-    #[arg(long)]
-    pub discard: bool,
-}
-
-#[derive(Args, Debug)]
-pub struct Wipe {
-    /// Only below this directory [default: everything that was exported]
-    pub dir: Option<PathBuf>,
-    /// Remove views that the gateway has changed too
-    #[arg(long)]
-    pub discard: bool,
-}
-
-#[derive(Args, Debug)]
-pub struct Resolve {
-    /// Give up after this many seconds; less than the gateway's timeoutMs
-    #[arg(long, value_name = "SECONDS", default_value_t = 14)]
-    pub deadline: u64,
-}
-
-#[derive(Args, Debug)]
-pub struct Connect {
-    /// Only show what would be done
-    #[arg(long)]
-    pub dry_run: bool,
-    /// With --dry-run: also how each secret would reach the gateway
-    #[arg(long, requires = "dry_run")]
-    pub plan: bool,
-    /// Put the secrets back into the gateway's own files, in plaintext
-    #[arg(long, conflicts_with_all = ["dry_run", "restore_oauth"])]
-    pub undo: bool,
-    /// Leave gateway.auth.token in the configuration
-    #[arg(long)]
-    pub keep_gateway_token: bool,
-    /// Leave the gateway's .env, and env in its configuration, as they are
-    #[arg(long)]
-    pub keep_env: bool,
-    /// Put OAuth profiles, which take no references, into stores that lack them
-    #[arg(long)]
-    pub restore_oauth: bool,
-    /// What to do with entries that the vault has with another value [default: fail]
-    #[arg(long, value_name = "WHAT")]
-    pub on_conflict: Option<OnConflict>,
 }

@@ -87,6 +87,7 @@ fn of_views(error: &views::Error) -> Words {
         | Error::Model(_)
         | Error::Format(_)
         | Error::HoldsStore(_)
+        | Error::Ignored
         | Error::Unrepresentable(_)
         | Error::NoAgent(_)
         | Error::Record(_)

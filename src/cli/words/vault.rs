@@ -276,6 +276,11 @@ pub fn of_views(error: &views::Error) -> Words {
             format!("{} is not in memory", name::path(path)),
             "plaintext stays on a disk even when it is removed; choose a place on a tmpfs, or insist with --on-disk",
         ),
+        Error::Ignored => place(
+            "gateway-ignores",
+            "the gateway here keeps its credentials in databases and ignores such files".to_owned(),
+            "agevault connect hands it references; --gateway-version names another gateway, --force insists",
+        ),
         Error::HoldsStore(path) => place(
             "holds-store",
             format!("the gateway here keeps its credentials in {}", name::path(path)),

@@ -3,8 +3,8 @@
 use super::{Error, Removals, Report, Source};
 use crate::formats::auth_profiles::Carried;
 use crate::formats::dotenv;
-use crate::model::{self, Change, EnvName, Op, SecretId, Vault};
-use crate::ops::export::render;
+use crate::model::{self, Change, Credential, EnvName, Op, Scope, SecretId, Vault};
+use crate::ops::export::{Content, render};
 use crate::secret::Secret;
 use crate::store::Lineage;
 use crate::views::{self, Difference, Digests, How, Key, Kind, Side, What, changed, digests};
@@ -33,6 +33,7 @@ pub struct Plan {
 /// A vault that would become too large.
 pub fn plan(vault: &Vault<'_>, key: &Key, sources: &[Source], removals: Removals) -> Result<Plan, Error> {
     let mut planner = Planner {
+        document: vault,
         lineage: Lineage::of(vault)?,
         removals,
         report: Report::default(),
@@ -59,14 +60,15 @@ pub fn plan(vault: &Vault<'_>, key: &Key, sources: &[Source], removals: Removals
 
 /// The digests of what the vault has for a view; none if it has nothing for it any more.
 fn has(vault: &Vault<'_>, key: &Key, kind: &Kind) -> Result<Digests, Error> {
-    match render(vault, kind, &Carried::default()) {
+    match render(vault, kind, &Carried::default(), Content::Values) {
         Ok(bytes) => Ok(digests(key, kind, &bytes)?),
         Err(views::Error::NoAgent(_)) => Ok(Digests::default()),
         Err(error) => Err(error.into()),
     }
 }
 
-struct Planner {
+struct Planner<'v> {
+    document: &'v Vault<'v>,
     lineage: Lineage,
     removals: Removals,
     report: Report,
@@ -82,7 +84,7 @@ enum Base {
     Stays,
 }
 
-impl Planner {
+impl Planner<'_> {
     fn source(&mut self, source: &Source, vault: &mut Digests) -> Vec<Digests> {
         let held = &source.held;
         let mut base = held.digests.clone();
@@ -131,6 +133,9 @@ impl Planner {
             self.report.passed_over.push(told(How::Added));
             return Base::Stays;
         };
+        if vault.is_none() && self.is_copy_of_mains(&id, value) {
+            return Base::Gateways;
+        }
         if self.lineage.is_superseded(&id, value) {
             self.report.stale.push(told(How::Added));
             return Base::Gateways;
@@ -166,6 +171,17 @@ impl Planner {
                 Base::Taken
             }
         }
+    }
+
+    /// Whether a new profile of an agent is what older gateways copy there from the main one.
+    fn is_copy_of_mains(&self, id: &SecretId, value: &RawValue) -> bool {
+        let SecretId::Auth(scope, profile) = id else { return false };
+        let main = SecretId::auth(Scope::main(), profile).ok().filter(|_| *scope != Scope::main());
+        let refresh = |raw: &RawValue| Some(Credential::parse(profile, raw).ok()?.text("refresh")?.expose().to_owned());
+        main.is_some_and(|main| {
+            let same = || refresh(value).is_some() && self.document.get(&main).and_then(refresh) == refresh(value);
+            self.lineage.is_superseded(&main, value) || same()
+        })
     }
 
     /// What the gateway removed and the vault still has.

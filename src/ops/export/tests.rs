@@ -1,4 +1,5 @@
 use super::*;
+
 use crate::ops::wipe;
 use serde_json::{Value, json};
 use std::fs;
@@ -52,6 +53,10 @@ impl World {
     pub(in crate::ops) fn export_to(&self, dir: &Path, change: impl FnOnce(&mut Request<'_>)) -> Result<Report, Error> {
         let local = self.local();
         let mut request = Request {
+            link: None,
+            content: Content::Values,
+            every: BTreeSet::new(),
+            era: None,
             dir,
             agent: None,
             only: Only::Everything,
