@@ -278,6 +278,7 @@ fn connects() -> Vec<connect::Error> {
     samples!(connect::Error {
         connect::Error::File(_) => [connect::Error::File(fsio::Error::NotFound(path()))],
         connect::Error::Gateway(_) => [connect::Error::Gateway(gateway::Error::NoProgram)],
+        connect::Error::Views(_) => [connect::Error::Views(views::Error::OnDisk(path()))],
         connect::Error::Model(_) => [connect::Error::Model(model::Error::Newer)],
         connect::Error::Format(..) => [connect::Error::Format(formats::Error::NotText, path())],
         connect::Error::Resolver(_) => [

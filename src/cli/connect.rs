@@ -2,16 +2,21 @@
 
 use super::args::{Connect, OnConflict};
 use super::context::{Context, Opened};
-use super::environment::xdg;
+use super::environment::{runtime_dir, xdg};
 use super::{Error, import, words};
 use crate::gateway::{self, Found, Program, Settings};
-use crate::model::Vault;
-use crate::ops::connect::{self, Applied, Connection, Entry, Held, Keep, Plan, Reload, Request, Road};
+use crate::model::{Scope, Vault};
+use crate::ops::capture::{self, Removals};
+use crate::ops::connect::{self, Applied, Audit, Connection, Entry, Held, Keep, Plan, Reload, Request, Road};
 use crate::store::{self, Checked};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a view that is half written is waited for.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// Wires the gateway to the vault, or undoes that.
 pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
@@ -24,6 +29,7 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
         return undo(context, &opened, &settings, &program);
     }
     let key = context.unattended_key()?;
+    let opened = if args.dry_run { opened } else { capture(context, opened)? };
     let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
     let before = held(&settings, &program)?;
     let root = context.local.root().to_owned();
@@ -32,9 +38,8 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
         Ok(connection.compare_orders(vault, &before))
     };
     let change = import::take(context, &opened, &found(&settings)?, on, &known, args.dry_run)?;
-    // What was saved is read again: nothing is removed that is not in the file.
-    let seen = opened.seen.reopen(opened.place.read()?)?;
-    let opened = Opened { place: opened.place, seen };
+    // Nothing is removed that is not in the file.
+    let opened = again(opened)?;
     let mut checked = context.check(&opened)?;
     change.apply(&mut checked.vault, store::now())?;
     let held = held(&settings, &program)?;
@@ -44,6 +49,8 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
         version: program.installed().version,
         entry: &entry,
         keep: Keep { gateway_token: args.keep_gateway_token, dotenv: args.keep_env },
+        memory: views_dir().is_some(),
+        linked: connect::has_links(&state_dir, &gateway::agent_ids(&settings)?),
         restore_oauth: args.restore_oauth,
     };
     let plan = connect::plan(&checked.vault, &held, &request)?;
@@ -59,6 +66,7 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     }
     remember(context, &checked.vault, &state_dir, &program, &plan)?;
     let applied = connect::apply(&plan, &held, &program)?;
+    put_views(context, &checked.vault, &settings, &request, &plan)?;
     tell(context, &plan, applied);
     finish(context, &checked.vault, &settings, &program, &request, &plan)
 }
@@ -72,6 +80,55 @@ fn found(settings: &Settings) -> Result<Vec<Found>, Error> {
 
 fn held(settings: &Settings, program: &Program) -> Result<Held, Error> {
     Ok(Held::of(found(settings)?, program.installed().version.era())?)
+}
+
+/// Where views go, if there is such a place in memory.
+fn views_dir() -> Option<PathBuf> {
+    let dir = runtime_dir().ok()?;
+    let there = dir.ancestors().find(|dir| dir.exists())?;
+    crate::fsio::in_memory(there).ok()?.then(|| dir.join("openclaw"))
+}
+
+fn put_views(
+    context: &Context,
+    vault: &Vault<'_>,
+    settings: &Settings,
+    request: &Request<'_>,
+    plan: &Plan,
+) -> Result<(), Error> {
+    let Some(dir) = views_dir().filter(|_| plan.views) else { return Ok(()) };
+    let agents = gateway::agent_ids(settings)?;
+    let place = place(context, &dir, request.state_dir, &agents);
+    let report = connect::put_views(vault, request.version.era(), place)?;
+    report.linked.iter().for_each(|path| context.out.say(&format!("linked {}", path.display())));
+    context.out.say("note: views in memory are gone after a boot; agevault export --refs --link makes them again before the gateway starts, agevault capture --watch takes back what it renews: agevault connect --print-unit");
+    Ok(())
+}
+
+fn place<'p>(
+    context: &'p Context,
+    dir: &'p Path,
+    state_dir: &'p Path,
+    agents: &'p BTreeSet<Scope>,
+) -> connect::Place<'p> {
+    connect::Place { dir, state_dir, agents, local: context.local.root(), patience: context.patience() }
+}
+
+/// What the gateway renewed in views, before anything is compared.
+fn capture(context: &Context, opened: Opened) -> Result<Opened, Error> {
+    let checked = context.check(&opened)?;
+    let request = capture::Request { dir: None, removals: Removals::Name, settle: SETTLE };
+    let report = capture::capture(&context.edit(&opened), checked, &request)?;
+    for name in report.taken.iter().chain(&report.added) {
+        context.out.say(&format!("took {} from a view", words::plain(name)));
+    }
+    if report.conflicts.is_empty() { again(opened) } else { Err(Error::CaptureConflict(report.conflicts)) }
+}
+
+/// The vault as it was saved meanwhile, with the key at hand.
+fn again(opened: Opened) -> Result<Opened, Error> {
+    let seen = opened.seen.reopen(opened.place.read()?)?;
+    Ok(Opened { place: opened.place, seen })
 }
 
 /// How the gateway calls the resolver: every path absolute, the fingerprint written down.
@@ -162,7 +219,7 @@ fn finish(
     let (removed, left) = connect::clean(vault, request.state_dir, &gateway::own_stores(settings)?, program)?;
     removed.iter().for_each(|path| out.say(&format!("removed {}, an old copy with secrets", path.display())));
     left.iter().for_each(|path| out.warn(&format!("note: a secret still stands in {}", path.display())));
-    let (code, findings) = connect::audit(program)?;
+    let Audit { code, findings, oauth } = connect::audit(program)?;
     if out.json {
         let roads = plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road))));
         out.json(&json!({
@@ -179,11 +236,17 @@ fn finish(
             Reload::Unreached => out.warn("note: no running gateway was reached; start it, or restart it if it runs"),
         }
     }
-    if code == Some(0) {
-        out.say("the gateway's audit is clean");
-        return Ok(());
+    if findings > 0 || (code != Some(0) && oauth == 0) {
+        return Err(Error::Audit(findings));
     }
-    Err(Error::Audit(findings))
+    match oauth {
+        0 => out.say("the gateway's audit is clean"),
+        _ => out.say(&format!(
+            "the gateway's audit names {}, which takes no references, and nothing else",
+            words::count(oauth, "OAuth profile", "OAuth profiles")
+        )),
+    }
+    Ok(())
 }
 
 fn tell(context: &Context, plan: &Plan, applied: Applied) {
@@ -236,6 +299,10 @@ fn undo(context: &Context, opened: &Opened, settings: &Settings, program: &Progr
     let (root, id) = (context.local.root(), &checked.vault.vault_id);
     let connection = Connection::load(root, id)?;
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
+    if let Some(dir) = views_dir() {
+        let (state_dir, agents) = (gateway::resolve(settings)?, gateway::agent_ids(settings)?);
+        connect::take_views_back(&checked.vault, place(context, &dir, &state_dir, &agents))?;
+    }
     let applied = connect::undo(&checked.vault, &held(settings, program)?, program, connection.as_ref())?;
     if connection.is_some() {
         Connection::forget(root, id)?;

@@ -220,6 +220,7 @@ impl From<ops::connect::Error> for Error {
         match error {
             Connect::File(error) => error.into(),
             Connect::Gateway(error) => error.into(),
+            Connect::Views(error) => error.into(),
             Connect::Model(error) => error.into(),
             Connect::Format(error, path) => Self::Format(error, Some(path)),
             other => Self::Connect(other),

@@ -182,12 +182,15 @@ impl Gathered {
             }
             Shape::Config => {
                 let read = openclaw_config::parse(bytes)?;
+                let ours = openclaw_config::references(&openclaw_config::tree(bytes)?);
+                let ours: BTreeSet<String> = ours.into_iter().map(|(path, _)| path.join(".")).collect();
                 for (segments, value) in read.targets {
                     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
                     let id = SecretId::config(&segments).map_err(|_| formats::Error::Shape("configuration path"))?;
                     self.put(id, text(&value)?);
                 }
                 let mut notes = read.notes;
+                notes.retain(|note| !ours.contains(&note.name));
                 for (name, value) in read.env {
                     let id = SecretId::Env(name);
                     // The gateway takes a name from .env before it looks here.
@@ -211,11 +214,13 @@ impl Gathered {
     }
 
     fn store(&mut self, agent: &Scope, store: auth_profiles::Store) -> Result<Vec<Note>, formats::Error> {
+        let mut ours = BTreeSet::new();
         for (profile, credential) in store.profiles {
             let id = SecretId::auth(agent.clone(), &profile).map_err(|_| formats::Error::Shape("profile id"))?;
             // A gateway that is connected: the secret is here already.
             if auth_profiles::referred(&credential).is_some() {
                 self.plan.same += 1;
+                ours.insert(profile);
                 continue;
             }
             self.put(id, credential);
@@ -230,7 +235,7 @@ impl Gathered {
             let id = SecretId::auth(agent.clone(), &note.name).map(|id| id.to_string());
             Note { name: id.unwrap_or(note.name), what: note.what }
         };
-        Ok(store.notes.into_iter().map(with_agent).collect())
+        Ok(store.notes.into_iter().filter(|note| !ours.contains(&note.name)).map(with_agent).collect())
     }
 
     /// Takes away what is no change of the gateway's; where the vault differs, that is told.

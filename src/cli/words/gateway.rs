@@ -89,6 +89,7 @@ pub fn of_connect(error: &connect::Error) -> Words {
     match error {
         Error::File(error) => of_file(error),
         Error::Gateway(error) => of_gateway(error),
+        Error::Views(error) => super::vault::of_views(error),
         Error::Model(error) => super::vault::of_model(error),
         Error::Format(error, path) => super::refusal::format(error, Some(path)),
         Error::Resolver(code) => {
@@ -138,6 +139,9 @@ pub fn road(road: Road) -> &'static str {
         Road::Config => "a reference in openclaw.json",
         Road::Profile => "a reference in a profile made for it; as a variable only under agevault run",
         Road::Run => "only to a gateway that was started with agevault run -- openclaw ...",
+        Road::View => {
+            "in a view in memory, beside references; agevault capture --watch takes back what the gateway renews"
+        }
         Road::Own => "stays with the gateway, in plaintext",
         Road::Nowhere => "the gateway does not have it",
         Road::Shadowed => "out of use: the gateway takes a profile of the same provider before it",
@@ -153,6 +157,7 @@ pub fn road_token(road: Road) -> &'static str {
         Road::Config => "config",
         Road::Profile => "profile",
         Road::Run => "run",
+        Road::View => "view",
         Road::Own => "own",
         Road::Nowhere => "none",
         Road::Shadowed => "shadowed",

@@ -4,7 +4,7 @@ use super::{Error, Held, Plan};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::{auth_profiles, dotenv};
 use crate::fsio::{self, Dir, Replacement};
-use crate::gateway::Program;
+use crate::gateway::{self, Program};
 use crate::model::Credential;
 use crate::secret::SecretBuf;
 use serde::Deserialize;
@@ -102,18 +102,38 @@ pub fn reload(program: &Program) -> Result<Reload, Error> {
     })
 }
 
-/// The gateway's own audit: its exit code, and how many findings it has.
+/// What the gateway's own audit says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Findings that something can be done about.
+    pub findings: usize,
+    /// Findings that say that OAuth is stored, which takes no references.
+    pub oauth: usize,
+}
+
+/// Runs the gateway's own audit, references resolved.
 ///
 /// # Errors
 /// When its program cannot be run.
-pub fn audit(program: &Program) -> Result<(Option<i32>, usize), Error> {
+pub fn audit(program: &Program) -> Result<Audit, Error> {
     #[derive(Deserialize)]
     struct Report {
-        findings: Vec<serde::de::IgnoredAny>,
+        findings: Vec<Finding>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Finding {
+        code: String,
+        profile_id: Option<String>,
     }
     let output = program.run(&["secrets", "audit", "--check", "--allow-exec", "--json"])?;
-    let findings = serde_json::from_slice::<Report>(output.stdout.expose()).map_or(0, |report| report.findings.len());
-    Ok((output.code, findings))
+    let report = serde_json::from_slice::<Report>(output.stdout.expose()).map_err(|_| gateway::Error::Program)?;
+    let oauth =
+        report.findings.iter().filter(|finding| finding.code == "LEGACY_RESIDUE" && finding.profile_id.is_some());
+    let oauth = oauth.count();
+    Ok(Audit { code: output.code, findings: report.findings.len() - oauth, oauth })
 }
 
 impl Held {

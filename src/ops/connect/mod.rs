@@ -12,14 +12,16 @@ mod provider;
 mod record;
 mod residue;
 mod undo;
+mod views;
 
-pub use apply::{Applied, Reload, apply, audit, reload};
+pub use apply::{Applied, Audit, Reload, apply, audit, reload};
 pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
 pub use residue::clean;
 pub use undo::undo;
+pub use views::{Place, has_links, put_views, take_views_back};
 
 use crate::{formats, fsio, gateway, model};
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ pub enum Error {
     File(fsio::Error),
     /// The gateway's program or state directory.
     Gateway(gateway::Error),
+    /// Views in memory.
+    Views(crate::views::Error),
     /// Something of the vault.
     Model(model::Error),
     /// A file of the gateway that cannot be read or edited, and where it is.
@@ -56,6 +60,12 @@ impl From<fsio::Error> for Error {
 impl From<gateway::Error> for Error {
     fn from(error: gateway::Error) -> Self {
         Self::Gateway(error)
+    }
+}
+
+impl From<crate::views::Error> for Error {
+    fn from(error: crate::views::Error) -> Self {
+        Self::Views(error)
     }
 }
 

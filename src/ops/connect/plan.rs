@@ -32,6 +32,10 @@ pub struct Request<'r> {
     pub entry: &'r Entry,
     /// What stays.
     pub keep: Keep,
+    /// Whether there is a place in memory for views, for gateways that keep OAuth in files.
+    pub memory: bool,
+    /// Whether the gateway's files are links to views already.
+    pub linked: bool,
     /// OAuth profiles that are to be put back, in plaintext, into stores that lack them.
     pub restore_oauth: bool,
 }
@@ -47,7 +51,9 @@ pub enum Road {
     Profile,
     /// Under `agevault run` only.
     Run,
-    /// It stays in the gateway's own store: OAuth has no references.
+    /// Itself, in a view in memory: OAuth has no references.
+    View,
+    /// It stays in the gateway's own store.
     Own,
     /// Nowhere: the gateway does not have it.
     Nowhere,
@@ -66,6 +72,8 @@ pub struct Plan {
     pub config: Vec<Step>,
     /// Changes of stores.
     pub stores: Vec<StoreChange>,
+    /// Whether the stores become views in memory.
+    pub views: bool,
     /// Files of profiles that go, since their content is in the stores then.
     pub files: Vec<PathBuf>,
     /// Entries that leave the `.env`.
@@ -170,7 +178,10 @@ impl Planner<'_> {
 
     /// OAuth takes no references: the gateway keeps its own, and the vault a copy.
     fn oauth(&mut self, id: &SecretId, store: Scope, profile: &str, raw: &RawValue) {
-        if self.held.profile(&store, profile).is_some() {
+        if self.request.memory && !self.request.version.era().has_stores() {
+            self.plan.views = true;
+            self.road(id, Road::View);
+        } else if self.held.profile(&store, profile).is_some() {
             self.road(id, Road::Own);
         } else if self.request.restore_oauth || self.held.unmigrated.values().any(|names| names.contains(profile)) {
             self.road(id, Road::Own);
@@ -226,6 +237,8 @@ impl Planner<'_> {
     }
 
     fn stores(&mut self) -> Result<(), Error> {
+        // Links stay links when the last OAuth profile has gone.
+        self.plan.views |= self.request.linked && self.request.memory;
         let scopes: BTreeSet<Scope> = self.wanted.keys().chain(self.held.stores.keys()).cloned().collect();
         for scope in scopes {
             let wanted = self.wanted.remove(&scope).unwrap_or_default();
@@ -259,7 +272,8 @@ impl Planner<'_> {
                 .filter(|(provider, ids)| differs(provider, ids))
                 .map(|(provider, ids)| (provider, Some(ids)))
                 .collect();
-            if !(change.put.is_empty() && change.remove.is_empty() && change.order.is_empty()) {
+            // Views are written from the vault, with everything in them.
+            if !(change.put.is_empty() && change.remove.is_empty() && change.order.is_empty()) && !self.plan.views {
                 self.plan.stores.push(change);
             }
         }

@@ -1,0 +1,95 @@
+//! Views in memory, for gateways that keep OAuth in a file: every other secret in them is a reference.
+
+use super::Error;
+use crate::formats::auth_profiles::Carried;
+use crate::fsio::Dir;
+use crate::fsio::Replacement;
+use crate::gateway::{Era, StoreLock};
+use crate::model::{Scope, Vault};
+use crate::ops::export::{self, Content, Guard, Only, Report, render};
+use crate::ops::wipe;
+use crate::views::{self, Changes, Kind, Stay};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where views of one vault go, and who is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'p> {
+    /// The directory in memory.
+    pub dir: &'p Path,
+    /// The gateway's state directory.
+    pub state_dir: &'p Path,
+    /// The agents that have a directory there: each of them gets a view, since a gateway copies the main
+    /// agent's OAuth into a file that an agent does not have.
+    pub agents: &'p BTreeSet<Scope>,
+    /// Root of local state.
+    pub local: &'p Path,
+    /// How long to wait for others that write views of this vault.
+    pub patience: Duration,
+}
+
+/// Writes the views, and puts links to them in the places of the gateway's own files.
+///
+/// # Errors
+/// As [`export::export`].
+pub fn put_views(vault: &Vault<'_>, era: Era, place: Place<'_>) -> Result<Report, views::Error> {
+    export::export(
+        vault,
+        &export::Request {
+            dir: place.dir,
+            link: Some(place.state_dir),
+            content: Content::References,
+            every: place.agents.clone(),
+            agent: None,
+            only: Only::AuthProfiles,
+            disk: Guard::Refuse,
+            store: Guard::Refuse,
+            era: Some(era),
+            // What the gateway changed was captured before.
+            changes: Changes::Keep,
+            stay: Stay::ForGood,
+            local: place.local,
+            patience: place.patience,
+        },
+    )
+}
+
+/// Puts files with values in the places of links to views, and takes the views away. How many.
+///
+/// # Errors
+/// A place that is not the gateway's own; a disk that fails.
+pub fn take_views_back(vault: &Vault<'_>, place: Place<'_>) -> Result<usize, Error> {
+    let mut count = 0;
+    for agent in place.agents {
+        let kind = Kind::AuthProfiles(agent.clone());
+        let path = place.state_dir.join(kind.path());
+        let (Ok(_), Some(parent), Some(name)) = (std::fs::read_link(&path), path.parent(), path.file_name()) else {
+            continue;
+        };
+        let _lock = StoreLock::take(parent)?;
+        let dir = Dir::open(parent)?;
+        match render(vault, &kind, &Carried::default(), Content::Values) {
+            Ok(bytes) => Replacement::write(&dir, name, bytes.expose(), 0o600)?.commit()?,
+            Err(views::Error::NoAgent(_)) => dir.remove(name)?,
+            Err(error) => return Err(error.into()),
+        }
+        count += 1;
+    }
+    if count > 0 {
+        let request = wipe::Request {
+            dir: Some(place.dir),
+            changes: Changes::Discard,
+            local: place.local,
+            patience: place.patience,
+        };
+        wipe::wipe(vault, &request)?;
+    }
+    Ok(count)
+}
+
+/// Whether the file of some agent is a link already: then it stays one.
+pub fn has_links(state_dir: &Path, agents: &BTreeSet<Scope>) -> bool {
+    let file = |agent: &Scope| state_dir.join(Kind::AuthProfiles(agent.clone()).path());
+    agents.iter().map(file).any(|path: PathBuf| std::fs::read_link(path).is_ok())
+}
