@@ -1,6 +1,7 @@
 //! `capture`: what the gateway changed in its views, back into the vault.
 
 use super::args::Capture;
+use super::capture_stores;
 use super::context::{Context, Opened};
 use super::environment::tell_ready;
 use super::out::Out;
@@ -26,6 +27,18 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
     let opened = context.open()?;
     // Tells and asks what there is to tell and to ask; from here on nobody is asked.
     context.check(&opened)?;
+    let opened = match capture_stores::databases(context, &opened)?.filter(|_| args.dir.is_none()) {
+        Some((settings, files)) if args.watch => {
+            return capture_stores::follow(context, opened, &settings, &files);
+        }
+        Some((settings, _)) => {
+            if !capture_stores::once(context, &opened, &settings)? {
+                context.out.say("nothing to save");
+            }
+            return Ok(());
+        }
+        None => opened,
+    };
     let Opened { place, seen } = opened;
     let removals = if args.removals { Removals::Take } else { Removals::Name };
     let request = Request { dir: args.dir.as_deref(), removals, settle: SETTLE };

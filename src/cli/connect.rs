@@ -8,6 +8,7 @@ use crate::gateway::{self, Found, Program, Settings};
 use crate::model::{Scope, Vault};
 use crate::ops::capture::{self, Removals};
 use crate::ops::connect::{self, Applied, Audit, Connection, Entry, Held, Keep, Plan, Reload, Request, Road};
+use crate::ops::exported::Unchanged;
 use crate::store::{self, Checked};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -32,10 +33,10 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     let opened = if args.dry_run { opened } else { capture(context, opened)? };
     let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
     let before = held(&settings, &program)?;
-    let root = context.local.root().to_owned();
+    let (root, era) = (context.local.root().to_owned(), program.installed().version.era());
     let known = |vault: &Vault<'_>| {
         let connection = Connection::load(&root, &vault.vault_id)?.unwrap_or_default();
-        Ok(connection.compare_orders(vault, &before))
+        Ok(Unchanged { own_oauth: era.has_stores(), ..connection.compare_orders(vault, &before) })
     };
     let change = import::take(context, &opened, &found(&settings)?, on, &known, args.dry_run)?;
     // Nothing is removed that is not in the file.

@@ -14,6 +14,7 @@ mod ask;
 mod auth;
 mod backup;
 mod capture;
+mod capture_stores;
 mod connect;
 mod content;
 mod context;

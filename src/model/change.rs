@@ -60,6 +60,11 @@ impl Change {
         Self { ops: Vec::new(), capture: true }
     }
 
+    /// The same steps as a capture.
+    pub fn captured(self) -> Self {
+        Self { capture: true, ..self }
+    }
+
     /// Adds a step.
     pub fn push(&mut self, op: Op) {
         self.ops.push(op);

@@ -16,6 +16,9 @@ pub struct Unchanged {
     pub orders: BTreeSet<(Scope, String)>,
     /// Orders of a connected gateway that are as they were, wherever they stand.
     pub settled: BTreeSet<(Scope, String)>,
+    /// Whether the gateway keeps its OAuth credentials itself, so that the vault has copies: one that differs
+    /// is newer there, unless the vault's followed it.
+    pub own_oauth: bool,
     /// Orders of a connected gateway that it changed and the vault did not.
     pub newer: BTreeSet<(Scope, String)>,
 }

@@ -1,70 +1,20 @@
 //! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
 
+mod types;
+
+pub use types::{Error, OnConflict, Plan};
+
 use super::exported::Unchanged;
 use crate::formats::auth_profiles::Carried;
 use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv, openclaw_config};
 use crate::gateway::{Found, Shape};
-use crate::model::{self, Change, Op, Scope, SecretId, Vault};
+use crate::model::{self, Credential, Kind, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
 use crate::store::Lineage;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 const SOURCE: &str = "import";
-
-/// What to do with an entry that the vault has with another value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnConflict {
-    /// Change nothing at all.
-    Fail,
-    /// Keep the vault's.
-    Keep,
-    /// Take the file's.
-    Replace,
-}
-
-/// Why nothing was imported.
-#[derive(Debug)]
-pub enum Error {
-    /// A file that cannot be read as what it is, and where it is.
-    Format(formats::Error, PathBuf),
-    /// The same of a row of a database: where that is, and which row.
-    Row(formats::Error, PathBuf, &'static str),
-    /// Something that the vault cannot hold.
-    Model(model::Error),
-    /// Entries that the vault has with another value.
-    Conflict(Vec<String>),
-    /// Entries to which the files themselves give different values.
-    Disputed(Vec<String>),
-    /// Env entries that no `.env` view could carry.
-    Unrepresentable(Vec<String>),
-}
-
-impl From<model::Error> for Error {
-    fn from(error: model::Error) -> Self {
-        Self::Model(error)
-    }
-}
-
-/// What an import will do, in names.
-#[derive(Default)]
-pub struct Plan {
-    /// New entries.
-    pub added: Vec<String>,
-    /// Entries that get another value.
-    pub replaced: Vec<String>,
-    /// Entries whose other value stays.
-    pub kept: Vec<String>,
-    /// How many entries are there already with the same value.
-    pub same: usize,
-    /// What was left out or is remarkable; profiles by their secret id.
-    pub notes: Vec<Note>,
-    /// Gateway state that is no secret (DESIGN F6), by scope.
-    pub carried: BTreeMap<String, auth_profiles::Carried>,
-    /// The change to be saved.
-    pub change: Change,
-}
 
 /// What the files hold, before it is compared with the vault.
 #[derive(Default)]
@@ -105,7 +55,7 @@ pub fn plan(
     gathered.leave_out(vault, exported);
     gathered.leave_stale(&Lineage::of(vault)?);
     gathered.check_env()?;
-    gathered.compare(vault, on, &exported.newer)
+    gathered.compare(vault, on, exported)
 }
 
 impl Gathered {
@@ -275,7 +225,7 @@ impl Gathered {
         if misfits.is_empty() { Ok(()) } else { Err(Error::Unrepresentable(misfits)) }
     }
 
-    fn compare(self, vault: &Vault<'_>, on: OnConflict, newer: &BTreeSet<(Scope, String)>) -> Result<Plan, Error> {
+    fn compare(self, vault: &Vault<'_>, on: OnConflict, exported: &Unchanged) -> Result<Plan, Error> {
         let Self { entries, orders, disputed, mut plan, .. } = self;
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
@@ -289,6 +239,7 @@ impl Gathered {
                     plan.same += 1;
                     continue;
                 }
+                Some(have) if exported.own_oauth && is_oauth(have) && is_oauth(&value) => plan.replaced.push(name),
                 Some(_) => match on {
                     OnConflict::Fail => {
                         conflicts.push(name);
@@ -306,7 +257,7 @@ impl Gathered {
         for ((scope, provider), ids) in orders {
             let have = vault.scopes.get(scope.as_str()).and_then(|entries| entries.order.get(&provider));
             let name = format!("order of {provider} for {}", scope.as_str());
-            let on = if newer.contains(&(scope.clone(), provider.clone())) { OnConflict::Replace } else { on };
+            let on = if exported.newer.contains(&(scope.clone(), provider.clone())) { OnConflict::Replace } else { on };
             match (have, on) {
                 (Some(have), _) if *have == ids => continue,
                 (None, _) => plan.added.push(name),
@@ -327,6 +278,10 @@ impl Gathered {
         }
         if conflicts.is_empty() { Ok(plan) } else { Err(Error::Conflict(conflicts)) }
     }
+}
+
+fn is_oauth(raw: &RawValue) -> bool {
+    Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
 }
 
 fn shadowed(file: &Found) -> Note {

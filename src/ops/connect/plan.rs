@@ -273,7 +273,8 @@ impl Planner<'_> {
                 .map(|(provider, ids)| (provider, Some(ids)))
                 .collect();
             // Views are written from the vault, with everything in them.
-            if !(change.put.is_empty() && change.remove.is_empty() && change.order.is_empty()) && !self.plan.views {
+            let nothing = change.put.is_empty() && change.remove.is_empty() && change.order.is_empty();
+            if !nothing && !self.plan.views {
                 self.plan.stores.push(change);
             }
         }

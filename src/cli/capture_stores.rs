@@ -1,0 +1,86 @@
+//! `capture` of a connected gateway that keeps its credentials in databases: read only, and what it renewed
+//! is newer than the vault's copy.
+
+use super::context::{Context, Opened};
+use super::{Error, words};
+use crate::fsio::Stamp;
+use crate::gateway::{self, Settings};
+use crate::harden;
+use crate::ops::capture::watch::Wake;
+use crate::ops::connect::Connection;
+use crate::ops::exported::Unchanged;
+use crate::ops::import::{self, OnConflict};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How often databases are looked at: they change with every reply, and mostly not in what counts.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The databases of the connected gateway; none if it has none, or if there is no connection.
+pub fn databases(context: &Context, opened: &Opened) -> Result<Option<(Settings, Vec<PathBuf>)>, Error> {
+    let checked = context.check(opened)?;
+    let Some(connection) = Connection::load(context.local.root(), &checked.vault.vault_id)? else { return Ok(None) };
+    let settings = Settings { option: Some(connection.state_dir), ..context.settings() };
+    let files: Vec<PathBuf> = gateway::own_stores(&settings)?;
+    let found = files.iter().any(|file| file.extension().is_some_and(|kind| kind == "sqlite") && file.exists());
+    Ok(found.then_some((settings, files)))
+}
+
+/// Takes what is new there, once. True if there was anything; conflicts are named and left.
+pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<bool, Error> {
+    let found = gateway::stores(&gateway::resolve(settings)?, settings)?;
+    let checked = context.check(opened)?;
+    let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
+    let held = crate::ops::connect::Held::of(found, gateway::Era::SharedStore)?;
+    let known = Unchanged { own_oauth: true, ..connection.compare_orders(&checked.vault, &held) };
+    // What was read went into the comparison; a second look is what is taken.
+    let found = gateway::stores(&gateway::resolve(settings)?, settings)?;
+    let plan = import::plan(&checked.vault, &found, None, OnConflict::Keep, &known)?;
+    let (out, changed) = (context.out, !plan.change.is_empty());
+    if changed {
+        context.save(opened, checked, plan.change.captured())?;
+    }
+    for (verb, names) in [("took", &plan.replaced), ("added", &plan.added)] {
+        names.iter().for_each(|name| out.say(&format!("{verb} {}", words::plain(name))));
+    }
+    for name in &plan.kept {
+        out.warn(&format!(
+            "note: {}: the gateway has another value; agevault import --on-conflict replace takes it",
+            words::plain(name)
+        ));
+    }
+    Ok(changed)
+}
+
+/// The same whenever the databases change, until a signal ends it.
+pub fn follow(context: &Context, opened: Opened, settings: &Settings, files: &[PathBuf]) -> Result<(), Error> {
+    let (end, heard) = mpsc::channel();
+    let failed = |error| Error::from(crate::fsio::Error::Io("wait for", PathBuf::from("signals"), error));
+    // Nobody hears it any more only when this is over.
+    harden::on_end(move |_| {
+        let _ = end.send(Wake::End);
+    })
+    .map_err(failed)?;
+    let look = || files.iter().map(|file| Stamp::of(file)).collect::<Vec<_>>();
+    let (mut closed, mut seen) = (opened.close(), Vec::new());
+    context.out.say("watching; what the gateway renews is saved");
+    super::environment::tell_ready();
+    loop {
+        let ended = !matches!(heard.recv_timeout(GLANCE), Err(mpsc::RecvTimeoutError::Timeout));
+        let now = look();
+        if now != seen || ended {
+            let opened = closed.open()?;
+            // A database that is busy is looked at again.
+            match once(context, &opened, settings) {
+                Ok(_) => seen = now,
+                Err(error) if ended => return Err(error),
+                Err(error) => context.out.warn(&format!("warning: {}; it is tried again", words::of(&error).what)),
+            }
+            closed = opened.close();
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What an import is asked for, what it will do, and why it does not.
+
+use crate::formats::{self, Note, auth_profiles};
+use crate::model::{self, Change};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What to do with an entry that the vault has with another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Change nothing at all.
+    Fail,
+    /// Keep the vault's.
+    Keep,
+    /// Take the file's.
+    Replace,
+}
+
+/// Why nothing was imported.
+#[derive(Debug)]
+pub enum Error {
+    /// A file that cannot be read as what it is, and where it is.
+    Format(formats::Error, PathBuf),
+    /// The same of a row of a database: where that is, and which row.
+    Row(formats::Error, PathBuf, &'static str),
+    /// Something that the vault cannot hold.
+    Model(model::Error),
+    /// Entries that the vault has with another value.
+    Conflict(Vec<String>),
+    /// Entries to which the files themselves give different values.
+    Disputed(Vec<String>),
+    /// Env entries that no `.env` view could carry.
+    Unrepresentable(Vec<String>),
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
+/// What an import will do, in names.
+#[derive(Default)]
+pub struct Plan {
+    /// New entries.
+    pub added: Vec<String>,
+    /// Entries that get another value.
+    pub replaced: Vec<String>,
+    /// Entries whose other value stays.
+    pub kept: Vec<String>,
+    /// How many entries are there already with the same value.
+    pub same: usize,
+    /// What was left out or is remarkable; profiles by their secret id.
+    pub notes: Vec<Note>,
+    /// Gateway state that is no secret (DESIGN F6), by scope.
+    pub carried: BTreeMap<String, auth_profiles::Carried>,
+    /// The change to be saved.
+    pub change: Change,
+}
