@@ -8,6 +8,7 @@ pub mod auth_profiles;
 pub mod document;
 pub mod dotenv;
 pub mod exec;
+pub mod exec_config;
 mod js;
 pub mod openclaw_config;
 pub mod paste;

@@ -2,7 +2,7 @@
 
 mod edit;
 
-pub use edit::{Step, at, edit, references, tree};
+pub use edit::{Step, asked, at, edit, references, tree};
 
 use super::strict::{Sink, Walk};
 use super::{Error, Note, NoteKind, js, provider, secretref, targets};

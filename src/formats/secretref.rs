@@ -67,9 +67,15 @@ impl ExecRef {
 
     /// The entry to which a JSON value refers, if it is a reference to the vault.
     pub fn read(raw: &str) -> Option<SecretId> {
+        SecretId::parse(&Self::asked(raw)?).ok()
+    }
+
+    /// What the vault will be asked for by a JSON value, if it is a reference to the vault; it need not
+    /// be an id.
+    pub fn asked(raw: &str) -> Option<String> {
         let found: Self = serde_json::from_str(raw).ok()?;
         let ours = found.source == "exec" && found.provider == ALIAS;
-        ours.then(|| SecretId::parse(found.id.trim()).ok()).flatten()
+        ours.then(|| found.id.trim().to_owned())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Error, Installed, Settings, installed, resolve};
 use crate::secret::SecretBuf;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -174,9 +175,14 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<SecretBuf
             let _ = stdin.write_all(input);
         });
         let until = Instant::now() + patience;
-        while child.try_wait().map_err(|_| Error::Program)?.is_none() {
+        // Something that it started may hold its output open.
+        while child.try_wait().map_err(|_| Error::Program)?.is_none() || !reader.is_finished() {
             if Instant::now() > until {
                 let _ = child.kill();
+                if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                    // One that leads no group of its own has none of this number.
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
                 return Err(Error::Program);
             }
             std::thread::sleep(GLANCE);

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use reference::{referred, to_reference};
+pub use reference::{asked, referred, to_reference};
 pub use state::{Carried, State, parse_state};
 
 /// What a file of profiles holds.

@@ -20,6 +20,13 @@ pub fn to_reference(raw: &RawValue, id: &SecretId) -> Result<Option<Box<RawValue
     credential.to_raw().map(Some)
 }
 
+/// What the vault will be asked for by a credential, whatever stands beside.
+pub fn asked(raw: &RawValue) -> Option<String> {
+    let credential = Credential::parse("", raw).ok()?;
+    let member = credential.kind()?.secret_member()?;
+    ExecRef::asked(credential.get(&format!("{member}Ref"))?.get())
+}
+
 /// The entry of the vault to which a credential refers, if it refers to one and holds no secret
 /// beside it.
 pub fn referred(raw: &RawValue) -> Option<SecretId> {

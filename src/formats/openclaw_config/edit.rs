@@ -70,10 +70,16 @@ pub fn at<'t>(tree: &'t Value, path: &[String]) -> Option<&'t Value> {
 
 /// Every reference to the vault in it, with its path.
 pub fn references(tree: &Value) -> Vec<(Vec<String>, SecretId)> {
-    fn walk(at: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, SecretId)>) {
+    let all = asked(tree).into_iter();
+    all.filter_map(|(path, text)| Some((path, SecretId::parse(&text).ok()?))).collect()
+}
+
+/// The same with what the vault will be asked for, which need not be an id.
+pub fn asked(tree: &Value) -> Vec<(Vec<String>, String)> {
+    fn walk(at: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
         let members: Vec<(String, &Value)> = match at {
             Value::Object(members) => {
-                let reference = members.contains_key("source").then(|| ExecRef::read(&at.to_string())).flatten();
+                let reference = members.contains_key("source").then(|| ExecRef::asked(&at.to_string())).flatten();
                 if let Some(id) = reference {
                     return found.push((path.clone(), id));
                 }

@@ -5,6 +5,7 @@
 //! [`clean`] removes what is left of secrets in the gateway's files.
 
 mod apply;
+mod check;
 mod held;
 mod plan;
 mod plan_config;
@@ -15,6 +16,7 @@ mod undo;
 mod views;
 
 pub use apply::{Applied, Audit, Reload, apply, audit, reload};
+pub use check::{Finding, Report, check};
 pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};

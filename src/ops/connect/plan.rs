@@ -6,15 +6,17 @@ use crate::formats::secretref::ExecRef;
 use crate::formats::{auth_profiles, provider, secretref};
 use crate::gateway::{Era, StoreChange, Version};
 use crate::model::{Credential, EnvName, Kind, Scope, SecretId, Vault};
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Most references that newer gateways ask one program for.
-const MAX_REFS: usize = 512;
+pub(super) const MAX_REFS: usize = 512;
 
 /// What stays as it is although it could be a reference.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Keep {
     /// `gateway.auth.token`: local commands of the gateway then need no vault.
     pub gateway_token: bool,

@@ -2,13 +2,13 @@
 //! that it answers when called so.
 
 use super::Error;
-use crate::formats::exec;
+use crate::formats::{exec, secretref};
 use crate::fsio::{self, Dir, Replacement};
-use crate::gateway::converse;
-use crate::secret::SecretBuf;
+use crate::gateway::{Output, converse};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -80,24 +80,38 @@ pub struct Answered {
 /// # Errors
 /// [`Error::Resolver`] when it cannot be run or does not answer.
 pub fn prove(entry: &Entry, ids: &BTreeSet<String>, env: &[(String, OsString)]) -> Result<Answered, Error> {
-    let request = json!({"protocolVersion": 1, "provider": "agevault", "ids": ids}).to_string();
+    let (output, took) = ask(entry, ids, env, Duration::from_millis(TIMEOUT_MS));
+    let output = output.ok_or(Error::Resolver(None))?;
+    if output.code != Some(0) {
+        return Err(Error::Resolver(output.code));
+    }
+    let have = exec::read_answer(output.stdout.expose()).ok_or(Error::Resolver(Some(0)))?;
+    Ok(Answered { took, missing: ids.difference(&have).cloned().collect() })
+}
+
+/// What it printed and how it ended, and how long that took. `None` if it cannot be run, or does not
+/// end in time.
+pub(super) fn ask(
+    entry: &Entry,
+    ids: &BTreeSet<String>,
+    env: &[(String, OsString)],
+    patience: Duration,
+) -> (Option<Output>, Duration) {
+    let request = json!({"protocolVersion": 1, "provider": secretref::ALIAS, "ids": ids}).to_string();
     let mut command = Command::new(&entry.command);
     command.args(&entry.args).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
     if let Some(dir) = entry.command.parent() {
         command.current_dir(dir);
     }
+    // What it starts ends with it, as it does under a gateway.
+    command.process_group(0);
     let start = Instant::now();
-    let output = converse(&mut command, request.as_bytes(), Duration::from_millis(TIMEOUT_MS));
-    let took = start.elapsed();
-    let output = output.map_err(|_| Error::Resolver(None))?;
-    if output.code != Some(0) {
-        return Err(Error::Resolver(output.code));
-    }
-    let have = answered(&output.stdout).ok_or(Error::Resolver(Some(0)))?;
-    Ok(Answered { took, missing: ids.difference(&have).cloned().collect() })
+    let output = converse(&mut command, request.as_bytes(), patience);
+    (output.ok(), start.elapsed())
 }
 
-/// The ids with a value.
-fn answered(stdout: &SecretBuf) -> Option<BTreeSet<String>> {
-    exec::read_answer(stdout.expose())
+/// Whether two files hold the same program.
+pub(super) fn same_program(one: &Path, other: &Path) -> bool {
+    let read = |path| fsio::read_capped(path, MAX_PROGRAM).ok();
+    matches!((read(one), read(other)), (Some(one), Some(other)) if one.expose() == other.expose())
 }
