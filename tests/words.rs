@@ -7,9 +7,11 @@
 
 use agevault::cli::words::{self, Words, mangled, note};
 use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
+use agevault::formats::exec_config::Misfit as EntryMisfit;
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::Source;
 use agevault::model::IdError;
+use agevault::ops::connect::Finding;
 use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
 use agevault::store::Pin;
@@ -17,6 +19,7 @@ use agevault::{formats, fsio, gateway, keys, model, seal, store, views};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/words.golden");
 
@@ -373,6 +376,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Connect(_) => [Cli::Connect(connect::Error::TooMany(512))],
         Cli::Unattended => [Cli::Unattended],
         Cli::Audit(_) => [Cli::Audit(1), Cli::Audit(3)],
+        Cli::Unresolvable(_) => [Cli::Unresolvable(1), Cli::Unresolvable(3)],
         Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
         Cli::CaptureConflict(_) => [Cli::CaptureConflict(names())],
         Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
@@ -409,6 +413,52 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ("run", runs().into_iter().map(Cli::Run).collect()),
         ("all the rest", own),
     ]
+}
+
+fn findings() -> Vec<Finding> {
+    let time = Duration::from_millis;
+    let mut all = samples!(Finding {
+        Finding::NotConnected => [Finding::NotConnected],
+        Finding::Entry(_) => [Finding::Entry(EntryMisfit::Source)],
+        Finding::Gone => [Finding::Gone],
+        Finding::Link => [Finding::Link],
+        Finding::NotAFile => [Finding::NotAFile],
+        Finding::Owner(_) => [Finding::Owner(1001)],
+        Finding::Writable(_) => [Finding::Writable(0o775)],
+        Finding::NotExecutable(_) => [Finding::NotExecutable(0o600)],
+        Finding::Untrusted => [Finding::Untrusted],
+        Finding::Another => [Finding::Another],
+        Finding::TooMany(_) => [Finding::TooMany(600)],
+        Finding::Failed(_) => [
+            Finding::Failed(None),
+            Finding::Failed(Some(0)),
+            Finding::Failed(Some(1)),
+            Finding::Failed(Some(2)),
+            Finding::Failed(Some(3)),
+            Finding::Failed(Some(4)),
+            Finding::Failed(Some(5)),
+            Finding::Failed(Some(7)),
+            Finding::Failed(Some(8)),
+            Finding::Failed(Some(9)),
+        ],
+        Finding::TooSlow(_) => [Finding::TooSlow(time(5000))],
+        Finding::Slow(..) => [Finding::Slow(time(3000), time(5000))],
+        Finding::TooMuch(_) => [Finding::TooMuch(1024)],
+        Finding::Missing(_) => [Finding::Missing(names())],
+    });
+    all.extend(
+        samples!(EntryMisfit {
+            EntryMisfit::Source => [EntryMisfit::Source],
+            EntryMisfit::Command => [EntryMisfit::Command],
+            EntryMisfit::Unknown(_) => [EntryMisfit::Unknown("allowInsecurePath".to_owned())],
+            EntryMisfit::Bounds(_) => [EntryMisfit::Bounds("timeoutMs")],
+            EntryMisfit::Secret(_) => [EntryMisfit::Secret("OPENAI_API_KEY".to_owned())],
+        })
+        .into_iter()
+        .skip(1)
+        .map(Finding::Entry),
+    );
+    all
 }
 
 fn notes() -> Vec<NoteKind> {
@@ -458,7 +508,9 @@ fn spoken() -> Vec<(&'static str, Vec<Words>)> {
         });
         all
     };
-    chapters().into_iter().map(|(chapter, errors)| (chapter, fresh(errors))).collect()
+    let mut all: Vec<_> = chapters().into_iter().map(|(chapter, errors)| (chapter, fresh(errors))).collect();
+    all.push(("what resolve --check finds", findings().iter().map(words::finding).collect()));
+    all
 }
 
 #[test]

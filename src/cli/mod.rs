@@ -15,6 +15,7 @@ mod auth;
 mod backup;
 mod capture;
 mod capture_stores;
+mod check;
 mod connect;
 mod content;
 mod context;
@@ -71,6 +72,8 @@ pub enum Error {
     Unattended,
     /// The gateway's own audit still has so many findings.
     Audit(usize),
+    /// The gateway's resolver has so many findings.
+    Unresolvable(usize),
     /// An import that was not done.
     Import(ops::import::Error),
     /// A command that was not run.
@@ -323,6 +326,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Wipe(args) => export::wipe(context, &args),
         Command::Connect(args) => connect::run(context, &args),
         Command::Run(args) => run::run(context, &args),
+        Command::Resolve(args) if args.check => check::run(context),
         Command::Resolve(args) => resolve::run(context, &args),
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),

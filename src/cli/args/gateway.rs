@@ -69,12 +69,15 @@ pub struct Wipe {
 
 #[derive(Args, Debug)]
 pub struct Resolve {
+    /// Answer nothing: see whether the gateway's configuration leads to an answer, and what is in the way
+    #[arg(long)]
+    pub check: bool,
     /// Give up after this many seconds; less than the gateway's timeoutMs
     #[arg(long, value_name = "SECONDS", default_value_t = 14)]
     pub deadline: u64,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Connect {
     /// Only show what would be done
     #[arg(long)]

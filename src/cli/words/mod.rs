@@ -5,6 +5,7 @@
 //! does not compile before it has words.
 
 mod capture;
+mod check;
 mod gateway;
 mod key;
 mod name;
@@ -13,6 +14,7 @@ mod run;
 mod vault;
 
 pub use capture::of_capture;
+pub use check::finding;
 pub use gateway::{road, road_token};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
@@ -126,6 +128,12 @@ pub fn of(error: &Error) -> Words {
                 name::count(*findings, "finding", "findings")
             ),
             "openclaw secrets audit --allow-exec names them",
+        ),
+        Error::Unresolvable(findings) => Words::new(
+            "findings",
+            exit::FINDINGS,
+            format!("the gateway does not get all of its secrets: {}", name::count(*findings, "finding", "findings")),
+            "",
         ),
         Error::Import(error) => refusal::import(error),
         Error::Run(error) => run::of_run(error),
