@@ -376,6 +376,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Connect(_) => [Cli::Connect(connect::Error::TooMany(512))],
         Cli::Unattended => [Cli::Unattended],
         Cli::Audit(_) => [Cli::Audit(1), Cli::Audit(3)],
+        Cli::Connected(_) => [Cli::Connected(names())],
         Cli::Unresolvable(_) => [Cli::Unresolvable(1), Cli::Unresolvable(3)],
         Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
         Cli::CaptureConflict(_) => [Cli::CaptureConflict(names())],

@@ -1,7 +1,8 @@
 //! `auth`: the gateway's own verbs for credentials, with its defaults and checks.
 
-use super::args::{Auth, Paste};
+use super::args::{Auth, Paste, Then};
 use super::context::{Context, agent};
+use super::handover::Handover;
 use super::value::{self, Refused};
 use super::{Error, Usage};
 use crate::formats::{paste, provider};
@@ -21,6 +22,7 @@ struct Wanted<'a> {
     expires_in: Option<&'a str>,
     prompt: &'static str,
     source: &'static str,
+    then: Then,
 }
 
 /// One of the pasting verbs.
@@ -48,6 +50,7 @@ pub fn run(context: &mut Context, args: &Auth) -> Result<(), Error> {
                 expires_in: args.expires_in.as_deref(),
                 prompt: "setup-token",
                 source: "setup-token",
+                then: args.then,
             };
             put(context, &wanted, |_, value| paste::setup_token(value.expose()))
         }
@@ -69,7 +72,8 @@ fn wanted<'a>(
         return Err(Usage::Provider.into());
     }
     let profile = paste::profile_id(args.profile_id.as_deref(), &provider).map_err(refused)?;
-    Ok(Wanted { kind, provider, scope: agent(&args.whose.agent)?, profile, expires_in, prompt, source })
+    let (scope, then) = (agent(&args.whose.agent)?, args.then);
+    Ok(Wanted { kind, provider, scope, profile, expires_in, prompt, source, then })
 }
 
 fn refused(refused: paste::Refused) -> Error {
@@ -85,6 +89,7 @@ fn put(
     let expires = |text| paste::expiry(text, now().saturating_mul(1000)).map_err(refused);
     let expires = wanted.expires_in.map(expires).transpose()?.flatten();
     let id = SecretId::auth(wanted.scope.clone(), &wanted.profile).map_err(Usage::Id)?;
+    let mut handover = Handover::prepare(context, wanted.then.connect)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let pasted = value::read(context, None, wanted.prompt)?;
@@ -113,7 +118,10 @@ fn put(
     }
     let verb = if old.is_some() { "replaced" } else { "added" };
     let raw = credential.to_raw()?;
-    let saved = context.save(&opened, checked, Change::of(Op::Put(id.clone(), raw, wanted.source)))?;
+    let change = Change::of(Op::Put(id.clone(), raw, wanted.source));
+    // The gateway keeps the expiry and the type beside its reference.
+    handover.note(context, &checked.vault, &change, expires.is_some() || other_kind.is_some());
+    let saved = context.save(&opened, checked, change)?;
     context.out.say(&format!("{verb} {id} ({}, {})", wanted.provider, wanted.kind.word()));
     if let Some(kind) = other_kind {
         let (kind, before) = (kind.word(), saved.displaced);
@@ -121,5 +129,5 @@ fn put(
             "note: it held a credential of type {kind}; agevault restore --generation {before} brings that back"
         ));
     }
-    Ok(())
+    handover.finish(context, opened)
 }

@@ -2,6 +2,7 @@
 
 use super::args::{Rename, Rm, Set};
 use super::context::Context;
+use super::handover::{Handover, refuse_connected};
 use super::show::{entry, id};
 use super::value::{self, Refused};
 use super::{Error, Usage, words};
@@ -15,6 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
     value::none_in_args(&args.value)?;
     let id = id(&args.id)?;
+    let mut handover = Handover::prepare(context, args.then.connect)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let vault = &checked.vault;
@@ -48,6 +50,7 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
     }
     let verb = if vault.get(&id).is_some() { "replaced" } else { "added" };
     let expired = is_expired(vault, &id);
+    handover.note(context, vault, &change, false);
     context.save(&opened, checked, change)?;
     context.out.say(&format!("{verb} {id}"));
     if expired {
@@ -63,7 +66,7 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
                 .warn(&format!("note: {other} still has the old value; agevault set {other} replaces it too")),
         }
     }
-    Ok(())
+    handover.finish(context, opened)
 }
 
 /// Whether a profile says of itself that it has expired.
@@ -121,21 +124,38 @@ fn put(vault: &Vault<'_>, id: &SecretId, value: &Secret) -> Result<Op, Error> {
     Ok(Op::Put(id.clone(), raw, "set"))
 }
 
-/// Removes entries, all or none.
+/// Removes entries, all or none. With `--connect` the references to them leave the gateway first.
 pub fn remove(context: &mut Context, args: &Rm) -> Result<(), Error> {
     let mut ids = args.ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
     ids.sort_unstable();
     ids.dedup();
-    let opened = context.open()?;
+    let mut handover = Handover::prepare(context, args.then.connect)?;
+    let mut opened = context.open()?;
+    let mut findings = None;
+    {
+        let checked = context.check(&opened)?;
+        ids.iter().try_for_each(|id| entry(&checked.vault, id).map(drop))?;
+        if !(args.force || args.then.connect) {
+            refuse_connected(context, &checked.vault, &ids)?;
+        }
+    }
+    if let Some(way) = handover.way() {
+        let done = way.connect(context, opened, &ids).inspect_err(|_| {
+            context.out.warn("the gateway could not be connected: nothing was removed from the vault");
+        })?;
+        (opened, findings) = (done.opened, done.findings);
+    }
     let checked = context.check(&opened)?;
     let mut change = Change::default();
-    for id in &ids {
-        entry(&checked.vault, id)?;
-        change.push(Op::Remove(id.clone()));
-    }
+    ids.iter().for_each(|id| change.push(Op::Remove(id.clone())));
+    handover.note(context, &checked.vault, &change, false);
     context.save(&opened, checked, change)?;
     ids.iter().for_each(|id| context.out.say(&format!("removed {id}")));
-    Ok(())
+    match (handover.way(), findings) {
+        (Some(_), Some(findings)) => Err(Error::Audit(findings)),
+        (Some(_), None) => Ok(()),
+        (None, _) => handover.finish(context, opened),
+    }
 }
 
 /// Gives an entry another name of the same world.
@@ -144,10 +164,16 @@ pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
     if std::mem::discriminant(&old) != std::mem::discriminant(&new) {
         return Err(Usage::OtherWorld.into());
     }
+    let mut handover = Handover::prepare(context, args.then.connect)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     entry(&checked.vault, &old)?;
-    context.save(&opened, checked, Change::of(Op::Rename(old.clone(), new.clone())))?;
+    if !(args.force || args.then.connect) {
+        refuse_connected(context, &checked.vault, std::slice::from_ref(&old))?;
+    }
+    let change = Change::of(Op::Rename(old.clone(), new.clone()));
+    handover.note(context, &checked.vault, &change, false);
+    context.save(&opened, checked, change)?;
     context.out.say(&format!("renamed {old} to {new}"));
-    Ok(())
+    handover.finish(context, opened)
 }

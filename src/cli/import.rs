@@ -2,6 +2,7 @@
 
 use super::args::{Import, InputFormat, OnConflict};
 use super::context::{Context, Opened, agent};
+use super::handover::Handover;
 use super::{Error, Usage, words};
 use crate::formats;
 use crate::fsio;
@@ -31,11 +32,15 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
         exported::unchanged(&checked.vault, local, dir, &files, patience, &mut exported)?;
     }
     let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on, &exported)?;
+    let mut handover = Handover::default();
     if !args.dry_run {
+        handover.note(context, &checked.vault, &plan.change, false);
         save(context, &opened, checked, &mut plan)?;
     }
     // Told only now: what could not be saved was not imported.
-    show(context, args.dry_run, &plan)
+    show(context, args.dry_run, &plan)?;
+    handover.tell(context);
+    Ok(())
 }
 
 /// The choice for entries that the vault has with another value.

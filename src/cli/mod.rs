@@ -21,15 +21,18 @@ mod content;
 mod context;
 mod environment;
 mod export;
+mod handover;
 mod history;
 mod import;
 mod init;
 mod key_change;
+mod memory;
 mod opened;
 mod order;
 mod out;
 mod recipients;
 mod resolve;
+mod resolver;
 mod restore;
 mod run;
 mod show;
@@ -48,6 +51,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use words::Codes;
 
+pub use handover::Reach;
 pub use usage::Kind as ParseKind;
 pub use value::Refused as RefusedValue;
 
@@ -72,6 +76,8 @@ pub enum Error {
     Unattended,
     /// The gateway's own audit still has so many findings.
     Audit(usize),
+    /// What a connected gateway asks for would be taken away.
+    Connected(Vec<String>),
     /// The gateway's resolver has so many findings.
     Unresolvable(usize),
     /// An import that was not done.

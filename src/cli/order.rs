@@ -4,14 +4,17 @@ use super::Error;
 use super::Usage;
 use super::args::{Order, Whose};
 use super::context::{Context, agent};
+use super::handover::Handover;
 use crate::formats::provider;
 use crate::model::{self, Change, Credential, Op, Scope, SecretId, Vault};
 use serde_json::json;
 
 /// One of the verbs.
 pub fn run(context: &mut Context, args: &Order) -> Result<(), Error> {
-    let (Order::Get(whose) | Order::Set { whose, .. } | Order::Clear(whose)) = args;
+    let (Order::Get(whose) | Order::Set { whose, .. } | Order::Clear { whose, .. }) = args;
     let (scope, provider) = resolve(whose)?;
+    let then = matches!(args, Order::Set { then, .. } | Order::Clear { then, .. } if then.connect);
+    let mut handover = Handover::prepare(context, then)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     match args {
@@ -20,17 +23,19 @@ pub fn run(context: &mut Context, args: &Order) -> Result<(), Error> {
             let ids = existing(&checked.vault, &scope, &provider, ids)?;
             let text = ids.join(", ");
             let change = Change::of(Op::Order(scope.clone(), provider.clone(), Some(ids)));
+            handover.note(context, &checked.vault, &change, false);
             context.save(&opened, checked, change)?;
             context.out.say(&format!("order of {provider} for {}: {text}", scope.as_str()));
-            Ok(())
+            handover.finish(context, opened)
         }
-        Order::Clear(_) => {
+        Order::Clear { .. } => {
             let change = Change::of(Op::Order(scope.clone(), provider.clone(), None));
             if order(&checked.vault, &scope, &provider).is_some() {
+                handover.note(context, &checked.vault, &change, false);
                 context.save(&opened, checked, change)?;
             }
             context.out.say(&format!("no order of {provider} for {}", scope.as_str()));
-            Ok(())
+            handover.finish(context, opened)
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Error;
 use super::args::Restore;
 use super::backup::open_snapshot;
 use super::context::{Context, Opened};
+use super::handover::Handover;
 use super::words;
 use crate::keys::Source;
 use crate::model::{Entries, SecretId, Vault};
@@ -95,12 +96,14 @@ fn into_empty(
     // What no save could take must not become the vault.
     undamaged(Entries::of(&checked.vault).map_err(Error::from))?;
     let entries = words::count(checked.vault.entries(), "entry", "entries");
+    let mut handover = Handover::default();
     if !args.dry_run {
         let kept = aside.map(|aside| aside(context)).transpose()?;
         store::place_whole(&context.local, place, &snapshot.seen, &checked, context.patience())?;
         let kept = kept.map(|kept| format!("; what stood before is {}", kept.display())).unwrap_or_default();
         context.out.say(&format!("restored {} with {entries}{kept}", place.path().display()));
         context.out.say(&format!("fingerprint {}", checked.pin));
+        handover.note_ids(context, &checked.vault.vault_id, &[], &BTreeSet::new(), true);
     } else if !context.out.json {
         context.out.say(&format!("would restore a whole vault with {entries}"));
     }
@@ -109,6 +112,7 @@ fn into_empty(
         let done = !args.dry_run;
         context.out.json(&json!({"version": 1, "done": done, "entries": entries, "fingerprint": fingerprint}))?;
     }
+    handover.tell(context);
     Ok(())
 }
 
@@ -158,6 +162,7 @@ fn into_standing(
     let restoring = undamaged(store::restore_change(&checked.vault, &old.vault).map_err(Error::from))?;
     let Restoring { change, kin, superseded } = restoring;
     let differences = differences(&checked.vault, &old.vault, &superseded);
+    let mut handover = Handover::default();
     let same_vault = kin != Kin::Another;
     if !context.out.json {
         for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
@@ -186,6 +191,10 @@ fn into_standing(
         } else if kin != Kin::Same || removes {
             context.terminal.confirm("restore?")?;
         }
+        let [added, replaced, removed] = &differences;
+        let put: Vec<SecretId> = added.iter().chain(replaced).filter_map(|id| SecretId::parse(id).ok()).collect();
+        let (put, removed) = (put.iter().collect::<Vec<_>>(), removed.iter().cloned().collect());
+        handover.note_ids(context, &checked.vault.vault_id, &put, &removed, false);
         let saved = context.save(opened, checked, change)?;
         context.out.say(&format!("restored; what stood before is generation {}", saved.displaced));
     } else if !args.dry_run {
@@ -198,6 +207,7 @@ fn into_standing(
             "added": added, "replaced": replaced, "removed": removed, "superseded": names(&superseded),
         }))?;
     }
+    handover.tell(context);
     Ok(())
 }
 

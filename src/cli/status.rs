@@ -2,10 +2,12 @@
 
 use super::args::Status;
 use super::context::{Context, agent};
+use super::handover::connection;
 use super::out::columns;
 use super::{Error, Usage, words};
 use crate::formats::{paste, provider};
 use crate::model::{Recipient, Standing};
+use crate::ops::connect::Connection;
 use crate::ops::health::{self, Judged, Question, Verdict};
 use crate::store::{Checked, now};
 use serde_json::{Value, json};
@@ -25,7 +27,8 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let judged = health::judge(&checked.vault, &question);
     let verdict = judged.verdict();
     if context.out.json {
-        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict))?;
+        let connection = connection(context, &checked.vault.vault_id);
+        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, connection.as_ref()))?;
     } else if args.check {
         offenders(context, &judged, question.now)?;
     } else {
@@ -43,7 +46,17 @@ fn wanted(text: &str) -> Result<String, Error> {
     if provider.is_empty() { Err(Usage::Provider.into()) } else { Ok(provider) }
 }
 
-fn as_json(checked: &Checked<'_>, judged: &Judged, path: &std::path::Path, verdict: Verdict) -> Value {
+fn as_json(
+    checked: &Checked<'_>,
+    judged: &Judged,
+    path: &std::path::Path,
+    verdict: Verdict,
+    connection: Option<&Connection>,
+) -> Value {
+    let gateway = |connection: &Connection| {
+        let state_dir = connection.state_dir.display().to_string();
+        json!({"version": connection.gateway, "state_dir": state_dir, "references": connection.refs.len()})
+    };
     let vault = &checked.vault;
     let profile = |profile: &health::Profile| {
         json!({
@@ -64,6 +77,7 @@ fn as_json(checked: &Checked<'_>, judged: &Judged, path: &std::path::Path, verdi
         "missing": judged.missing.iter().map(missing).collect::<Vec<_>>(),
         "env": vault.env.len(),
         "config": vault.config.len(),
+        "gateway": connection.map(gateway),
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
     })
 }
@@ -93,6 +107,10 @@ fn print(
         words::count(config, "config secret", "config secrets"),
     ];
     out.line(&format!("holds       {}", held.join(", ")))?;
+    if let Some(Connection { state_dir, gateway, refs, .. }) = connection(context, &vault.vault_id) {
+        let references = words::count(refs.len(), "reference", "references");
+        out.line(&format!("gateway     OpenClaw {gateway} at {}, {references}", state_dir.display()))?;
+    }
     if !judged.profiles.is_empty() {
         out.line("")?;
     }

@@ -100,6 +100,19 @@ impl Change {
             .flatten()
     }
 
+    /// The ids that are not there any more after it.
+    pub fn removed(&self) -> impl Iterator<Item = &SecretId> {
+        self.ops.iter().filter_map(|op| match op {
+            Op::Remove(id) | Op::Rename(id, _) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Whether it changes which profile a provider uses first.
+    pub fn reorders(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::Order(..)))
+    }
+
     /// Refuses when somebody else changed what this change was made for: `seen` is the vault
     /// that its maker saw, `now` the one that it would be applied to (DESIGN F8).
     ///

@@ -1,6 +1,6 @@
 //! `auth` and its verbs.
 
-use super::{Later, Rm};
+use super::{Later, Rm, Then};
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
@@ -22,6 +22,8 @@ pub struct Paste {
     /// The profile [default: the gateway's for this verb]
     #[arg(long, value_name = "ID")]
     pub profile_id: Option<String>,
+    #[command(flatten)]
+    pub then: Then,
     /// Refused: values are never taken from the command line
     #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
     pub value: Vec<OsString>,
@@ -50,6 +52,8 @@ pub struct SetupToken {
     /// How long the token is valid: 365d, 12h, 1d12h; a bare number means days
     #[arg(long, value_name = "DURATION")]
     pub expires_in: Option<String>,
+    #[command(flatten)]
+    pub then: Then,
     /// Refused: values are never taken from the command line
     #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
     pub value: Vec<OsString>,
@@ -91,10 +95,17 @@ pub enum Order {
     Set {
         #[command(flatten)]
         whose: Whose,
+        #[command(flatten)]
+        then: Then,
         /// Profile ids, first first; profiles that are not named are not used
         #[arg(required = true)]
         ids: Vec<String>,
     },
     /// Forget the order
-    Clear(Whose),
+    Clear {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        then: Then,
+    },
 }

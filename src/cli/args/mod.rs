@@ -2,6 +2,7 @@
 
 mod auth;
 mod capture;
+mod content;
 mod gateway;
 mod later;
 mod run;
@@ -9,13 +10,13 @@ mod vault;
 
 pub use auth::{Auth, Order, Paste, Whose};
 pub use capture::Capture;
+pub use content::{Rename, Rm, Set, Then};
 pub use gateway::{Connect, Export, Format, Only, Render, Resolve, Wipe};
 pub use later::Later;
 pub use run::Run;
 pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Shown under `--help`.
@@ -208,36 +209,6 @@ pub struct Get {
     /// A member of the credential other than its key or token
     #[arg(long, value_name = "NAME")]
     pub field: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub struct Set {
-    /// The entry
-    pub id: String,
-    /// Take the value from this file, `-` for standard input
-    #[arg(long, value_name = "PATH")]
-    pub value_file: Option<PathBuf>,
-    /// Replace the same old value in all other entries too
-    #[arg(long)]
-    pub everywhere: bool,
-    /// Refused: values are never taken from the command line
-    #[arg(hide = true, allow_hyphen_values = true, trailing_var_arg = true)]
-    pub value: Vec<OsString>,
-}
-
-#[derive(Args, Debug)]
-pub struct Rm {
-    /// The entries
-    #[arg(required = true)]
-    pub ids: Vec<String>,
-}
-
-#[derive(Args, Debug)]
-pub struct Rename {
-    /// The entry
-    pub old: String,
-    /// Its new name
-    pub new: String,
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! Words for the gateway: its state directory, its program, what connects it to the vault.
 
+use super::super::Reach;
 use super::name::plain;
 use super::vault::of_file;
 use super::{Words, exit, name};
@@ -129,6 +130,15 @@ pub fn of_connect(error: &connect::Error) -> Words {
             format!("the gateway has written plaintext back: {}", names(names_of)),
             "stop it, run agevault connect again, and start it",
         ),
+    }
+}
+
+/// How a change gets to a gateway that is connected.
+pub fn reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Reload => "the gateway takes it after openclaw secrets reload, or agevault connect",
+        Reach::Gone => "the gateway still asks for it: run agevault connect to remove the reference",
+        Reach::Connect => "run agevault connect to hand it to the gateway",
     }
 }
 

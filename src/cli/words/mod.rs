@@ -15,7 +15,7 @@ mod vault;
 
 pub use capture::of_capture;
 pub use check::finding;
-pub use gateway::{road, road_token};
+pub use gateway::{reach, road, road_token};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
@@ -128,6 +128,15 @@ pub fn of(error: &Error) -> Words {
                 name::count(*findings, "finding", "findings")
             ),
             "openclaw secrets audit --allow-exec names them",
+        ),
+        Error::Connected(ids) => Words::new(
+            "connected",
+            exit::CONFLICT,
+            format!(
+                "a connected gateway asks for: {}",
+                ids.iter().map(|id| name::plain(id)).collect::<Vec<_>>().join(", ")
+            ),
+            "nothing was changed; --connect has the gateway follow, --force leaves it without",
         ),
         Error::Unresolvable(findings) => Words::new(
             "findings",

@@ -1,7 +1,7 @@
 //! What this host remembers of a connected gateway: names and places, no values.
 
 use super::held::Store;
-use super::{Error, Held};
+use super::{Error, Held, Keep};
 use crate::fsio::{self, Dir, Replacement};
 use crate::model::{Scope, Vault};
 use crate::ops::exported::Unchanged;
@@ -32,6 +32,9 @@ pub struct Connection {
     /// Configuration secrets that were taken out without a reference.
     #[serde(default)]
     pub dropped: BTreeSet<String>,
+    /// What was left as it is, for the next time that something is handed over.
+    #[serde(default)]
+    pub keep: Keep,
     /// Members that this version does not know.
     #[serde(flatten)]
     other: BTreeMap<String, serde_json::Value>,

@@ -1,0 +1,66 @@
+//! The views in memory of a connected gateway whose era has no references for all.
+
+use super::context::{Context, Opened};
+use super::environment::runtime_dir;
+use super::{Error, words};
+use crate::gateway::{self, Settings};
+use crate::model::{Scope, Vault};
+use crate::ops::capture::{self, Removals};
+use crate::ops::connect::{self, Plan, Request};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a view that is half written is waited for.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Where views go, if there is such a place in memory.
+pub fn dir() -> Option<PathBuf> {
+    let dir = runtime_dir().ok()?;
+    let there = dir.ancestors().find(|dir| dir.exists())?;
+    crate::fsio::in_memory(there).ok()?.then(|| dir.join("openclaw"))
+}
+
+/// Puts what a plan wants there, and links that lead to it.
+///
+/// # Errors
+/// As [`connect::put_views`].
+pub fn put(
+    context: &Context,
+    vault: &Vault<'_>,
+    settings: &Settings,
+    request: &Request<'_>,
+    plan: &Plan,
+) -> Result<(), Error> {
+    let Some(dir) = dir().filter(|_| plan.views) else { return Ok(()) };
+    let agents = gateway::agent_ids(settings)?;
+    let place = place(context, &dir, request.state_dir, &agents);
+    let report = connect::put_views(vault, request.version.era(), place)?;
+    report.linked.iter().for_each(|path| context.out.say(&format!("linked {}", path.display())));
+    context.out.say("note: views in memory are gone after a boot; agevault export --refs --link makes them again before the gateway starts, agevault capture --watch takes back what it renews: agevault connect --print-unit");
+    Ok(())
+}
+
+/// Where they are, and for whom.
+pub fn place<'p>(
+    context: &'p Context,
+    dir: &'p Path,
+    state_dir: &'p Path,
+    agents: &'p BTreeSet<Scope>,
+) -> connect::Place<'p> {
+    connect::Place { dir, state_dir, agents, local: context.local.root(), patience: context.patience() }
+}
+
+/// Takes what the gateway renewed in views, before anything is compared.
+///
+/// # Errors
+/// [`Error::CaptureConflict`]; as [`capture::capture`].
+pub fn capture(context: &Context, opened: Opened) -> Result<Opened, Error> {
+    let checked = context.check(&opened)?;
+    let request = capture::Request { dir: None, removals: Removals::Name, settle: SETTLE };
+    let report = capture::capture(&context.edit(&opened), checked, &request)?;
+    for name in report.taken.iter().chain(&report.added) {
+        context.out.say(&format!("took {} from a view", words::plain(name)));
+    }
+    if report.conflicts.is_empty() { opened.close().open() } else { Err(Error::CaptureConflict(report.conflicts)) }
+}
