@@ -253,7 +253,12 @@ pub fn check_owner(path: &Path) -> Result<(), Error> {
     let fd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => fd,
         Err(rustix::io::Errno::NOTDIR) => return Err(fsio::Error::Kind(path.to_owned()).into()),
-        Err(error) => return Err(fsio::Error::io("open", path, error.into()).into()),
+        Err(error) => {
+            // What cannot be opened belongs to another most of the time; whose it is can be seen all the same.
+            let owner = rustix::fs::stat(path).map(|stat| stat.st_uid).ok().filter(|owner| *owner != fsio::own_uid());
+            let failed = || fsio::Error::io("open", path, error.into());
+            return Err(owner.map_or_else(failed, |owner| fsio::Error::Owner(path.to_owned(), owner)).into());
+        }
     };
     let stat = rustix::fs::fstat(&fd).map_err(|error| fsio::Error::io("look at", path, error.into()))?;
     if stat.st_uid == fsio::own_uid() { Ok(()) } else { Err(fsio::Error::Owner(path.to_owned(), stat.st_uid).into()) }
