@@ -68,12 +68,13 @@ pub fn take(
     if plan.change.is_empty() {
         return Ok(plan.change);
     }
-    if dry_run {
-        show(context, dry_run, &plan)?;
-        return Ok(plan.change);
+    if !dry_run {
+        save(context, opened, checked, &mut plan)?;
     }
-    save(context, opened, checked, &mut plan)?;
-    show(context, dry_run, &plan)?;
+    // A program reads one document, and that is the caller's.
+    if !context.out.json {
+        show(context, dry_run, &plan)?;
+    }
     Ok(plan.change)
 }
 
