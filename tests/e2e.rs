@@ -5,6 +5,10 @@
 
 #[path = "e2e/capture.rs"]
 mod capture;
+#[path = "e2e/connect.rs"]
+mod connect;
+#[path = "e2e/connect_json.rs"]
+mod connect_json;
 #[path = "e2e/current.rs"]
 mod current;
 #[path = "e2e/dotenv.rs"]
@@ -13,6 +17,8 @@ mod dotenv;
 mod gateway;
 #[path = "e2e/place.rs"]
 mod place;
+#[path = "e2e/provider.rs"]
+mod provider;
 #[path = "e2e/sqlite.rs"]
 mod sqlite;
 #[path = "e2e/stock_age.rs"]
@@ -21,3 +27,5 @@ mod stock_age;
 mod tools;
 #[path = "e2e/vault.rs"]
 mod vault;
+#[path = "e2e/wired.rs"]
+mod wired;

@@ -57,13 +57,7 @@ impl Current {
 
     /// Starts the gateway and waits until it is ready.
     pub fn start(&self, place: &Place) -> Running {
-        let log = place.path("gateway.log");
-        let file = File::create(&log).expect("a log");
-        let mut command = self.openclaw(place);
-        command.args(["gateway", "run"]).stdin(Stdio::null()).stdout(file.try_clone().expect("a log")).stderr(file);
-        let running = Running { child: command.spawn().expect("a gateway that starts"), log };
-        running.wait_until_ready();
-        running
+        Running::start(self.openclaw(place), place)
     }
 }
 
@@ -74,14 +68,25 @@ pub struct Running {
 }
 
 impl Running {
-    fn wait_until_ready(&self) {
+    /// Runs `gateway run` of this program and waits until it is ready.
+    pub fn start(mut openclaw: Command, place: &Place) -> Self {
+        let log = place.path("gateway.log");
+        let file = File::create(&log).expect("a log");
+        openclaw.args(["gateway", "run"]).stdin(Stdio::null()).stdout(file.try_clone().expect("a log")).stderr(file);
+        let running = Self { child: openclaw.spawn().expect("a gateway that starts"), log };
+        running.says("[gateway] ready");
+        running
+    }
+
+    /// Waits until its log has this text.
+    pub fn says(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let log = fs::read_to_string(&self.log).expect("a log");
-            if log.contains("[gateway] ready") {
+            if log.contains(text) {
                 return;
             }
-            assert!(Instant::now() < deadline, "the gateway is not ready:\n{log}");
+            assert!(Instant::now() < deadline, "the gateway does not say {text:?}:\n{log}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
