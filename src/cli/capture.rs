@@ -105,6 +105,12 @@ fn show(report: &Report, out: Out) -> Result<(), Error> {
             "passed_over": report.passed_over, "unreadable": unreadable, "generation": report.saved,
         }));
     }
+    tell(report, out);
+    Ok(())
+}
+
+/// The same in lines for a person.
+pub(super) fn tell(report: &Report, out: Out) {
     for (verb, names) in [("took", &report.taken), ("added", &report.added), ("removed", &report.removed)] {
         names.iter().for_each(|name| out.say(&format!("{verb} {name}")));
     }
@@ -112,16 +118,15 @@ fn show(report: &Report, out: Out) -> Result<(), Error> {
         out.say(&format!("note: {name}: ignored, its refresh token was followed by the vault's"));
     }
     for name in &report.missing {
-        out.warn(&format!("note: {name}: removed there, it stays in the vault; --removals takes it out"));
+        out.warn(&format!("note: {name}: removed there, it stays in the vault; agevault rm takes it out"));
     }
     for name in &report.passed_over {
         out.warn(&format!("note: {name}: not taken, the gateway ignores it or no view could carry it back"));
     }
-    Ok(())
 }
 
 /// What is left open, as an error after everything else was done.
-fn open(report: &Report) -> Option<Error> {
+pub(super) fn open(report: &Report) -> Option<Error> {
     if !report.unreadable.is_empty() {
         return Some(views::Error::Unreadable(report.unreadable.clone()).into());
     }

@@ -279,8 +279,10 @@ impl Context {
     /// # Errors
     /// As [`store::Edit::save`].
     pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
-        super::sweep::before_save(self, &checked.vault);
-        Ok(self.edit(opened).save(checked, change)?)
+        let vault_id = checked.vault.vault_id.clone();
+        let saved = self.edit(opened).save(checked, change)?;
+        super::sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
+        Ok(saved)
     }
 
     /// What the gateway's environment says about its state directory.

@@ -17,10 +17,11 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let checked = context.check(&opened)?;
     if store::is_unfinished(&opened.place, &checked.vault)? && find(&checked.vault, &label).is_err() {
         // It was removed by a command that did not come to its end.
-        super::sweep::before_save(context, &checked.vault);
+        let vault_id = checked.vault.vault_id.clone();
         let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let edit = context.edit(&opened);
         edit.save_resealing(checked, Change::default(), opened.seen.opener(), unreadable)?;
+        super::sweep::after_save(context, &opened, opened.seen.opener(), &vault_id);
         context.out.say(&format!("finished the removal of {name}"));
         return strangers(context, &opened);
     }
@@ -105,7 +106,9 @@ fn save(
     drop_unreadable: bool,
 ) -> Result<(), Error> {
     let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
+    let vault_id = checked.vault.vault_id.clone();
     let saved = context.edit(opened).save_resealing(checked, change, proof, unreadable)?;
+    super::sweep::after_save(context, opened, proof, &vault_id);
     context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
     Ok(())
 }

@@ -15,6 +15,7 @@ mod auth;
 mod backup;
 mod capture;
 mod capture_stores;
+mod captured;
 mod check;
 mod connect;
 mod content;

@@ -1,20 +1,31 @@
 //! `run`: a command with the vault's env entries, and views as long as it runs.
 
 use super::args::Run;
-use super::context::Context;
+use super::captured::{Teller, not_captured, told};
+use super::context::{Context, Opened};
 use super::environment::{inherited, runtime_dir, var_number};
-use super::opened::Opened;
 use super::{Error, sweep, words};
 use crate::gateway;
 use crate::harden::{self, Relay};
+use crate::model::Vault;
+use crate::ops::capture::{self, Keeper, Removals};
 use crate::ops::export::{self, Content, Guard, Only};
-use crate::ops::run::{self, Environment, Up};
+use crate::ops::run::{self, Environment, Follow, Up};
+use crate::ops::sweep::Swept;
+use crate::store::{self, Checked, Policy};
 use crate::views::{Changes, Stay};
 use std::collections::BTreeSet;
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
+
+/// How long a capture waits for a lock before it tries again.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the last capture waits for a view that is half written.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// Runs the command; without views this process becomes the command.
 pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
@@ -22,65 +33,50 @@ pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
         return Err(run::Error::KeepsEnvironment.into());
     }
     let opened = context.open()?;
+    // Tells and asks what there is to tell and to ask.
     let checked = context.check(&opened)?;
-    let mut environment = run::environment(&checked.vault, &args.only, &inherited(), &args.command)?;
-    tell(context, &environment);
-    close_keys(context)?;
-    if !args.views {
-        return Err(run::become_it(&args.command, &environment).into());
+    if args.views {
+        drop(checked);
+        return with_views(context, args, opened);
     }
-    // What can fail comes first, and then the views, which somebody has to take back.
-    let settings = context.settings();
-    let state = gateway::resolve(&settings)?;
-    let relay = Relay::begin().map_err(run::Error::NotStarted)?;
-    let up = run::put_up(
-        &checked.vault,
-        &export::Request {
-            dir: &runtime_dir()?.join("openclaw"),
-            link: None,
-            content: Content::Values,
-            every: BTreeSet::new(),
-            era: gateway::known(&settings).era(),
-            agent: None,
-            // The file holds all of them, and only some are to be had.
-            only: if args.only.is_empty() { Only::Everything } else { Only::AuthProfiles },
-            disk: Guard::Refuse,
-            store: if args.force { Guard::Waive } else { Guard::Refuse },
-            changes: Changes::Keep,
-            stay: Stay::Leased,
-            local: context.local.root(),
-            patience: context.patience(),
-        },
-    )?;
-    drop(checked);
-    environment.places = run::leading(&up.report, &state, settings.config_path.is_some());
-    with_views(context, args, &relay, opened, environment, up)
+    let environment = environment(context, args, &checked)?;
+    Err(run::become_it(&args.command, &environment).into())
 }
 
-/// Views are up: whatever happens now, they are taken back.
-fn with_views(
-    context: &mut Context,
-    args: &Run,
-    relay: &Relay,
-    opened: Opened,
-    environment: Environment,
-    up: Up,
-) -> Result<(), Error> {
-    match up.report.written.is_empty() {
-        true => context.out.say("note: the vault has nothing for views"),
-        false => context.out.say(&format!("the views are in {}", up.report.dir.display())),
-    }
-    // Nothing of the vault stays in memory while the command runs, but for the key.
-    let closed = opened.close();
-    let ended = match relay.pending() {
-        Some(signal) => Ok(ExitStatus::from_raw(signal)),
-        None => run::start(&args.command, environment).and_then(|mut child| run::wait(relay, &mut child)),
+/// Views are up while the command runs; what the gateway changes there is captured, now from what
+/// an earlier command has left, then as it comes.
+fn with_views(context: &Context, args: &Run, opened: Opened) -> Result<(), Error> {
+    let Opened { place, seen } = opened;
+    let dir = runtime_dir()?.join("openclaw");
+    let state = gateway::resolve(&context.settings())?;
+    // Nobody is asked about a vault that is older than it was (F10).
+    let policy = Policy { accept_rollback: false, ..context.policy.clone() };
+    let first = capture::Request { dir: Some(&dir), removals: Removals::Name, settle: Duration::ZERO };
+    let patience = context.patience().min(PATIENCE);
+    let vault_id = store::check(&context.local, &place, &seen, &context.policy)?.vault.vault_id;
+    let mut keeper = Keeper::again(&context.local, &place, (seen.opener().clone(), vault_id), &policy, patience);
+    let relay;
+    let (environment, up) = {
+        let mut seen = seen;
+        match keeper.capture(&first) {
+            Ok(report) => {
+                told(&report, context.out);
+                seen = keeper.read()?;
+            }
+            // What was opened is good enough to start with.
+            Err(error) => not_captured(context.out, &error),
+        }
+        let checked = store::check(&context.local, &place, &seen, &context.policy)?;
+        let mut environment = environment(context, args, &checked)?;
+        // What can fail comes first, and then the views, which somebody has to take back.
+        relay = Relay::begin().map_err(run::Error::NotStarted)?;
+        let up = put_up(context, args, &checked.vault, &dir)?;
+        environment.places = run::leading(&up.report, &state, context.settings().config_path.is_some());
+        (environment, up)
     };
-    let back = closed.open().and_then(|opened| {
-        let checked = context.check(&opened)?;
-        Ok(run::take_back(&checked.vault, up, context.local.root(), context.patience())?)
-    });
-    match back {
+    // Nothing of the vault stays in memory while the command runs, but for the key.
+    let ended = attended(context, args, &relay, &mut keeper, environment, &up);
+    match take_back(context, &mut keeper, up) {
         Ok(swept) => {
             sweep::tell_changed(context.out, &swept);
             if !swept.removed.is_empty() && swept.changed.is_empty() {
@@ -102,6 +98,92 @@ fn with_views(
         (Some(code), _) => Err(Error::Verdict(u8::try_from(code).unwrap_or(u8::MAX))),
         (None, signal) => Err(Error::Killed(signal.unwrap_or_default())),
     }
+}
+
+fn put_up(context: &Context, args: &Run, vault: &Vault<'_>, dir: &Path) -> Result<Up, Error> {
+    let up = run::put_up(
+        vault,
+        &export::Request {
+            dir,
+            link: None,
+            content: Content::Values,
+            every: BTreeSet::new(),
+            era: gateway::known(&context.settings()).era(),
+            agent: None,
+            // The file holds all of them, and only some are to be had.
+            only: if args.only.is_empty() { Only::Everything } else { Only::AuthProfiles },
+            disk: Guard::Refuse,
+            store: if args.force { Guard::Waive } else { Guard::Refuse },
+            // What could be captured was.
+            changes: Changes::KeepValues,
+            stay: Stay::Leased,
+            local: context.local.root(),
+            patience: context.patience(),
+        },
+    )?;
+    let out = context.out;
+    if !up.open.is_empty() {
+        let dir = up.report.dir.display();
+        out.warn(&format!(
+            "warning: the views in {dir} are those of the last run, for both sides changed: {}",
+            up.open.join(", ")
+        ));
+        out.warn(&format!(
+            "  agevault import {dir} --on-conflict replace takes the gateway's, agevault wipe --discard the vault's"
+        ));
+    } else if up.report.written.is_empty() {
+        out.say("note: the vault has nothing for views");
+    } else {
+        out.say(&format!("the views are in {}", up.report.dir.display()));
+    }
+    Ok(up)
+}
+
+/// Starts the command and waits for it, while a thread captures.
+fn attended(
+    context: &Context,
+    args: &Run,
+    relay: &Relay,
+    keeper: &mut Keeper<'_>,
+    environment: Environment,
+    up: &Up,
+) -> Result<ExitStatus, run::Error> {
+    if let Some(signal) = relay.pending() {
+        return Ok(ExitStatus::from_raw(signal));
+    }
+    let (out, mut teller) = (context.out, Teller::new(context.out));
+    let kept = &mut *keeper;
+    let (ended, captured) = thread::scope(|scope| {
+        // Before there is another thread: nothing of it can be on the way into the command.
+        let mut child = match run::start(&args.command, environment) {
+            Ok(child) => child,
+            Err(error) => return (Err(error), Ok(())),
+        };
+        up.serve(&child);
+        let follow = Follow::begin(scope, kept, &up.report.dir, |news| teller.tell(&news));
+        let ended = run::wait(relay, &mut child);
+        (ended, follow.map_or(Ok(()), Follow::end))
+    });
+    teller.rest();
+    // Tried once more, by itself: it may have been the thread.
+    let last = capture::Request { dir: Some(&up.report.dir), removals: Removals::Name, settle: SETTLE };
+    if let Err(error) = captured.or_else(|_| keeper.capture(&last).map(drop)) {
+        not_captured(out, &error);
+    }
+    ended
+}
+
+fn take_back(context: &Context, keeper: &mut Keeper<'_>, up: Up) -> Result<Swept, Error> {
+    let seen = keeper.read()?;
+    let checked = keeper.check(&seen)?;
+    Ok(run::take_back(&checked.vault, up, context.local.root(), context.patience())?)
+}
+
+fn environment(context: &Context, args: &Run, checked: &Checked<'_>) -> Result<Environment, Error> {
+    let environment = run::environment(&checked.vault, &args.only, &inherited(), &args.command)?;
+    tell(context, &environment);
+    close_keys(context)?;
+    Ok(environment)
 }
 
 fn tell(context: &Context, environment: &Environment) {

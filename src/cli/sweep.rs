@@ -1,24 +1,46 @@
-//! Before a save: views of a `run` that was killed.
+//! After a save: views of a `run` that was killed.
 
-use super::context::Context;
+use super::context::{Context, Opened};
 use super::out::Out;
-use super::{Error, words};
-use crate::model::Vault;
-use crate::ops::sweep::{Swept, sweep};
-use crate::{fsio, views};
+use super::{Error, capture, words};
+use crate::ops::capture::Keeper;
+use crate::ops::sweep::{Swept, is_due, sweep};
+use crate::seal::Opener;
+use crate::store::Policy;
+use crate::{fsio, store, views};
 use std::time::Duration;
 
-/// Takes such views away, and says so. A save neither waits for it nor fails by it.
-pub fn before_save(context: &Context, vault: &Vault<'_>) {
-    match sweep(vault, context.local.root(), Duration::ZERO) {
-        Ok(swept) => {
+/// How long to wait for others at the vault or the views.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Takes such views away, after what the gateway changed there was captured, and says so. It comes
+/// after the save, so that the save neither waits for it nor fails by it: an entry that both changed
+/// is the capture's conflict. Nobody is asked.
+pub fn after_save(context: &Context, opened: &Opened, opener: &Opener, vault_id: &str) {
+    let root = context.local.root();
+    let swept = match is_due(root, vault_id) {
+        Ok(false) => return,
+        Ok(true) => {
+            let policy = Policy { accept_rollback: false, ..context.policy.clone() };
+            let key = (opener.clone(), vault_id.to_owned());
+            let mut keeper = Keeper::again(&context.local, &opened.place, key, &policy, PATIENCE);
+            sweep(&mut keeper, root, PATIENCE).map_err(Error::from)
+        }
+        Err(error) => Err(error.into()),
+    };
+    match swept {
+        Ok((reports, swept)) => {
+            reports.iter().for_each(|report| capture::tell(report, context.out));
             swept.removed.iter().for_each(|path| context.out.say(&format!("removed {}", path.display())));
             tell_changed(context.out, &swept);
         }
-        // Somebody is at the views just now; the next save looks again.
-        Err(views::Error::File(fsio::Error::Busy(_))) => {}
+        // Somebody is at the views or the vault just now; the next save looks again.
+        Err(
+            Error::Views(views::Error::File(fsio::Error::Busy(_)))
+            | Error::Store(store::Error::File(fsio::Error::Busy(_))),
+        ) => {}
         Err(error) => {
-            let why = words::of(&Error::from(error)).what;
+            let why = words::of(&error).what;
             context.out.warn(&format!("warning: views that a killed run has left stay: {why}"));
         }
     }
@@ -28,9 +50,9 @@ pub fn before_save(context: &Context, vault: &Vault<'_>) {
 pub fn tell_changed(out: Out, swept: &Swept) {
     for (dir, names) in &swept.changed {
         let dir = dir.display();
-        out.warn(&format!("warning: the gateway changed views in {dir}, they stay: {}", names.join(", ")));
+        out.warn(&format!("warning: these views in {dir} stay, the vault does not have them so: {}", names.join(", ")));
         out.warn(&format!(
-            "  agevault import {dir} --on-conflict replace takes the changes back, agevault rm what was removed there; agevault wipe --discard gives them up"
+            "  agevault import {dir} --on-conflict replace takes them, agevault wipe --discard gives them up"
         ));
     }
 }

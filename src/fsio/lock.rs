@@ -6,8 +6,12 @@ use super::{Dir, Error};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// How much is read of what stands in a lock file, in bytes.
+const MAX_NOTES: u64 = 64 * 1024;
 
 /// A lock, held until dropped.
 #[derive(Debug)]
@@ -49,6 +53,26 @@ impl Lock {
         Ok(stat.map_err(|error| Error::io("look at", Path::new("lock file"), error.into()))?.st_nlink > 0)
     }
 
+    /// Adds a line to the file: something of its holder that outlives the lock.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&self, line: &str) -> Result<(), Error> {
+        let written = (&self.held).write_all(format!("{line}\n").as_bytes());
+        written.map_err(|error| Error::io("write to", Path::new("lock file"), error))
+    }
+
+    /// What was noted in it since it was made. To be read once, by whoever took the lock.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn notes(&self) -> Result<String, Error> {
+        let mut text = Vec::new();
+        let read = (&self.held).take(MAX_NOTES).read_to_end(&mut text);
+        read.map_err(|error| Error::io("read", Path::new("lock file"), error))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     fn wait(
         dir: &Dir,
         name: &OsStr,
@@ -57,7 +81,7 @@ impl Lock {
         lock: fn(&File) -> std::io::Result<()>,
     ) -> Result<Self, Error> {
         let path = dir.path().join(name);
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | create;
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | create;
         let fd = rustix::fs::openat(dir.fd(), name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| Error::io("open", &path, error.into()))?;
         let held = File::from(fd);

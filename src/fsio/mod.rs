@@ -3,6 +3,7 @@
 
 mod dir;
 mod lock;
+mod process;
 mod read;
 mod replace;
 mod stamp;
@@ -10,6 +11,7 @@ mod watch;
 
 pub use dir::{Dir, Meta};
 pub use lock::Lock;
+pub use process::{process_lives, process_name};
 pub use read::{read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until};
 pub use replace::{Replacement, sweep_temps};
 pub use stamp::Stamp;

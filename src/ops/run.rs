@@ -2,19 +2,19 @@
 //! (DESIGN 3, F12).
 
 mod environment;
+mod follow;
+mod up;
 
 pub use environment::{Environment, environment};
+pub use follow::Follow;
+pub use up::{Up, leading, put_up, take_back};
 
-use super::{export, sweep};
 use crate::harden::Relay;
-use crate::model::{self, Vault};
-use crate::views::{self, Lease, Target};
+use crate::{model, views};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
 
 /// Why a command was not run.
 #[derive(Debug)]
@@ -112,57 +112,4 @@ fn failed(error: io::Error, environment: &Environment) -> Error {
     } else {
         Error::NotExecutable(error)
     }
-}
-
-/// Views that are there for a command.
-#[derive(Debug)]
-pub struct Up {
-    /// What was written, and where.
-    pub report: export::Report,
-    lease: Lease,
-}
-
-/// Writes the views that `request` names, and holds a lease on them.
-///
-/// # Errors
-/// As [`export::export`].
-pub fn put_up(vault: &Vault<'_>, request: &export::Request<'_>) -> Result<Up, Error> {
-    let target = Target::resolve(request.dir)?;
-    let lease = Lease::take(request.local, &vault.vault_id, &target, request.patience)?;
-    match export::export(vault, request) {
-        Ok(report) => Ok(Up { report, lease }),
-        Err(error) => {
-            drop(lease);
-            // Why nothing was written is what counts.
-            let _ = sweep::clear(vault, request.local, request.patience, Some(target.path()));
-            Err(error.into())
-        }
-    }
-}
-
-/// Gives the lease back when the command has ended, and takes away what nobody needs then. This
-/// is where changes that the gateway made are to come back into the vault; until then what it
-/// changed stays, and is named.
-///
-/// # Errors
-/// As [`sweep::sweep`].
-pub fn take_back(vault: &Vault<'_>, up: Up, local: &Path, patience: Duration) -> Result<sweep::Swept, Error> {
-    let Up { report, lease } = up;
-    drop(lease);
-    Ok(sweep::clear(vault, local, patience, Some(&report.dir))?)
-}
-
-/// The variables that lead a gateway to the views: none if its state directory `state` leads
-/// there by links already. A configuration of its own stays the one of `state`.
-pub fn leading(report: &export::Report, state: &Path, config: bool) -> Vec<(&'static str, PathBuf)> {
-    let below = |view: &export::Written| Some(state.join(view.path.strip_prefix(&report.dir).ok()?));
-    let leads = |view: &export::Written| below(view)?.canonicalize().ok().filter(|real| *real == view.path);
-    if report.written.iter().any(|view| leads(view).is_some()) {
-        return Vec::new();
-    }
-    let mut places = vec![("OPENCLAW_STATE_DIR", report.dir.clone())];
-    let named = ["openclaw.json", "clawdbot.json"].map(|name| state.join(name));
-    let found = named.into_iter().find(|path| path.is_file());
-    places.extend(found.filter(|_| !config).map(|path| ("OPENCLAW_CONFIG_PATH", path)));
-    places
 }

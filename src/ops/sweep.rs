@@ -1,5 +1,6 @@
 //! Views for a time, taken away when nobody needs them any more (DESIGN F12).
 
+use super::capture::{self, Keeper, Removals, Report, Request};
 use super::export::{Content, render};
 use crate::model::Vault;
 use crate::views::{
@@ -20,25 +21,61 @@ pub struct Swept {
     pub held: Vec<PathBuf>,
 }
 
-/// Removes the views that a `run` which was killed has left, but for those that the gateway
-/// changed. Costs one look at a directory where there are no leases. For commands that may
-/// write the vault only.
+/// What is to be done about the views of a `run` that was killed. Costs one look at a directory
+/// where there are no leases.
+///
+/// # Errors
+/// A directory that others reach.
+pub fn is_due(local: &Path, vault_id: &str) -> Result<bool, Error> {
+    Leases::open(local, vault_id)?.any()
+}
+
+/// Captures what a gateway changed in the views of a `run` that was killed, then removes them but
+/// for what no capture could take. For commands that may write the vault only. The reports say
+/// what was captured.
+///
+/// # Errors
+/// [`crate::fsio::Error::Busy`] when somebody writes views or the vault just now; whatever a
+/// save can fail with; a place that is not what was made.
+pub fn sweep(
+    keeper: &mut Keeper<'_>,
+    local: &Path,
+    patience: Duration,
+) -> Result<(Vec<Report>, Swept), capture::Error> {
+    let seen = keeper.read()?;
+    let dirs = unattended(&keeper.check(&seen)?.vault, local, patience)?;
+    drop(seen);
+    let mut reports = Vec::new();
+    for dir in &dirs {
+        // Who wrote it is not there any more: what is half written stays so.
+        let request = Request { dir: Some(dir), removals: Removals::Name, settle: Duration::ZERO };
+        reports.push(keeper.capture(&request)?);
+    }
+    let seen = keeper.read()?;
+    let swept = clear(&keeper.check(&seen)?.vault, local, patience, None)?;
+    Ok((reports, swept))
+}
+
+/// Directories with views for a time where no `run` waits that would capture them. The command
+/// itself may still be there.
+fn unattended(vault: &Vault<'_>, local: &Path, patience: Duration) -> Result<Vec<PathBuf>, Error> {
+    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let leases = Leases::open(local, &vault.vault_id)?;
+    let mut found = Vec::new();
+    for (dir, _) in ledger.leased() {
+        if !leases.is_attended(dir)? {
+            found.push(dir.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the views for a time that nobody needs any more, of one directory or of all, and the
+/// leases on what is gone then. What the gateway changed and the vault does not have stays.
 ///
 /// # Errors
 /// [`crate::fsio::Error::Busy`] when somebody writes views just now; a ledger that cannot be
 /// read; a place that is not what was made.
-pub fn sweep(vault: &Vault<'_>, local: &Path, patience: Duration) -> Result<Swept, Error> {
-    if !Leases::open(local, &vault.vault_id)?.any()? {
-        return Ok(Swept::default());
-    }
-    clear(vault, local, patience, None)
-}
-
-/// Removes the views for a time that nobody needs any more, of one directory or of all, and the
-/// leases on what is gone then.
-///
-/// # Errors
-/// As [`sweep`].
 pub(super) fn clear(vault: &Vault<'_>, local: &Path, patience: Duration, only: Option<&Path>) -> Result<Swept, Error> {
     let mut ledger = Ledger::load(local, &vault.vault_id, patience)?;
     let leases = Leases::open(local, &vault.vault_id)?;
@@ -76,7 +113,7 @@ fn clear_dir(
         let held = render(vault, seen.kind(), &carry.of(seen.kind()), Content::Values)
             .ok()
             .and_then(|bytes| digests(key, seen.kind(), &bytes).ok());
-        match check_unchanged(std::iter::once((&seen, held.as_ref())), Changes::Keep) {
+        match check_unchanged(std::iter::once((&seen, held.as_ref())), Changes::KeepValues) {
             Ok(()) => gone.push(seen),
             Err(Error::Changed(names)) => changed.extend(names),
             Err(error) => return Err(error),

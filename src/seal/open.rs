@@ -18,12 +18,12 @@ pub enum Key {
 
 /// The one key that has opened the vault, ready to open it again without a derivation.
 #[derive(Clone)]
-pub struct Opener(std::rc::Rc<Identity>);
+pub struct Opener(std::sync::Arc<Identity>);
 
 impl Opener {
     /// A key that is known to open the vault, such as one just made for it.
     pub fn new(identity: Identity) -> Self {
-        Self(std::rc::Rc::new(identity))
+        Self(std::sync::Arc::new(identity))
     }
 
     /// Opens another state of the same vault.

@@ -2,7 +2,9 @@
 //!
 //! `<root>/leases/<vault id>.<place>.lease`, locked together by all who need the views of a
 //! place. One that nobody has locked was left by a process that was killed. The kernel gives the
-//! locks back, whatever became of a process, and no child of ours inherits one.
+//! locks back, whatever became of a process, and no child of ours inherits one. Instead the file
+//! names the commands that need the views: if one of them outlives the process that waited for
+//! it, the lease does too.
 
 use super::{Error, Target};
 use crate::fsio::{self, Dir, Lock};
@@ -17,7 +19,7 @@ const FOLDER: &str = "leases";
 /// Views of a place are needed as long as this lives.
 #[derive(Debug)]
 pub struct Lease {
-    _held: Lock,
+    held: Lock,
 }
 
 impl Lease {
@@ -33,9 +35,21 @@ impl Lease {
         loop {
             let held = Lock::share(&dir, &name, patience)?;
             if held.is_named()? {
-                return Ok(Self { _held: held });
+                return Ok(Self { held });
             }
         }
+    }
+}
+
+impl Lease {
+    /// Holds the views for this process as well, also after this lease has ended by a kill. Where
+    /// the system does not tell processes apart, nothing is done.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    pub fn serve(&self, pid: u32) -> Result<(), Error> {
+        let name = fsio::process_name(pid);
+        Ok(name.map_or(Ok(()), |name| self.held.note(&name))?)
     }
 }
 
@@ -70,15 +84,30 @@ impl<'v> Leases<'v> {
         Ok(!self.names()?.is_empty())
     }
 
-    /// Whether somebody holds one on the views in `place`.
+    /// Whether somebody holds one on the views in `place`, or a command still needs them.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn is_held(&self, place: &Path) -> Result<bool, Error> {
-        let Some(dir) = &self.dir else { return Ok(false) };
+        let nobody = self.of_nobody(place)?;
+        Ok(nobody.is_none_or(|lock| lock.is_some_and(|lock| serves(&lock))))
+    }
+
+    /// Whether somebody waits who takes the views in `place` back.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn is_attended(&self, place: &Path) -> Result<bool, Error> {
+        Ok(self.of_nobody(place)?.is_none())
+    }
+
+    /// The lock of a lease that nobody holds, if there is one; `None` if somebody holds it.
+    fn of_nobody(&self, place: &Path) -> Result<Option<Option<Lock>>, Error> {
+        let Some(dir) = &self.dir else { return Ok(Some(None)) };
         match Lock::of_nobody(dir, &name(self.vault_id, place)) {
-            Err(fsio::Error::Busy(_)) => Ok(true),
-            Err(fsio::Error::NotFound(_)) | Ok(_) => Ok(false),
+            Ok(lock) => Ok(Some(Some(lock))),
+            Err(fsio::Error::NotFound(_)) => Ok(Some(None)),
+            Err(fsio::Error::Busy(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -92,7 +121,8 @@ impl<'v> Leases<'v> {
         let kept: Vec<OsString> = kept.map(|place| name(self.vault_id, place)).collect();
         for found in self.names()?.iter().map(OsString::from).filter(|found| !kept.contains(found)) {
             // Locked until it is gone: who opened it meanwhile finds that it has no name.
-            if let Ok(_held) = Lock::of_nobody(dir, &found) {
+            let lock = Lock::of_nobody(dir, &found).ok();
+            if lock.as_ref().is_some_and(|lock| !serves(lock)) {
                 dir.remove(&found)?;
             }
         }
@@ -104,6 +134,11 @@ impl<'v> Leases<'v> {
         names.retain(|name| name.strip_prefix(self.vault_id).is_some_and(|rest| rest.starts_with('.')));
         Ok(names)
     }
+}
+
+/// Whether a command that is named in the file of a lease still lives.
+fn serves(lease: &Lock) -> bool {
+    lease.notes().is_ok_and(|names| names.lines().any(fsio::process_lives))
 }
 
 /// The vault's id was checked by whoever opened the ledger; a path is only a digest.

@@ -91,6 +91,9 @@ impl From<model::Error> for Error {
 pub enum Changes {
     /// They stay, and nothing is done.
     Keep,
+    /// The same for what the gateway added or changed; what it removed may come back, for the
+    /// vault has it.
+    KeepValues,
     /// They are lost: `--discard`.
     Discard,
 }

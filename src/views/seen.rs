@@ -127,7 +127,9 @@ pub fn check_unchanged<'s>(
     let mut names = Vec::new();
     for (view, vault) in seen {
         let Verdict::Changed(differences) = &view.verdict else { continue };
-        for difference in differences.iter().filter(|difference| view.loses(difference, vault)) {
+        let counts = |how: &How| *how != How::Removed || changes != Changes::KeepValues;
+        let lost = |difference: &&Difference| counts(&difference.how) && view.loses(difference, vault);
+        for difference in differences.iter().filter(lost) {
             let name = difference.name(&view.kind, &view.path);
             let gone = if difference.how == How::Removed { " (removed there)" } else { "" };
             names.push(format!("{name}{gone}"));

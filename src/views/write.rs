@@ -98,7 +98,7 @@ pub fn replace(
     stay: Stay,
 ) -> Result<(), Error> {
     let lost: Vec<PathBuf> = new.iter().filter(|view| view.loses()).map(|view| view.path().to_owned()).collect();
-    if changes == Changes::Keep && !lost.is_empty() {
+    if changes != Changes::Discard && !lost.is_empty() {
         return Err(Error::NotOurs(lost));
     }
     carry.save()?;

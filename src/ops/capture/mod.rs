@@ -92,6 +92,22 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds what a later capture did; what is named already stays so.
+    pub fn add(&mut self, later: &Self) {
+        for (names, more) in [
+            (&mut self.taken, &later.taken),
+            (&mut self.added, &later.added),
+            (&mut self.removed, &later.removed),
+            (&mut self.missing, &later.missing),
+            (&mut self.stale, &later.stale),
+            (&mut self.conflicts, &later.conflicts),
+            (&mut self.passed_over, &later.passed_over),
+        ] {
+            let more: Vec<String> = more.iter().filter(|name| !names.contains(name)).cloned().collect();
+            names.extend(more);
+        }
+    }
+
     /// Whether anything was done or is left open.
     fn has_news(&self) -> bool {
         let done = [&self.taken, &self.added, &self.removed];
@@ -209,7 +225,18 @@ impl<'k> Keeper<'k> {
     ) -> Result<Self, Error> {
         let vault_id = store::check(local, place, &seen, policy)?.vault.vault_id;
         let opener = seen.opener().clone();
-        Ok(Self { local, place, policy, patience, opener, vault_id, first: Some(seen) })
+        Ok(Self { first: Some(seen), ..Self::again(local, place, (opener, vault_id), policy, patience) })
+    }
+
+    /// The same for the vault with this id, which this key has opened before.
+    pub fn again(
+        local: &'k Local,
+        place: &'k Place,
+        (opener, vault_id): (Opener, String),
+        policy: &'k Policy,
+        patience: Duration,
+    ) -> Self {
+        Self { local, place, policy, patience, opener, vault_id, first: None }
     }
 
     /// Captures into the vault as it stands now, whoever saved it last.
@@ -221,7 +248,7 @@ impl<'k> Keeper<'k> {
         loop {
             let seen = self.read()?;
             let Self { local, place, policy, patience, .. } = *self;
-            let checked = store::check(local, place, &seen, policy)?;
+            let checked = self.check(&seen)?;
             // A place where nothing can be written is no obstacle: see `--pin`.
             let _ = store::accept(local, &checked);
             let edit = Edit { local, place, seen: &seen, policy, patience };
@@ -233,7 +260,11 @@ impl<'k> Keeper<'k> {
         }
     }
 
-    fn read(&mut self) -> Result<store::Seen, Error> {
+    /// Reads and opens the vault as it stands now.
+    ///
+    /// # Errors
+    /// A vault that the key no longer opens.
+    pub fn read(&mut self) -> Result<store::Seen, Error> {
         let sealed = self.place.read()?;
         if let Some(seen) = self.first.take_if(|seen| seen.is(&sealed)) {
             return Ok(seen);
@@ -241,6 +272,14 @@ impl<'k> Keeper<'k> {
         self.first = None;
         let plain = self.opener.open(&sealed).map_err(store::Error::from)?;
         Ok(store::Seen::new(sealed, plain, self.opener.clone()))
+    }
+
+    /// Believes what was read.
+    ///
+    /// # Errors
+    /// A vault that is not to be believed, or that is older than the last one seen.
+    pub fn check<'s>(&self, seen: &'s store::Seen) -> Result<Checked<'s>, Error> {
+        Ok(store::check(self.local, self.place, seen, self.policy)?)
     }
 
     /// The file of local state that says which views there are.
