@@ -21,6 +21,8 @@ use world::{AGEVAULT, World};
 
 const VALUE: &str = "canary-value-of-a-env-entry-0123456789";
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Until the vault has what the gateway wrote: a second, and the time of a loaded machine.
+const SOON: Duration = Duration::from_secs(2);
 /// Waits for a word on its input, and counts the signals that it gets.
 const CHILD: &str = r#"
 for name in INT TERM HUP USR1 USR2; do trap "echo $name >> caught" $name; done
@@ -57,6 +59,44 @@ impl Desk {
         self.ram.path().join("openclaw/.env")
     }
 
+    /// One whose vault has an OAuth profile too, with the token `r0`.
+    fn with_profile() -> Self {
+        let desk = Self::new();
+        desk.world.write("auth-profiles.json", profiles("r0").as_bytes());
+        desk.world.ok(&["import", "auth-profiles.json", "-q"], b"");
+        desk
+    }
+
+    fn profiles(&self) -> PathBuf {
+        self.ram.path().join("openclaw/agents/main/agent/auth-profiles.json")
+    }
+
+    /// Writes as gateways do: a file beside, then a rename.
+    fn renames(&self, token: &str) {
+        let beside = self.profiles().with_extension("tmp");
+        fs::write(&beside, profiles(token)).unwrap();
+        fs::rename(beside, self.profiles()).unwrap();
+    }
+
+    fn token(&self) -> String {
+        let got = self.agevault(&["get", "auth/main/p:a", "--field", "refresh"], "");
+        String::from_utf8(got.stdout).unwrap()
+    }
+
+    /// A run that was killed, and its command, after `change`, before it could capture that.
+    fn killed_after(&self, change: impl FnOnce()) {
+        let mut running = self.up("one");
+        // Stopped it captures nothing, however long this takes.
+        kill_process(Pid::from_child(&running.run), Signal::STOP).unwrap();
+        change();
+        running.kill_run();
+        running.kill_child();
+    }
+
+    fn has_no_views(&self) -> bool {
+        !self.ram.path().join("openclaw").exists()
+    }
+
     /// `run --views` with [`CHILD`] in a directory of its own below HOME, once that is up.
     fn up(&self, name: &str) -> Running {
         let dir = self.world.path(name);
@@ -69,6 +109,13 @@ impl Desk {
     }
 }
 
+/// A view of the gateway's with one OAuth profile.
+fn profiles(token: &str) -> String {
+    format!(
+        r#"{{"version":1,"profiles":{{"p:a":{{"type":"oauth","provider":"p","access":"a","refresh":"{token}","expires":5}}}}}}"#
+    )
+}
+
 struct Running {
     run: Child,
     child: Pid,
@@ -78,6 +125,18 @@ struct Running {
 impl Running {
     fn caught(&self) -> String {
         fs::read_to_string(self.dir.join("caught")).unwrap_or_default()
+    }
+
+    fn kill_run(&mut self) {
+        self.run.kill().unwrap();
+        self.run.wait().unwrap();
+    }
+
+    fn kill_child(&self) {
+        kill_process(self.child, Signal::KILL).unwrap();
+        let stat = format!("/proc/{}/stat", self.child.as_raw_nonzero());
+        let ended = |stat: String| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z"));
+        until("the command ends", || fs::read_to_string(&stat).map_or(true, ended).then_some(()));
     }
 
     fn end(mut self) -> ExitStatus {
@@ -188,17 +247,14 @@ fn views_stay_until_the_last_run_ends() {
 #[test]
 fn what_a_killed_run_has_left_goes_with_the_next_save_and_not_by_reading() {
     let desk = Desk::new();
-    let mut running = desk.up("one");
-    running.run.kill().unwrap();
-    running.run.wait().unwrap();
-    kill_process(running.child, Signal::KILL).unwrap();
+    desk.killed_after(|| ());
     for args in [&["get", "env/A"][..], &["list"], &["status"], &["run", "--", "true"]] {
         desk.agevault(args, "").expect(0).unwrap();
         assert!(desk.view().exists(), "{args:?}");
     }
     let saved = desk.agevault(&["set", "env/B"], "x");
     assert_eq!(saved.stderr, format!("removed {}\nadded env/B\n", desk.view().display()));
-    assert!(!desk.view().exists() && !desk.ram.path().join("openclaw").exists());
+    assert!(desk.has_no_views());
 }
 
 /// What was exported for good is not swept with what was there for a run.
@@ -206,12 +262,84 @@ fn what_a_killed_run_has_left_goes_with_the_next_save_and_not_by_reading() {
 fn a_killed_run_does_not_take_views_away_that_were_exported() {
     let desk = Desk::new();
     desk.agevault(&["export", "-q"], "").expect(0).unwrap();
-    let mut running = desk.up("one");
-    running.run.kill().unwrap();
-    running.run.wait().unwrap();
-    kill_process(running.child, Signal::KILL).unwrap();
+    desk.killed_after(|| ());
     desk.agevault(&["set", "env/B", "-q"], "x").expect(0).unwrap();
     assert!(desk.view().exists());
+}
+
+#[test]
+fn what_the_gateway_writes_is_in_the_vault_while_it_runs() {
+    let desk = Desk::with_profile();
+    let mut running = desk.up("one");
+    for n in 1..=3 {
+        let token = format!("r{n}");
+        desk.renames(&token);
+        let start = Instant::now();
+        until(&token, || (desk.token() == token).then_some(()));
+        assert!(start.elapsed() < SOON, "{token} took {:?}", start.elapsed());
+    }
+    // From here on nobody is left who could capture.
+    running.kill_run();
+    running.kill_child();
+    assert_eq!(desk.token(), "r3");
+    desk.agevault(&["set", "env/B", "-q"], "x").expect(0).unwrap();
+    assert!(desk.has_no_views());
+}
+
+#[test]
+fn what_a_killed_run_did_not_capture_the_next_save_does() {
+    let desk = Desk::with_profile();
+    desk.killed_after(|| desk.renames("r1"));
+    assert_eq!(desk.token(), "r0");
+    let saved = desk.agevault(&["set", "env/B"], "x");
+    saved.expect(0).unwrap();
+    assert!(saved.stderr.starts_with("took auth/main/p:a\nremoved "), "{}", saved.stderr);
+    assert_eq!(desk.token(), "r1");
+    assert!(desk.has_no_views());
+}
+
+/// A save neither fails nor loses its value by what a killed run has left.
+#[test]
+fn what_both_changed_is_told_by_the_save_and_kept() {
+    let desk = Desk::new();
+    desk.killed_after(|| fs::write(desk.view(), "A=gateways\n").unwrap());
+    let saved = desk.agevault(&["set", "env/A"], "vaults");
+    saved.expect(0).unwrap();
+    assert!(saved.stderr.contains("warning: both the gateway and the vault changed: env/A"), "{}", saved.stderr);
+    assert_eq!(desk.agevault(&["get", "env/A"], "").stdout, b"vaults");
+    // A service is started all the same, with what the gateway had.
+    let again = desk.agevault(&["run", "--views", "--", "sh", "-c", "cat $OPENCLAW_STATE_DIR/.env"], "");
+    again.expect(0).unwrap();
+    assert_eq!(again.stdout, b"A=gateways\n");
+    assert!(again.stderr.contains("those of the last run"), "{}", again.stderr);
+    assert_eq!(fs::read(desk.view()).unwrap(), b"A=gateways\n");
+}
+
+#[test]
+fn a_service_that_was_killed_starts_again_and_loses_nothing() {
+    let desk = Desk::with_profile();
+    desk.killed_after(|| desk.renames("r1"));
+    let again = desk.agevault(&["run", "--views", "--", "sh", "-c", "cat $OPENCLAW_STATE_DIR/agents/*/*/*.json"], "");
+    again.expect(0).unwrap();
+    assert!(String::from_utf8_lossy(&again.stdout).contains("\"r1\""), "{}", again.stderr);
+    assert_eq!(desk.token(), "r1");
+    assert!(desk.has_no_views());
+}
+
+#[test]
+fn a_command_that_outlives_run_keeps_its_views() {
+    let desk = Desk::with_profile();
+    let mut running = desk.up("one");
+    running.kill_run();
+    desk.renames("r1");
+    assert_eq!(desk.agevault(&["wipe"], "").code, Some(5));
+    // Captured all the same, for nobody else does.
+    desk.agevault(&["set", "env/B", "-q"], "x").expect(0).unwrap();
+    assert_eq!(desk.token(), "r1");
+    assert!(desk.profiles().exists());
+    running.kill_child();
+    desk.agevault(&["set", "env/B", "-q"], "y").expect(0).unwrap();
+    assert!(desk.has_no_views());
 }
 
 #[test]

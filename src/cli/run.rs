@@ -155,7 +155,7 @@ fn attended(
     let kept = &mut *keeper;
     let (ended, captured) = thread::scope(|scope| {
         // Before there is another thread: nothing of it can be on the way into the command.
-        let mut child = match run::start(&args.command, environment) {
+        let mut child = match run::start(relay, &args.command, environment) {
             Ok(child) => child,
             Err(error) => return (Err(error), Ok(())),
         };

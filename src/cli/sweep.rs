@@ -1,8 +1,9 @@
 //! After a save: views of a `run` that was killed.
 
+use super::captured::told;
 use super::context::{Context, Opened};
 use super::out::Out;
-use super::{Error, capture, words};
+use super::{Error, words};
 use crate::ops::capture::Keeper;
 use crate::ops::sweep::{Swept, is_due, sweep};
 use crate::seal::Opener;
@@ -30,7 +31,7 @@ pub fn after_save(context: &Context, opened: &Opened, opener: &Opener, vault_id:
     };
     match swept {
         Ok((reports, swept)) => {
-            reports.iter().for_each(|report| capture::tell(report, context.out));
+            reports.iter().for_each(|report| told(report, context.out));
             swept.removed.iter().for_each(|path| context.out.say(&format!("removed {}", path.display())));
             tell_changed(context.out, &swept);
         }

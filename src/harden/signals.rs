@@ -59,12 +59,9 @@ impl Relay {
         came.find_map(|(signal, _)| ends(signal).then_some(signal))
     }
 
-    /// Waits until `child`, which must not have been waited for, has ended, and stops with it
-    /// when a terminal stops it.
-    ///
-    /// # Errors
-    /// When the system does not tell.
-    pub fn wait(&self, child: &mut Child) -> io::Result<ExitStatus> {
+    /// Passes signals on to `child` from now on. To be called as soon as it is there: what came
+    /// before this is sent to it again.
+    pub fn serve(&self, child: &Child) {
         let pid = Pid::from_child(child);
         CHILD.store(pid.as_raw_nonzero().get(), Ordering::SeqCst);
         // What came while it was being started; better twice than never.
@@ -74,6 +71,15 @@ impl Relay {
                 send(pid, signal);
             }
         }
+    }
+
+    /// Waits until the child that it [serves](Relay::serve), which must not have been waited for,
+    /// has ended, and stops with it when a terminal stops it.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn wait(&self, child: &mut Child) -> io::Result<ExitStatus> {
+        let pid = Pid::from_child(child);
         loop {
             // Not reaped yet, so that its number is no other process's while handlers use it.
             let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;

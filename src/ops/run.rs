@@ -73,13 +73,15 @@ pub fn become_it(command: &[OsString], environment: &Environment) -> Error {
     }
 }
 
-/// Starts `command` beside this process, in the same group and with the same streams. Nothing
-/// of the environment stays here.
+/// Starts `command` beside this process, in the same group and with the same streams, and passes
+/// signals on to it. Nothing of the environment stays here.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::NotExecutable`], [`Error::TooMuch`], [`Error::NotStarted`].
-pub fn start(command: &[OsString], environment: Environment) -> Result<Child, Error> {
-    build(command, &environment)?.spawn().map_err(|error| failed(error, &environment))
+pub fn start(relay: &Relay, command: &[OsString], environment: Environment) -> Result<Child, Error> {
+    let child = build(command, &environment)?.spawn().map_err(|error| failed(error, &environment))?;
+    relay.serve(&child);
+    Ok(child)
 }
 
 /// Waits for its end, signals being passed on.
