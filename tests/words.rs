@@ -223,6 +223,8 @@ fn sources() -> Vec<Source> {
         Source::IdentityStdin => [Source::IdentityStdin],
         Source::PassphraseFile(_) => [Source::PassphraseFile(path())],
         Source::PassphraseFd(_) => [Source::PassphraseFd(3)],
+        Source::Credential(_) => [Source::Credential(path())],
+        Source::CredentialPassphrase(_) => [Source::CredentialPassphrase(path())],
         Source::DefaultIdentity(_) => [Source::DefaultIdentity(path())],
         Source::Prompt => [Source::Prompt],
     })

@@ -2,7 +2,7 @@
 
 use super::args::Globals;
 use super::ask::Terminal;
-use super::environment::{absolute, default_identity, var_number, var_path, xdg};
+use super::environment::{absolute, credentials, default_identity, var_number, var_path, xdg};
 pub use super::opened::Opened;
 use super::out::Out;
 use super::{Error, Usage};
@@ -71,6 +71,7 @@ impl Context {
                 .unwrap_or_default(),
             env_passphrase_fd: var_number("AGEVAULT_PASSPHRASE_FD")?,
             env_passphrase_file: var_path("AGEVAULT_PASSPHRASE_FILE"),
+            credentials: credentials(),
             default_identity: default_identity().ok(),
             prompt_only: globals.prompt,
             no_input: globals.no_input,
@@ -116,7 +117,7 @@ impl Context {
     }
 
     /// The options by which a program without a person opens the vault with the same key, paths
-    /// absolute.
+    /// absolute; none for a service's credential, which it finds itself.
     ///
     /// # Errors
     /// [`Error::Unattended`] for a key that only a person has.
@@ -129,6 +130,7 @@ impl Context {
             match source {
                 Source::Identity(path) | Source::DefaultIdentity(path) => options.extend(option("-i", &path)?),
                 Source::PassphraseFile(path) => options.extend(option("--passphrase-file", &path)?),
+                Source::Credential(_) | Source::CredentialPassphrase(_) => return Ok(Vec::new()),
                 _ => return Err(Error::Unattended),
             }
         }
@@ -312,7 +314,11 @@ fn slot_labels(local: &Local, path: &Path) -> Vec<String> {
 }
 
 fn identity_source(path: &Path) -> Source {
-    if path.as_os_str() == "-" { Source::IdentityStdin } else { Source::Identity(path.to_owned()) }
+    match path {
+        _ if path.as_os_str() == "-" => Source::IdentityStdin,
+        _ if credentials().is_some_and(|dir| path.parent() == Some(&dir)) => Source::Credential(path.to_owned()),
+        _ => Source::Identity(path.to_owned()),
+    }
 }
 
 /// An agent named on the command line.

@@ -13,6 +13,11 @@ pub fn default_identity() -> Result<PathBuf, Error> {
     Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("agevault/identity.txt"))
 }
 
+/// Where a service manager puts the credentials of a service.
+pub fn credentials() -> Option<PathBuf> {
+    var_path("CREDENTIALS_DIRECTORY").filter(|dir| dir.is_absolute())
+}
+
 /// The directory for plaintext that must not outlive this boot.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Files as an operator's secrets need them: owners and modes checked on the open
 //! descriptor, names resolved against an open directory, replaced whole or not at all.
 
+mod credential;
 mod dir;
 mod lock;
 mod process;
@@ -9,9 +10,11 @@ mod replace;
 mod stamp;
 mod watch;
 
+pub use credential::read_credential;
 pub use dir::{Dir, Meta};
 pub use lock::Lock;
 pub use process::{process_lives, process_name};
+use read::read_open;
 pub use read::{read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until};
 pub use replace::{Replacement, sweep_temps};
 pub use stamp::Stamp;

@@ -13,6 +13,10 @@ pub enum Source {
     PassphraseFile(PathBuf),
     /// A passphrase on an inherited descriptor.
     PassphraseFd(i32),
+    /// An identity that the service manager gave.
+    Credential(PathBuf),
+    /// A passphrase that the service manager gave.
+    CredentialPassphrase(PathBuf),
     /// The identity file at its usual place.
     DefaultIdentity(PathBuf),
     /// A person at the terminal.
@@ -34,6 +38,8 @@ pub struct Ladder {
     pub env_passphrase_fd: Option<i32>,
     /// `AGEVAULT_PASSPHRASE_FILE`.
     pub env_passphrase_file: Option<PathBuf>,
+    /// `CREDENTIALS_DIRECTORY`, where a service finds `agevault.identity` or `agevault.passphrase`.
+    pub credentials: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME/agevault/identity.txt`.
     pub default_identity: Option<PathBuf>,
     /// `-p`: ask now, use nothing else.
@@ -63,21 +69,37 @@ impl Ladder {
         if let Some(source) = passphrase(self.env_passphrase_fd, &self.env_passphrase_file) {
             return vec![source];
         }
-        // There is a default place whether or not somebody has put a file there.
+        // These places are there whether or not somebody has put a file there.
+        let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+        if let Some(source) = self.credential().into_iter().find(|(path, _)| is_there(path)).map(|(_, source)| source) {
+            return vec![source];
+        }
         match &self.default_identity {
-            Some(path) if std::fs::symlink_metadata(path).is_ok() => vec![Source::DefaultIdentity(path.clone())],
+            Some(path) if is_there(path) => vec![Source::DefaultIdentity(path.clone())],
             _ if self.no_input => Vec::new(),
             _ => vec![Source::Prompt],
         }
     }
 
+    /// The credentials of a service, there or not.
+    fn credential(&self) -> Vec<(PathBuf, Source)> {
+        let Some(dir) = &self.credentials else { return Vec::new() };
+        let (identity, passphrase) = (dir.join("agevault.identity"), dir.join("agevault.passphrase"));
+        vec![
+            (identity.clone(), Source::Credential(identity)),
+            (passphrase.clone(), Source::CredentialPassphrase(passphrase)),
+        ]
+    }
+
     /// What was looked for when nothing was found.
     pub(super) fn looked_for(&self) -> Vec<Source> {
-        self.default_identity.clone().map(Source::DefaultIdentity).into_iter().collect()
+        let credentials = self.credential().into_iter().map(|(_, source)| source);
+        credentials.chain(self.default_identity.clone().map(Source::DefaultIdentity)).collect()
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -90,6 +112,7 @@ mod tests {
             env_identities: vec!["e".into()],
             env_passphrase_fd: Some(4),
             env_passphrase_file: Some("q".into()),
+            credentials: None,
             default_identity: Some("/".into()),
             prompt_only: false,
             no_input: false,
@@ -107,6 +130,15 @@ mod tests {
         assert_eq!(ladder.first_present(), [Source::PassphraseFile("q".into())]);
         ladder.env_passphrase_file = None;
         assert_eq!(ladder.first_present(), [Source::DefaultIdentity("/".into())]);
+        let dir = tempfile::tempdir().unwrap();
+        ladder.credentials = Some(dir.path().to_owned());
+        assert_eq!(ladder.first_present(), [Source::DefaultIdentity("/".into())]);
+        let [identity, passphrase] = ["agevault.identity", "agevault.passphrase"].map(|name| dir.path().join(name));
+        std::fs::write(&passphrase, "").unwrap();
+        assert_eq!(ladder.first_present(), [Source::CredentialPassphrase(passphrase)]);
+        std::fs::write(&identity, "").unwrap();
+        assert_eq!(ladder.first_present(), [Source::Credential(identity)]);
+        ladder.credentials = None;
         ladder.default_identity = Some("/nowhere/at/all".into());
         assert_eq!(ladder.first_present(), [Source::Prompt]);
         ladder.no_input = true;

@@ -22,7 +22,7 @@ pub fn unlock(
     match sources.first() {
         None => Err(Error::NoKey(ladder.looked_for())),
         Some(Source::Prompt) => by_prompt(sealed, ask, vault, labels, ladder),
-        Some(source @ (Source::PassphraseFd(_) | Source::PassphraseFile(_))) => {
+        Some(source @ (Source::PassphraseFd(_) | Source::PassphraseFile(_) | Source::CredentialPassphrase(_))) => {
             let passphrase = read_passphrase(source)?;
             let _slow = ask.slow();
             seal::unlock(sealed, Key::Passphrase(passphrase)).map_err(|error| match error {
@@ -87,6 +87,7 @@ pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identit
         Source::Identity(path) | Source::DefaultIdentity(path) => {
             (fsio::read_private(path, MAX_KEY_FILE).map_err(file)?, path.as_path())
         }
+        Source::Credential(path) => (fsio::read_credential(path, MAX_KEY_FILE).map_err(file)?, path.as_path()),
         _ => (fsio::read_stdin(MAX_KEY_FILE).map_err(file)?, Path::new("standard input")),
     };
     if !seal::is_encrypted(&bytes) {
@@ -126,6 +127,7 @@ pub fn read_passphrase(source: &Source) -> Result<Passphrase, Error> {
             fsio::read_descriptor(fd, MAX_KEY_FILE)
         }
         Source::PassphraseFile(path) => fsio::read_private(path, MAX_KEY_FILE),
+        Source::CredentialPassphrase(path) => fsio::read_credential(path, MAX_KEY_FILE),
         _ => return Err(Error::NoTerminal),
     };
     Passphrase::new(&bytes.map_err(file)?).map_err(|refused| Error::Refused(source.clone(), refused))

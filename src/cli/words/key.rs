@@ -105,6 +105,8 @@ fn why(refused: Refused) -> &'static str {
 fn source(source: &Source) -> String {
     match source {
         Source::Identity(path) | Source::DefaultIdentity(path) => format!("identity file {}", name::path(path)),
+        Source::Credential(path) => format!("the service's credential {}", name::path(path)),
+        Source::CredentialPassphrase(path) => format!("the service's passphrase {}", name::path(path)),
         Source::IdentityStdin => "the identity on standard input".to_owned(),
         Source::PassphraseFile(path) => format!("passphrase file {}", name::path(path)),
         Source::PassphraseFd(_) => "the passphrase descriptor".to_owned(),
