@@ -1,9 +1,9 @@
 //! `connect`: from a gateway with plaintext to one with references, and back.
 
-use super::args::{Connect, OnConflict};
+use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
-use super::{Error, import, memory, words};
+use super::{Error, import, memory, units, words};
 use crate::gateway::{self, Found, Program, Settings};
 use crate::model::{Change, Op, SecretId, Vault};
 use crate::ops::connect::{self, Applied, Audit, Connection, Held, Keep, Plan, Reload, Request, Road};
@@ -14,6 +14,9 @@ use std::path::PathBuf;
 
 /// Wires the gateway to the vault, or undoes that.
 pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
+    if let Some(which) = args.print_unit {
+        return print_unit(context, which);
+    }
     let way = Way::find(context, args.clone())?;
     let opened = context.open()?;
     if args.undo {
@@ -135,6 +138,15 @@ impl Way {
         }
         Ok(Keep { gateway_token: self.options.keep_gateway_token, dotenv: self.options.keep_env })
     }
+}
+
+fn print_unit(context: &mut Context, which: PrintUnit) -> Result<(), Error> {
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    // The service manager or the container brings the key itself.
+    let brought = matches!(which, PrintUnit::SystemdSystem | PrintUnit::Container);
+    let key = if brought { Vec::new() } else { context.unattended_key()? };
+    units::print(context, &checked.vault, &entry(context, &checked, &key)?, which)
 }
 
 fn found(settings: &Settings) -> Result<Vec<Found>, Error> {

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Opened};
 use super::environment::runtime_dir;
-use super::{Error, words};
+use super::{Error, units, words};
 use crate::gateway::{self, Settings};
 use crate::model::{Scope, Vault};
 use crate::ops::capture::{self, Removals};
@@ -37,6 +37,7 @@ pub fn put(
     let place = place(context, &dir, request.state_dir, &agents);
     let report = connect::put_views(vault, request.version.era(), place)?;
     report.linked.iter().for_each(|path| context.out.say(&format!("linked {}", path.display())));
+    units::warn_of_logout(context.out);
     context.out.say("note: views in memory are gone after a boot; agevault export --refs --link makes them again before the gateway starts, agevault capture --watch takes back what it renews: agevault connect --print-unit");
     Ok(())
 }

@@ -39,6 +39,7 @@ mod run;
 mod show;
 mod status;
 mod sweep;
+mod units;
 mod usage;
 mod value;
 pub mod words;

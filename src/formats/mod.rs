@@ -19,6 +19,7 @@ pub mod shell;
 mod strict;
 pub mod systemd;
 pub mod targets;
+pub mod units;
 
 use crate::model;
 pub use js::{Mangle, mangled};

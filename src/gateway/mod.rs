@@ -3,6 +3,7 @@
 mod command;
 mod database;
 mod program;
+mod service;
 mod sqlite;
 mod state_dir;
 mod store_lock;
@@ -11,6 +12,7 @@ mod version;
 pub use command::keeps_environment;
 pub use database::Fault;
 pub use program::{Output, Program, StoreChange, converse};
+pub use service::ends_with_logout;
 pub use sqlite::stores;
 pub use state_dir::{Found, Settings, Shape, agent_ids, check_owner, find, open, own_stores, resolve};
 pub use store_lock::StoreLock;

@@ -100,4 +100,30 @@ pub struct Connect {
     /// What to do with entries that the vault has with another value [default: fail]
     #[arg(long, value_name = "WHAT")]
     pub on_conflict: Option<OnConflict>,
+    /// Print a file for a service manager or a container, and change nothing; without KIND, systemd
+    #[arg(
+        long,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "systemd",
+        conflicts_with_all = ["dry_run", "undo", "keep_gateway_token", "keep_env", "restore_oauth", "on_conflict"]
+    )]
+    pub print_unit: Option<PrintUnit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrintUnit {
+    /// A drop-in for the gateway's user unit
+    Systemd,
+    /// A user unit that takes back what the gateway renews
+    SystemdCapture,
+    /// A system unit of the gateway, with its key as a credential
+    SystemdSystem,
+    /// A script for `openclaw gateway install --wrapper`
+    Wrapper,
+    /// A launch agent that takes back what the gateway renews
+    Launchd,
+    /// A compose file
+    Container,
 }

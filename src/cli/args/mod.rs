@@ -11,7 +11,7 @@ mod vault;
 pub use auth::{Auth, Order, Paste, Whose};
 pub use capture::Capture;
 pub use content::{Rename, Rm, Set, Then};
-pub use gateway::{Connect, Export, Format, Only, Render, Resolve, Wipe};
+pub use gateway::{Connect, Export, Format, Only, PrintUnit, Render, Resolve, Wipe};
 pub use later::Later;
 pub use run::Run;
 pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
