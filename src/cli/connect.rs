@@ -4,13 +4,13 @@ use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
 use super::{Error, import, memory, units, words};
-use crate::gateway::{self, Found, Program, Settings};
+use crate::gateway::{self, Era, Found, Program, Settings};
 use crate::model::{Change, Op, SecretId, Vault};
-use crate::ops::connect::{self, Applied, Audit, Connection, Held, Keep, Plan, Reload, Request, Road};
+use crate::ops::connect::{self, Applied, Audit, Cleaned, Connection, Held, Keep, Plan, Reload, Request, Road};
 use crate::ops::exported::Unchanged;
 use crate::store;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Wires the gateway to the vault, or undoes that.
 pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
@@ -20,7 +20,8 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     let way = Way::find(context, args.clone())?;
     let opened = context.open()?;
     if args.undo {
-        return undo(context, &opened, &way.settings, &way.program);
+        let opened = memory::capture(context, opened)?;
+        return undo(context, &opened, &way);
     }
     way.connect(context, opened, &[])?.outcome()
 }
@@ -83,13 +84,18 @@ impl Way {
         let key = context.unattended_key()?;
         let opened = if args.dry_run { opened } else { memory::capture(context, opened)? };
         let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
+        if program.installed().version.era() == Era::Plain {
+            return Err(connect::Error::NoReferences.into());
+        }
         let before = held(settings, program)?;
+        // What is taken in is what is replaced: nothing that is written meanwhile is lost.
+        let files = found(settings)?;
         let (root, era) = (context.local.root().to_owned(), program.installed().version.era());
         let known = |vault: &Vault<'_>| {
             let connection = Connection::load(&root, &vault.vault_id)?.unwrap_or_default();
             Ok(Unchanged { own_oauth: era.has_stores(), ..connection.compare_orders(vault, &before) })
         };
-        let change = import::take(context, &opened, &found(settings)?, on, &known, args.dry_run)?;
+        let change = import::take(context, &opened, &files, on, &known, args.dry_run)?;
         // Nothing is removed that is not in the file.
         let opened = opened.close().open()?;
         let mut checked = context.check(&opened)?;
@@ -97,10 +103,14 @@ impl Way {
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(&mut checked.vault, store::now())?;
-        let held = held(settings, program)?;
+        let held = Held::of(files, era)?;
+        bound(context, &checked.vault, state_dir)?;
+        let agent_dirs = gateway::agent_dirs(settings)?;
         let entry = entry(context, &checked, &key)?;
         let request = Request {
             state_dir,
+            agent_dirs: &agent_dirs,
+            yields: matches!(args.on_conflict, Some(OnConflict::Keep)),
             version: program.installed().version,
             entry: &entry,
             keep: self.keep(context, &checked.vault)?,
@@ -109,6 +119,7 @@ impl Way {
             restore_oauth: args.restore_oauth,
         };
         let plan = connect::plan(&checked.vault, &held, &request)?;
+        unchanged(&plan)?;
         if args.dry_run {
             show_plan(context, &plan, args.plan)?;
             drop(checked);
@@ -160,6 +171,21 @@ fn held(settings: &Settings, program: &Program) -> Result<Held, Error> {
     Ok(Held::of(found(settings)?, program.installed().version.era())?)
 }
 
+/// Refuses to replace what the gateway has written meanwhile.
+fn unchanged(plan: &Plan) -> Result<(), Error> {
+    if plan.changed.is_empty() { Ok(()) } else { Err(connect::Error::PutBack(plan.changed.clone()).into()) }
+}
+
+/// One vault, one gateway: the secrets of one are not written to another.
+fn bound(context: &Context, vault: &Vault<'_>, state_dir: &Path) -> Result<(), Error> {
+    let connection = Connection::load(context.local.root(), &vault.vault_id)?;
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match connection.filter(|connection| real(&connection.state_dir) != real(state_dir)) {
+        Some(other) => Err(connect::Error::Another(other.state_dir).into()),
+        None => Ok(()),
+    }
+}
+
 fn remember(
     context: &Context,
     vault: &Vault<'_>,
@@ -193,6 +219,7 @@ fn finish(
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = held(settings, program)?;
     let again = connect::plan(vault, &now, request)?;
+    unchanged(&again)?;
     if !again.is_empty() {
         connect::apply(&again, &now, program)?;
         now = held(settings, program)?;
@@ -206,15 +233,18 @@ fn finish(
     if !left.is_empty() {
         return Err(connect::Error::PutBack(left).into());
     }
-    let (removed, left) = connect::clean(vault, request.state_dir, &gateway::own_stores(settings)?, program)?;
+    let Cleaned { removed, left, unread } =
+        connect::clean(vault, request.state_dir, &gateway::own_stores(settings)?, program)?;
     removed.iter().for_each(|path| out.say(&format!("removed {}, an old copy with secrets", path.display())));
     left.iter().for_each(|path| out.warn(&format!("note: a secret still stands in {}", path.display())));
+    unread.iter().for_each(|path| out.warn(&format!("note: {} could not be looked into", path.display())));
     let Audit { code, findings, oauth } = connect::audit(program)?;
     if out.json {
         let roads = plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road))));
         out.json(&json!({
             "version": 1, "gateway": request.version.to_string(), "added": plan.added, "removed": plan.removed,
-            "roads": roads.collect::<serde_json::Map<_, _>>(), "residue": left, "audit": code,
+            "roads": roads.collect::<serde_json::Map<_, _>>(),
+            "residue": left.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(), "audit": code,
         }))?;
     } else {
         show_roads(context, plan);
@@ -284,16 +314,17 @@ fn show_plan(context: &Context, plan: &Plan, whole: bool) -> Result<(), Error> {
     if plan.is_empty() { out.line("nothing would be changed") } else { Ok(()) }
 }
 
-fn undo(context: &Context, opened: &Opened, settings: &Settings, program: &Program) -> Result<(), Error> {
+fn undo(context: &Context, opened: &Opened, way: &Way) -> Result<(), Error> {
+    let Way { settings, program, state_dir, .. } = way;
     let checked = context.check(opened)?;
+    bound(context, &checked.vault, state_dir)?;
     let (root, id) = (context.local.root(), &checked.vault.vault_id);
     let connection = Connection::load(root, id)?;
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
-    if let Some(dir) = memory::dir() {
-        let (state_dir, agents) = (gateway::resolve(settings)?, gateway::agent_ids(settings)?);
-        connect::take_views_back(&checked.vault, memory::place(context, &dir, &state_dir, &agents))?;
-    }
-    let applied = connect::undo(&checked.vault, &held(settings, program)?, program, connection.as_ref())?;
+    let agents = gateway::agent_ids(settings)?;
+    connect::take_views_back(&checked.vault, state_dir, &agents, context.local.root(), context.patience())?;
+    let (held, agent_dirs) = (held(settings, program)?, gateway::agent_dirs(settings)?);
+    let applied = connect::undo(&checked.vault, &held, program, &agent_dirs, connection.as_ref())?;
     if connection.is_some() {
         Connection::forget(root, id)?;
     }

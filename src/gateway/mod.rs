@@ -14,7 +14,7 @@ pub use database::Fault;
 pub use program::{Output, Program, StoreChange, converse};
 pub use service::ends_with_logout;
 pub use sqlite::stores;
-pub use state_dir::{Found, Settings, Shape, agent_ids, check_owner, find, open, own_stores, resolve};
+pub use state_dir::{Found, Settings, Shape, agent_dirs, agent_ids, check_owner, find, open, own_stores, resolve};
 pub use store_lock::StoreLock;
 pub use version::{Era, Installed, Known, Version, installed, known, store_in};
 

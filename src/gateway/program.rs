@@ -1,6 +1,7 @@
 //! The gateway's own program: what it can do better than anybody else is left to it.
 
 use super::{Error, Installed, Settings, installed, resolve};
+use crate::fsio;
 use crate::secret::SecretBuf;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +19,17 @@ use std::time::{Duration, Instant};
 const STORES: &str = include_str!("data/stores.mjs");
 /// How long one run may take: a gateway that starts Node and its plugins for the first time.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long its output may stay open after it has ended.
+const GRACE: Duration = Duration::from_secs(5);
+/// Variables of ours.
+const OURS: [&str; 6] = [
+    "AGEVAULT_FILE",
+    "AGEVAULT_STATE_DIR",
+    "AGEVAULT_IDENTITY_FILE",
+    "AGEVAULT_PASSPHRASE_FILE",
+    "AGEVAULT_PASSPHRASE_FD",
+    "AGEVAULT_RUNTIME_DIR",
+];
 /// How often a run is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 /// Most that is read of what it prints, in bytes.
@@ -81,8 +95,10 @@ impl Program {
     pub fn find(settings: &Settings) -> Result<Self, Error> {
         let installed = installed(settings).ok_or(Error::NoProgram)?;
         let beside = installed.program.parent().map(Path::to_owned);
-        let dirs = beside.into_iter().chain(settings.search_path.iter().cloned());
+        let dirs = beside.into_iter().chain(settings.search_path.iter().cloned()).filter(|dir| dir.is_absolute());
         let node = dirs.map(|dir| dir.join("node")).find(|node| node.is_file()).ok_or(Error::NoNode)?;
+        // Both get to see secrets: in the stores that they change, and in the answers that they ask for.
+        [&node, &installed.package.join("openclaw.mjs")].into_iter().try_for_each(|path| check_ours(path))?;
         Ok(Self { installed, node, state_dir: resolve(settings)?, config: settings.config_path.clone() })
     }
 
@@ -139,11 +155,29 @@ impl Program {
     fn node<'a>(&self, args: impl Iterator<Item = &'a OsStr>, input: &[u8]) -> Result<Output, Error> {
         let mut command = Command::new(&self.node);
         command.args(args).env("OPENCLAW_STATE_DIR", &self.state_dir).env("NO_COLOR", "1");
+        // What is ours is of no use there; a group of its own ends with it.
+        OURS.iter().for_each(|name| _ = command.env_remove(name));
+        command.process_group(0);
         if let Some(config) = &self.config {
             command.env("OPENCLAW_CONFIG_PATH", config);
         }
         converse(&mut command, input, PATIENCE)
     }
+}
+
+/// Refuses a program that somebody else than we or the system could have put there.
+fn check_ours(path: &Path) -> Result<(), Error> {
+    let real = path.canonicalize().map_err(|error| fsio::Error::io("look at", path, error))?;
+    for place in [Some(real.as_path()), real.parent()].into_iter().flatten() {
+        let meta = std::fs::symlink_metadata(place).map_err(|error| fsio::Error::io("look at", place, error))?;
+        if ![0, fsio::own_uid()].contains(&meta.uid()) {
+            return Err(fsio::Error::Owner(place.to_owned(), meta.uid()).into());
+        }
+        if meta.mode() & 0o022 != 0 {
+            return Err(fsio::Error::Mode(place.to_owned(), meta.mode() & 0o7777).into());
+        }
+    }
+    Ok(())
 }
 
 /// Runs a program with this input and takes its output; what does not end in time is killed.
@@ -174,9 +208,14 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<SecretBuf
             // One that does not want its input has ended, and its code says why.
             let _ = stdin.write_all(input);
         });
-        let until = Instant::now() + patience;
-        // Something that it started may hold its output open.
-        while child.try_wait().map_err(|_| Error::Program)?.is_none() || !reader.is_finished() {
+        let mut until = Instant::now() + patience;
+        let mut ended = false;
+        // Something that it started may hold its output open: not for long.
+        while !ended || !reader.is_finished() {
+            if !ended && child.try_wait().map_err(|_| Error::Program)?.is_some() {
+                ended = true;
+                until = until.min(Instant::now() + GRACE);
+            }
             if Instant::now() > until {
                 let _ = child.kill();
                 if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {

@@ -6,7 +6,7 @@ use crate::fsio;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the directory in earlier releases, tried when the current one is not there.
@@ -227,6 +227,14 @@ pub(super) fn agents(dir: &Path, settings: &Settings) -> Result<Vec<(Scope, Path
 /// As [`resolve`]; a directory that cannot be listed.
 pub fn agent_ids(settings: &Settings) -> Result<BTreeSet<Scope>, Error> {
     Ok(agents(&resolve(settings)?, settings)?.into_iter().map(|(agent, _)| agent).collect())
+}
+
+/// Where each agent has its files.
+///
+/// # Errors
+/// As [`agent_ids`].
+pub fn agent_dirs(settings: &Settings) -> Result<BTreeMap<Scope, PathBuf>, Error> {
+    Ok(agents(&resolve(settings)?, settings)?.into_iter().collect())
 }
 
 /// The files in which the gateway keeps OAuth credentials itself.

@@ -109,7 +109,7 @@ pub fn installed(settings: &Settings) -> Option<Installed> {
     if let Some(program) = &settings.openclaw {
         return at(program);
     }
-    settings.search_path.iter().find_map(|dir| at(&dir.join("openclaw")))
+    settings.search_path.iter().filter(|dir| dir.is_absolute()).find_map(|dir| at(&dir.join("openclaw")))
 }
 
 fn at(program: &Path) -> Option<Installed> {

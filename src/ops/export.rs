@@ -128,12 +128,13 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     };
     let new = found.into_iter().map(render).collect::<Result<Vec<_>, _>>()?;
     check_unchanged(new.iter().map(New::judged).chain(stale.iter().map(|seen| (seen, None))), request.changes)?;
+    // A gateway may be about to write what a link replaces: from the look on it has to wait.
+    let places = request.link.into_iter().flat_map(|dir| new.iter().map(move |view| dir.join(view.kind().path())));
+    let places: Vec<PathBuf> = places.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    let _locks = places.iter().map(|dir| StoreLock::take(dir)).collect::<Result<Vec<_>, _>>()?;
     let links = links(vault, &target, &new, &ledger, &key, request)?;
     replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes, request.stay)?;
-    if let Some(state_dir) = request.link {
-        // The gateway may be about to write what is replaced.
-        let dirs = new.iter().filter_map(|view| state_dir.join(view.kind().path()).parent().map(Path::to_owned));
-        let _locks = dirs.map(|dir| StoreLock::take(&dir)).collect::<Result<Vec<_>, _>>()?;
+    if request.link.is_some() {
         report.linked = put_links(&mut ledger, &target, links)?;
     }
     let there = stale.iter().filter(|seen| *seen.verdict() != Verdict::Gone);

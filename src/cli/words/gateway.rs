@@ -112,6 +112,27 @@ pub fn of_connect(error: &connect::Error) -> Words {
             format!("the vault has no value for: {}", names(ids)),
             "nothing of the gateway was changed; put the values with agevault set or agevault auth",
         ),
+        Error::Unmigrated(paths) => Words::new(
+            "unmigrated",
+            exit::CONFLICT,
+            format!(
+                "this gateway wants files of profiles migrated first: {}",
+                paths.iter().map(|path| name::path(path)).collect::<Vec<_>>().join(", ")
+            ),
+            "nothing was changed; run openclaw doctor --fix, which takes them into its store, then agevault connect",
+        ),
+        Error::NoReferences => Words::new(
+            "no-references",
+            exit::UNSAFE,
+            "this gateway is older than references",
+            "nothing was changed; hand it views in memory: agevault export --link, or agevault run --views -- openclaw ...",
+        ),
+        Error::Another(dir) => Words::new(
+            "another-gateway",
+            exit::CONFLICT,
+            format!("this vault is connected to the gateway at {}", name::path(dir)),
+            "nothing was changed; name it with --state-dir, or disconnect it with agevault connect --undo first",
+        ),
         Error::TooMany(most) => Words::new(
             "too-many-references",
             exit::CONFLICT,
@@ -127,8 +148,8 @@ pub fn of_connect(error: &connect::Error) -> Words {
         Error::PutBack(names_of) => Words::new(
             "put-back",
             exit::CONFLICT,
-            format!("the gateway has written plaintext back: {}", names(names_of)),
-            "stop it, run agevault connect again, and start it",
+            format!("the gateway has another secret now than was taken in: {}", names(names_of)),
+            "it was not touched; run agevault connect again, with --on-conflict replace to take it, or keep to give it up",
         ),
     }
 }

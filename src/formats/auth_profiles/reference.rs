@@ -14,6 +14,10 @@ pub fn to_reference(raw: &RawValue, id: &SecretId) -> Result<Option<Box<RawValue
     let Some(member) = credential.kind().and_then(Kind::secret_member) else { return Ok(None) };
     let (Some(_), Some(reference)) = (credential.get(member), ExecRef::to(id)) else { return Ok(None) };
     let ref_member = format!("{member}Ref");
+    // A reference to somewhere else is what the gateway uses: the secret beside it is out of use.
+    if credential.get(&ref_member).is_some_and(|raw| ExecRef::read(raw.get()).is_none()) {
+        return Ok(None);
+    }
     credential.remove(&ref_member);
     credential.rename(member, &ref_member);
     credential.put(&ref_member, &reference);

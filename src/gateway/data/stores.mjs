@@ -34,10 +34,11 @@ for (const { dir, expect, put, remove, order } of request.stores) {
       preserveOrderProfileIds: Object.values(order).flatMap((ids) => ids ?? []),
     },
     updater: (store) => {
-      meanwhile = Object.entries(expect).some(([id, was]) => !same(store.profiles[id], was));
+      meanwhile = Object.entries(expect).some(([id, was]) => !same(Object.hasOwn(store.profiles, id) ? store.profiles[id] : null, was));
       if (meanwhile) return false;
       for (const id of remove) delete store.profiles[id];
-      Object.assign(store.profiles, put);
+      // A name that means something to the language would change more than a profile.
+      for (const [id, credential] of Object.entries(put)) if (id !== "__proto__") store.profiles[id] = credential;
       const orders = { ...store.order };
       for (const [provider, ids] of Object.entries(order)) {
         if (ids) orders[provider] = ids;
@@ -53,7 +54,7 @@ if (request.compact.length > 0) {
   const { DatabaseSync } = await import("node:sqlite");
   for (const path of request.compact) {
     const database = new DatabaseSync(path);
-    database.exec("PRAGMA busy_timeout = 5000; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    database.exec("PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
     database.close();
   }
 }

@@ -2,7 +2,7 @@
 
 use super::{Error, Held, Plan};
 use crate::formats::openclaw_config::{self, Step};
-use crate::formats::{auth_profiles, dotenv};
+use crate::formats::{self, auth_profiles, dotenv};
 use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::{self, Program};
 use crate::model::Credential;
@@ -40,13 +40,12 @@ pub enum Reload {
 /// A file that cannot be replaced, a store that the gateway does not change.
 pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Error> {
     let config = edit_config(&plan.config, held, program.state_dir())?;
-    // A gateway that finds such a file refuses every access to its stores; the vault has what is in it.
-    plan.files.iter().try_for_each(|path| remove(path))?;
     if !plan.stores.is_empty() {
         program.change_stores(&plan.stores)?;
     }
     if let Some((path, bytes)) = held.dotenv.as_ref().filter(|_| !plan.dotenv.is_empty()) {
         let failed = |error| Error::Format(error, path.clone());
+        check_still(path, bytes)?;
         let left = dotenv::without(bytes.expose(), |name| plan.dotenv.contains(name)).map_err(failed)?;
         replace(path, &left)?;
     }
@@ -60,9 +59,18 @@ pub(super) fn edit_config(steps: &[Step], held: &Held, state_dir: &Path) -> Resu
     }
     let new = (state_dir.join("openclaw.json"), SecretBuf::new(b"{\n}\n".to_vec()));
     let (path, bytes) = held.config.as_ref().unwrap_or(&new);
+    if held.config.is_some() {
+        check_still(path, bytes)?;
+    }
     let edited = openclaw_config::edit(bytes.expose(), steps).map_err(|error| Error::Format(error, path.clone()))?;
     replace(path, &edited)?;
     Ok(true)
+}
+
+/// Refuses a file that was changed after it was read.
+pub(super) fn check_still(path: &Path, bytes: &SecretBuf) -> Result<(), Error> {
+    let now = fsio::read_own(path, formats::MAX_INPUT)?;
+    if now.expose() == bytes.expose() { Ok(()) } else { Err(gateway::Error::StoreChanged.into()) }
 }
 
 /// Replaces a file of the gateway's, 0600 as the gateway has them; links are followed.

@@ -22,18 +22,17 @@ pub struct Held {
     pub(super) stores: BTreeMap<Scope, Store>,
     pub(super) config: Option<(PathBuf, SecretBuf)>,
     pub(super) dotenv: Option<(PathBuf, SecretBuf)>,
-    /// Files of profiles that a gateway with databases wants migrated before it does anything: what is
-    /// in them goes into its stores, and they go.
-    pub(super) unmigrated: BTreeMap<PathBuf, BTreeSet<String>>,
 }
 
 impl Held {
     /// Sorts what lies in the state directory of a gateway of this era.
     ///
     /// # Errors
-    /// A file or a row that cannot be read as what it is.
+    /// A file or a row that cannot be read as what it is; [`Error::Unmigrated`] for files of profiles that a
+    /// gateway with databases wants migrated before it does anything.
     pub fn of(found: Vec<Found>, era: Era) -> Result<Self, Error> {
         let mut held = Self::default();
+        let mut unmigrated = Vec::new();
         // Rows first: with them a gateway leaves the files of an agent unread.
         let (rows, files): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.shape.row().is_some());
         for Found { shape, path, bytes } in rows.into_iter().chain(files) {
@@ -46,8 +45,7 @@ impl Held {
                 Shape::AuthProfiles(scope) if era.has_stores() => {
                     let shared = scope == Scope::main() && held.has_profiles(&Scope::shared());
                     if !shared && !held.has_profiles(&scope) {
-                        let store = auth_profiles::parse(bytes.expose()).map_err(failed)?;
-                        held.unmigrated.insert(path, store.profiles.into_iter().map(|(name, _)| name).collect());
+                        unmigrated.push(path);
                     }
                 }
                 Shape::AuthProfiles(scope) => {
@@ -61,7 +59,7 @@ impl Held {
                 Shape::AuthState(_) | Shape::UnusedStore | Shape::AuthJson(_) | Shape::LegacyOauth => {}
             }
         }
-        Ok(held)
+        if unmigrated.is_empty() { Ok(held) } else { Err(Error::Unmigrated(unmigrated)) }
     }
 
     fn add(&mut self, scope: Scope, store: auth_profiles::Store) {

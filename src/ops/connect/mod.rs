@@ -21,7 +21,7 @@ pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
-pub use residue::clean;
+pub use residue::{Cleaned, clean};
 pub use undo::undo;
 pub use views::{Place, has_links, put_views, take_views_back};
 
@@ -45,6 +45,12 @@ pub enum Error {
     Resolver(Option<i32>),
     /// The resolver has no value for these ids.
     Unresolved(Vec<String>),
+    /// Files of profiles that the gateway wants migrated first.
+    Unmigrated(Vec<PathBuf>),
+    /// The gateway is older than references.
+    NoReferences,
+    /// The vault is connected to the gateway of this other state directory.
+    Another(PathBuf),
     /// More references than this gateway asks for at once.
     TooMany(usize),
     /// The record of the connection cannot be read.

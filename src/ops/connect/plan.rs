@@ -28,6 +28,10 @@ pub struct Keep {
 pub struct Request<'r> {
     /// The state directory.
     pub state_dir: &'r Path,
+    /// Where each agent has its store.
+    pub agent_dirs: &'r BTreeMap<Scope, PathBuf>,
+    /// Whether a secret of the gateway's that differs from the vault's is given up for it.
+    pub yields: bool,
     /// The version of the gateway.
     pub version: Version,
     /// How the gateway calls the resolver.
@@ -76,14 +80,14 @@ pub struct Plan {
     pub stores: Vec<StoreChange>,
     /// Whether the stores become views in memory.
     pub views: bool,
-    /// Files of profiles that go, since their content is in the stores then.
-    pub files: Vec<PathBuf>,
     /// Entries that leave the `.env`.
     pub dotenv: BTreeSet<String>,
     /// Configuration secrets that leave it without a reference.
     pub dropped: BTreeSet<String>,
     /// Ids for which the gateway gets a new or another reference.
     pub added: Vec<String>,
+    /// Profiles whose secret the gateway changed after it was taken in.
+    pub changed: Vec<String>,
     /// References whose entry the vault has no more.
     pub removed: Vec<String>,
     /// Every id with its road.
@@ -95,7 +99,7 @@ pub struct Plan {
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.config.is_empty() && self.stores.is_empty() && self.dotenv.is_empty() && self.files.is_empty()
+        self.config.is_empty() && self.stores.is_empty() && self.dotenv.is_empty()
     }
 }
 
@@ -124,7 +128,6 @@ pub fn plan(vault: &Vault<'_>, held: &Held, request: &Request<'_>) -> Result<Pla
     planner.variables()?;
     planner.stores()?;
     planner.configuration()?;
-    planner.plan.files = held.unmigrated.keys().cloned().collect();
     let plan = planner.plan;
     if plan.refs.len() > MAX_REFS { Err(Error::TooMany(MAX_REFS)) } else { Ok(plan) }
 }
@@ -185,7 +188,7 @@ impl Planner<'_> {
             self.road(id, Road::View);
         } else if self.held.profile(&store, profile).is_some() {
             self.road(id, Road::Own);
-        } else if self.request.restore_oauth || self.held.unmigrated.values().any(|names| names.contains(profile)) {
+        } else if self.request.restore_oauth {
             self.road(id, Road::Own);
             self.plan.added.push(id.to_string());
             self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id.clone(), raw.to_owned()));
@@ -240,12 +243,12 @@ impl Planner<'_> {
 
     fn stores(&mut self) -> Result<(), Error> {
         // Links stay links when the last OAuth profile has gone.
-        self.plan.views |= self.request.linked && self.request.memory;
+        self.plan.views |= self.request.linked && self.request.memory && !self.request.version.era().has_stores();
         let scopes: BTreeSet<Scope> = self.wanted.keys().chain(self.held.stores.keys()).cloned().collect();
         for scope in scopes {
             let wanted = self.wanted.remove(&scope).unwrap_or_default();
             let mut change = StoreChange {
-                dir: scope.is_agent().then(|| agent_dir(self.request.state_dir, &scope)),
+                dir: scope.is_agent().then(|| agent_dir(self.request, &scope)),
                 expect: BTreeMap::new(),
                 put: BTreeMap::new(),
                 remove: Vec::new(),
@@ -253,12 +256,17 @@ impl Planner<'_> {
             };
             for (profile, raw) in self.held.profiles(&scope) {
                 if let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) {
+                    change.expect.insert(profile.clone(), Some(raw.to_owned()));
                     change.remove.push(profile.clone());
                     self.plan.removed.push(id.to_string());
                 }
             }
             for (profile, (id, raw)) in wanted.profiles {
-                if self.held.profile(&scope, &profile).is_none_or(|have| !serves(have, &raw, &id)) {
+                let have = self.held.profile(&scope, &profile);
+                // What the gateway has is newer than what was taken in: nothing takes its place.
+                if !self.request.yields && have.and_then(secret_of).is_some_and(|have| Some(have) != self.value(&id)) {
+                    self.plan.changed.push(id.to_string());
+                } else if have.is_none_or(|have| !serves(have, &raw, &id)) {
                     self.plan.added.push(id.to_string());
                     // A secret that the gateway changed after it was taken in is not replaced.
                     change.expect.insert(profile.clone(), self.held.profile(&scope, &profile).map(RawValue::to_owned));
@@ -297,7 +305,23 @@ fn serves(have: &RawValue, wanted: &RawValue, id: &SecretId) -> bool {
     (auth_profiles::referred(have).as_ref() == Some(id) && expires(have) == expires(wanted)) || same()
 }
 
-/// The directory of an agent.
-fn agent_dir(state_dir: &Path, scope: &Scope) -> PathBuf {
-    state_dir.join("agents").join(scope.as_str()).join("agent")
+/// The directory of an agent, wherever the gateway has it.
+fn agent_dir(request: &Request<'_>, scope: &Scope) -> PathBuf {
+    let usual = || request.state_dir.join("agents").join(scope.as_str()).join("agent");
+    request.agent_dirs.get(scope).cloned().unwrap_or_else(usual)
+}
+
+/// The secret that a credential holds itself.
+fn secret_of(raw: &RawValue) -> Option<String> {
+    let credential = Credential::parse("", raw).ok()?;
+    let text = credential.text(credential.kind()?.secret_member()?)?;
+    (!text.expose().trim().is_empty() && auth_profiles::referred(raw).is_none()).then(|| text.expose().to_owned())
+}
+
+impl Planner<'_> {
+    /// The value of an entry of the vault.
+    fn value(&self, id: &SecretId) -> Option<String> {
+        let raw = self.vault.get(id)?;
+        if matches!(id, SecretId::Auth(..)) { secret_of(raw) } else { serde_json::from_str(raw.get()).ok() }
+    }
 }

@@ -64,8 +64,11 @@ impl Planner<'_> {
                 self.plan.config.push(Step::Remove(path));
             }
         }
-        for (name, _) in found.env {
-            if vault.env.get(name.as_str()).is_some() && !self.request.keep.dotenv {
+        for (name, value) in found.env {
+            let same = vault.env.get(name.as_str()).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+            if same.as_deref() == Some(value.expose()) && !self.request.keep.dotenv {
+                // The way back leads into the `.env`.
+                self.plan.dotenv.insert(name.as_str().to_owned());
                 let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];
                 let here = places.into_iter().map(|place| [place, vec![name.as_str().to_owned()]].concat());
                 self.plan

@@ -28,27 +28,38 @@ struct Residue {
     copy: bool,
 }
 
-/// Searches every file below `dir`, links not followed, for the bytes of every secret of the vault, as they
+/// What [`clean`] did and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Copies with secrets, which are gone now.
+    pub removed: Vec<PathBuf>,
+    /// Files that still hold a secret.
+    pub left: Vec<PathBuf>,
+    /// What could not be looked into.
+    pub unread: Vec<PathBuf>,
+}
+
+/// Searches every file below `root`, links not followed, for the bytes of every secret of the vault, as they
 /// are and as JSON writes them. OAuth tokens, which a gateway keeps itself, are not looked for in `own`.
-///
-/// # Errors
-/// A file that cannot be read.
-fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Residue>, Error> {
+fn residue(vault: &Vault<'_>, root: &Path, own: &[PathBuf], unread: &mut Vec<PathBuf>) -> Result<Vec<Residue>, Error> {
     let (all, without_oauth) = (Needles::of(vault, true)?, Needles::of(vault, false)?);
     let mut found = Vec::new();
-    let mut dirs = vec![dir.to_owned()];
+    let mut dirs = vec![root.to_owned()];
     while let Some(dir) = dirs.pop() {
-        let listed = |error| fsio::Error::io("list", &dir, error);
-        for entry in std::fs::read_dir(&dir).map_err(listed)? {
-            let entry = entry.map_err(listed)?;
-            let kind = entry.file_type().map_err(listed)?;
-            let path = entry.path();
-            if kind.is_dir() {
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            unread.push(dir);
+            continue;
+        };
+        for entry in entries.flatten() {
+            let (path, kind) = (entry.path(), entry.file_type());
+            if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
                 dirs.push(path);
-            } else if kind.is_file() {
+            } else if kind.is_ok_and(|kind| kind.is_file()) {
                 let needles = if own.contains(&path) { &without_oauth } else { &all };
-                if needles.are_in(&path)? {
-                    found.push(Residue { copy: is_copy(&path), path });
+                match needles.are_in(&path) {
+                    Ok(true) => found.push(Residue { copy: is_copy(root, &path), path }),
+                    Ok(false) => {}
+                    Err(_) => unread.push(path),
                 }
             }
         }
@@ -57,42 +68,42 @@ fn residue(vault: &Vault<'_>, dir: &Path, own: &[PathBuf]) -> Result<Vec<Residue
     Ok(found)
 }
 
-/// Removes copies with secrets, and has databases forget what was replaced in them. What was removed,
-/// and what is left.
+/// Removes copies with secrets, and has databases forget what was replaced in them.
 ///
 /// # Errors
-/// A file that cannot be read or removed.
-pub fn clean(
-    vault: &Vault<'_>,
-    dir: &Path,
-    own: &[PathBuf],
-    program: &Program,
-) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
-    let mut found = residue(vault, dir, own)?;
+/// A copy that cannot be removed; a database that its gateway does not rewrite.
+pub fn clean(vault: &Vault<'_>, root: &Path, own: &[PathBuf], program: &Program) -> Result<Cleaned, Error> {
+    let mut cleaned = Cleaned::default();
+    let (copies, mut left): (Vec<_>, Vec<_>) =
+        residue(vault, root, own, &mut cleaned.unread)?.into_iter().partition(|residue| residue.copy);
+    copies.iter().try_for_each(|residue| remove(&residue.path))?;
     let database = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "sqlite") && path.exists();
     let with_log = |residue: &Residue| PathBuf::from(residue.path.to_string_lossy().trim_end_matches("-wal"));
     let databases: BTreeSet<PathBuf> =
-        found.iter().map(with_log).filter(|path| database(path) && own.contains(path)).collect();
+        left.iter().map(with_log).filter(|path| database(path) && own.contains(path)).collect();
     if !databases.is_empty() {
         program.compact(&databases.into_iter().collect::<Vec<_>>())?;
-        found = residue(vault, dir, own)?;
+        cleaned.unread.clear();
+        left = residue(vault, root, own, &mut cleaned.unread)?;
     }
-    let (copies, left): (Vec<_>, Vec<_>) = found.into_iter().partition(|residue| residue.copy);
-    copies.iter().try_for_each(|residue| remove(&residue.path))?;
     let paths = |found: Vec<Residue>| found.into_iter().map(|residue| residue.path).collect();
-    Ok((paths(copies), paths(left)))
+    (cleaned.removed, cleaned.left) = (paths(copies), paths(left));
+    Ok(cleaned)
 }
 
-/// Names under which gateways keep what they replaced: configurations, migrated stores.
-fn is_copy(path: &Path) -> bool {
+/// Names under which gateways keep what they replaced, in the places where they do: configurations in the
+/// state directory `root`, migrated stores of agents.
+fn is_copy(root: &Path, path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let of_config =
         ["openclaw.json.", "clawdbot.json.", "gateway.systemd.env."].iter().any(|start| name.starts_with(start));
     let number =
         |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|number| number.parse::<u8>().is_ok());
     let backup = name.split_once(".bak").is_some_and(|(_, rest)| number(rest));
-    let migrated = name.contains(".migrated-") || name.contains(".sqlite-import.") || name.contains(".oauth-ref.");
-    migrated || (of_config && (backup || name.ends_with(".last-good")))
+    let of_store = ["auth-profiles.json.", "auth.json.", "oauth.json."].iter().any(|start| name.starts_with(start));
+    let migrated = [".migrated-", ".sqlite-import.", ".oauth-ref."].iter().any(|mark| name.contains(mark));
+    let in_root = path.parent() == Some(root);
+    (of_store && migrated) || (in_root && of_config && (backup || name.ends_with(".last-good")))
 }
 
 struct Needles {

@@ -1,15 +1,16 @@
 //! The way back: the gateway has its secrets itself again.
 
-use super::apply::{edit_config, replace};
+use super::apply::{check_still, edit_config, replace};
 use super::{Applied, Connection, Error, Held};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::{auth_profiles, dotenv, secretref};
 use crate::gateway::{Program, StoreChange};
-use crate::model::{Credential, SecretId, Vault};
+use crate::model::{Credential, Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Puts values where references to the vault are, in stores, configuration and `.env`, then takes the
 /// resolver out of the configuration. Stores come first: until the end every reference still resolves.
@@ -21,22 +22,23 @@ pub fn undo(
     vault: &Vault<'_>,
     held: &Held,
     program: &Program,
+    agent_dirs: &BTreeMap<Scope, PathBuf>,
     connection: Option<&Connection>,
 ) -> Result<Applied, Error> {
     let mut missing = Vec::new();
-    let stores = stores(vault, held, program, &mut missing)?;
+    let stores = stores(vault, held, program, agent_dirs, &mut missing)?;
     let mut steps = Vec::new();
     if let Some((path, bytes)) = &held.config {
         let tree = openclaw_config::tree(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))?;
         for (at, id) in openclaw_config::references(&tree) {
-            match vault.get(&id).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()) {
+            match value(vault, &id) {
                 Some(value) => steps.push(Step::Put(at, value)),
                 None => missing.push(id.to_string()),
             }
         }
         let dropped = connection.into_iter().flat_map(|connection| &connection.dropped);
         for id in dropped.filter_map(|id| SecretId::parse(id).ok()) {
-            let value = vault.get(&id).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+            let value = value(vault, &id);
             if let (SecretId::Config(at), Some(value)) = (id, value) {
                 let gone = openclaw_config::at(&tree, &at).is_none();
                 steps.extend(gone.then_some(Step::Put(at, value)));
@@ -62,11 +64,13 @@ fn stores(
     vault: &Vault<'_>,
     held: &Held,
     program: &Program,
+    agent_dirs: &BTreeMap<Scope, PathBuf>,
     missing: &mut Vec<String>,
 ) -> Result<Vec<StoreChange>, Error> {
     let mut changes = Vec::new();
     for (scope, store) in &held.stores {
-        let dir = scope.is_agent().then(|| program.state_dir().join("agents").join(scope.as_str()).join("agent"));
+        let usual = || program.state_dir().join("agents").join(scope.as_str()).join("agent");
+        let dir = scope.is_agent().then(|| agent_dirs.get(scope).cloned().unwrap_or_else(usual));
         let (mut expect, mut put, mut remove) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (profile, raw) in &store.profiles {
             let Some(id) = auth_profiles::referred(raw) else { continue };
@@ -83,6 +87,17 @@ fn stores(
         }
     }
     Ok(changes)
+}
+
+/// The value of an entry, as the gateway uses it: of a profile its key or token.
+fn value(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
+    let raw = vault.get(id)?;
+    if let SecretId::Auth(_, profile) = id {
+        let credential = Credential::parse(profile, raw).ok()?;
+        let text = credential.text(credential.kind()?.secret_member()?)?;
+        return Some(Value::from(text.expose()));
+    }
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// A credential with its value and without a reference beside it.
@@ -113,6 +128,9 @@ fn put_back_env(
     let entries: Vec<(&str, &Secret)> = back.iter().map(|(name, value)| (name.as_str(), value)).collect();
     let rendered = dotenv::render(&entries).map_err(|error| Error::Format(error, path.clone()))?;
     let before = held.dotenv.as_ref().map_or(&b""[..], |(_, bytes)| bytes.expose());
+    if let Some((path, bytes)) = &held.dotenv {
+        check_still(path, bytes)?;
+    }
     let gap: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
     replace(&path, &SecretBuf::new([before, gap, rendered.expose()].concat()))?;
     Ok(entries.len())

@@ -8,7 +8,7 @@ use crate::gateway::{Era, StoreLock};
 use crate::model::{Scope, Vault};
 use crate::ops::export::{self, Content, Guard, Only, Report, render};
 use crate::ops::wipe;
-use crate::views::{self, Changes, Kind, Stay};
+use crate::views::{self, Changes, Kind, Ledger, Stay};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,18 +55,30 @@ pub fn put_views(vault: &Vault<'_>, era: Era, place: Place<'_>) -> Result<Report
     )
 }
 
-/// Puts files with values in the places of links to views, and takes the views away. How many.
+/// Puts files with values in the places of links to our views, and takes the views away. How many. What
+/// the gateway renewed in them was captured before.
 ///
 /// # Errors
-/// A place that is not the gateway's own; a disk that fails.
-pub fn take_views_back(vault: &Vault<'_>, place: Place<'_>) -> Result<usize, Error> {
-    let mut count = 0;
-    for agent in place.agents {
+/// A view that was changed since; a lease on the views; a disk that fails.
+pub fn take_views_back(
+    vault: &Vault<'_>,
+    state_dir: &Path,
+    agents: &BTreeSet<Scope>,
+    local: &Path,
+    patience: Duration,
+) -> Result<usize, Error> {
+    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let dirs: Vec<PathBuf> = ledger.dirs().map(Path::to_owned).collect();
+    drop(ledger);
+    let mut back = BTreeSet::new();
+    for agent in agents {
         let kind = Kind::AuthProfiles(agent.clone());
-        let path = place.state_dir.join(kind.path());
-        let (Ok(_), Some(parent), Some(name)) = (std::fs::read_link(&path), path.parent(), path.file_name()) else {
+        let path = state_dir.join(kind.path());
+        let (Ok(to), Some(parent), Some(name)) = (std::fs::read_link(&path), path.parent(), path.file_name()) else {
             continue;
         };
+        // A link of somebody else's is none of ours.
+        let Some(dir_of) = dirs.iter().find(|dir| dir.join(kind.path()) == to) else { continue };
         let _lock = StoreLock::take(parent)?;
         let dir = Dir::open(parent)?;
         match render(vault, &kind, &Carried::default(), Content::Values) {
@@ -74,18 +86,13 @@ pub fn take_views_back(vault: &Vault<'_>, place: Place<'_>) -> Result<usize, Err
             Err(views::Error::NoAgent(_)) => dir.remove(name)?,
             Err(error) => return Err(error.into()),
         }
-        count += 1;
+        back.insert(dir_of.clone());
     }
-    if count > 0 {
-        let request = wipe::Request {
-            dir: Some(place.dir),
-            changes: Changes::Discard,
-            local: place.local,
-            patience: place.patience,
-        };
+    for dir in &back {
+        let request = wipe::Request { dir: Some(dir), changes: Changes::Keep, local, patience };
         wipe::wipe(vault, &request)?;
     }
-    Ok(count)
+    Ok(back.len())
 }
 
 /// Whether the file of some agent is a link already: then it stays one.
