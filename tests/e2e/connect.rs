@@ -45,9 +45,9 @@ const MORE: &str = r#"xai: { baseUrl: "http://127.0.0.1:9/v1", apiKey: "xai-cana
   } },
   // Of use for maps only.
   skills: { entries: { goplaces: { apiKey: "AIza-canary-skill-key-0000" } } },"#;
+// Of known providers only xai: the gateway would install a plugin for another, or ask it for a memory.
 const DOTENV: &str = "\
 XAI_API_KEY=xai-canary-config-key-00000
-GROQ_API_KEY=gsk-canary-variable-00000
 GITHUB_TOKEN=ghp-canary-without-target-00
 ";
 const COMMENTS: [&str; 3] = ["// What the operator notes here stays.", "/* and here */", "// Of use for maps only."];
@@ -73,9 +73,9 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
     assert_eq!(wired.turn("tester", &[]), shared);
     let config = wired.text("openclaw.json");
     assert!(COMMENTS.iter().all(|comment| config.contains(comment)), "{config}");
-    let variables = ["gsk-canary-variable-00000", "ghp-canary-without-target-00"];
+    let variable = "ghp-canary-without-target-00";
     let of_config = ["xai-canary-config-key-00000", "AIza-canary-skill-key-0000", GATEWAY_TOKEN];
-    let secrets = [&[shared, &local][..], &variables, &of_config].concat();
+    let secrets = [&[shared, &local, variable][..], &of_config].concat();
     assert_eq!(wired.files_with(&secrets), [""; 0]);
     wired.audit();
 

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a gateway may take to be ready; several may be starting on this machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A state directory with a configuration for a loopback gateway and nothing else in it.
 pub struct Current {

@@ -19,9 +19,6 @@ const STORES: &str = include_str!("../../src/gateway/data/stores.mjs");
 /// How long the gateway may take for one turn, in seconds; the first one installs things.
 const TURN: &str = "900";
 
-/// The exit code of `connect` when the gateway's stores change while it looks at them.
-const CONFLICT: i32 = 6;
-
 pub struct Wired {
     pub place: Place,
     pub provider: Provider,
@@ -127,10 +124,6 @@ impl Wired {
     /// `agevault connect`; gives what it said.
     pub fn connect(&self) -> String {
         let output = self.agevault().arg("connect").output().expect("a program that starts");
-        if output.status.code() == Some(CONFLICT) {
-            // What a killed one had begun was done meanwhile.
-            return self.connect();
-        }
         ended_well(&output);
         String::from_utf8(output.stderr).expect("text")
     }
@@ -179,21 +172,28 @@ impl Wired {
         let search = AhoCorasick::new(secrets).expect("a search");
         let (mut found, mut looked_at, mut dirs) = (Vec::new(), 0, vec![self.place.path("")]);
         while let Some(dir) = dirs.pop() {
-            for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-                let kind = entry.file_type().expect("a kind");
+            for entry in unless_gone(fs::read_dir(&dir)).into_iter().flatten() {
+                let path = entry.expect("an entry").path();
+                let Some(kind) = unless_gone(fs::symlink_metadata(&path)) else { continue };
                 if kind.is_dir() {
-                    dirs.push(entry.path());
-                } else if kind.is_file() {
-                    // A gateway that runs may have removed it meanwhile.
-                    let bytes = fs::read(entry.path()).unwrap_or_default();
+                    dirs.push(path);
+                } else if let Some(bytes) = kind.is_file().then(|| unless_gone(fs::read(&path))).flatten() {
                     looked_at += 1;
                     let seen = search.find(&bytes).map(|hit| &secrets[hit.pattern().as_usize()]);
-                    found.extend(seen.map(|secret| format!("{secret} in {}", entry.path().display())));
+                    found.extend(seen.map(|secret| format!("{secret} in {}", path.display())));
                 }
             }
         }
         assert!(looked_at > 10, "there are files to look at");
         found
+    }
+}
+
+/// A gateway that runs removes files while they are looked at.
+fn unless_gone<T>(looked_at: std::io::Result<T>) -> Option<T> {
+    match looked_at {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        other => Some(other.expect("what can be read")),
     }
 }
 
