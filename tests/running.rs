@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(2);
 const CHILD: &str = r#"
 for name in INT TERM HUP USR1 USR2; do trap "echo $name >> caught" $name; done
 echo $$ > up
-until read -r line && [ "$line" = end ]; do [ -e gone ] && exit 4; done
+until read -r line && [ "$line" = end ]; do [ -e up ] && [ ! -e gone ] || exit 4; done
 exit 3"#;
 
 /// A vault with one env entry, and a runtime directory in memory.
