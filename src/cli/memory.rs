@@ -7,6 +7,7 @@ use crate::gateway::{self, Settings};
 use crate::model::{Scope, Vault};
 use crate::ops::capture::{self, Removals};
 use crate::ops::connect::{self, Plan, Request};
+use crate::views;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,6 +63,9 @@ pub fn capture(context: &Context, opened: Opened) -> Result<Opened, Error> {
     let report = capture::capture(&context.edit(&opened), checked, &request)?;
     for name in report.taken.iter().chain(&report.added) {
         context.out.say(&format!("took {} from a view", words::plain(name)));
+    }
+    if !report.unreadable.is_empty() {
+        return Err(views::Error::Unreadable(report.unreadable).into());
     }
     if report.conflicts.is_empty() { opened.close().open() } else { Err(Error::CaptureConflict(report.conflicts)) }
 }

@@ -33,7 +33,7 @@ const OURS: [&str; 6] = [
 /// How often a run is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 /// Most that is read of what it prints, in bytes.
-const MAX_OUTPUT: u64 = 16 * 1024 * 1024;
+const MAX_OUTPUT: u64 = 20 * 1024 * 1024;
 
 /// The gateway, ready to be run for one state directory.
 #[derive(Clone, Debug)]

@@ -36,10 +36,7 @@ impl StoreLock {
     pub fn take(dir: &Path) -> Result<Self, Error> {
         let Ok(dir) = dir.canonicalize() else { return Ok(Self(None)) };
         let path = dir.join("auth-profiles.json.lock");
-        let holder = Holder {
-            pid: rustix::process::getpid().as_raw_nonzero().get(),
-            created_at: jiff::Timestamp::now().to_string(),
-        };
+        let holder = Holder { pid: own_pid(), created_at: jiff::Timestamp::now().to_string() };
         let text = serde_json::to_string(&holder).unwrap_or_default();
         let until = Instant::now() + PATIENCE;
         loop {
@@ -65,19 +62,26 @@ impl StoreLock {
 
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
+        // One that a gateway took over meanwhile is its own.
+        if let Some(path) = self.0.as_ref().filter(|path| holder(path).is_some_and(|holder| holder.pid == own_pid())) {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+fn holder(path: &Path) -> Option<Holder> {
+    serde_json::from_slice(fsio::read_capped(path, MAX_LOCK).ok()?.expose()).ok()
 }
 
 /// Whether its holder has ended, or has had it for too long.
 fn is_left_over(path: &Path) -> bool {
     let age = std::fs::symlink_metadata(path).and_then(|meta| meta.modified()).ok();
     let age = age.and_then(|since| SystemTime::now().duration_since(since).ok());
-    let holder = fsio::read_capped(path, MAX_LOCK).ok();
-    let holder: Option<Holder> = holder.and_then(|bytes| serde_json::from_slice(bytes.expose()).ok());
-    let dead = holder
+    let dead = holder(path)
         .and_then(|holder| rustix::process::Pid::from_raw(holder.pid))
         .is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH));
     dead || age.is_some_and(|age| age > STALE)
