@@ -34,7 +34,7 @@ pub fn print(context: &Context, vault: &Vault<'_>, entry: &Entry, which: PrintUn
         path: search_path(program.as_deref()),
         openclaw: program.as_deref().map_or("openclaw".to_owned(), text),
         unit: unit(settings.profile.as_deref()),
-        unit_dir: text(&xdg("XDG_CONFIG_HOME", ".config")?.join("systemd/user")),
+        unit_dir: text(xdg("XDG_CONFIG_HOME", ".config")?.join("systemd/user")),
         user: user(),
         uid: crate::fsio::own_uid(),
         home: text(&home),
@@ -84,7 +84,7 @@ fn views(vault: &Vault<'_>, settings: &Settings, state: &Path) -> Option<String>
         Credential::parse(profile, raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
     };
     let oauth = vault.scopes.iter().any(|(_, entries)| entries.profiles.iter().any(is_oauth));
-    let agents = vault.scopes.iter().filter_map(|(name, _)| Scope::parse(name).ok()).collect();
+    let agents = vault.scopes.keys().filter_map(|name| Scope::parse(name).ok()).collect();
     (oauth || connect::has_links(state, &agents)).then(|| "--refs --link".to_owned())
 }
 

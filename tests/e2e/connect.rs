@@ -80,20 +80,16 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
     wired.audit();
 
     let added = token("canary-added-token");
-    let paste =
-        ["auth", "paste-token", "--agent", "tester", "--provider", "anthropic", "--profile-id", "anthropic:default"];
-    wired.vault(&paste, &added);
-    let said = wired.connect();
-    assert!(said.contains("referred auth/tester/anthropic:default"), "{said}");
+    let paste = ["auth", "paste-token", "--connect", "--agent", "tester", "--provider", "anthropic"];
+    wired.vault(&[&paste[..], &["--profile-id", "anthropic:default"]].concat(), &added);
     assert_eq!(wired.turn("tester", &[]), format!("Bearer {added}"));
     let replaced = "sk-ant-api03-canary-replaced-key";
-    wired.vault(&["set", "auth/_shared/anthropic:default"], replaced);
-    wired.connect();
+    wired.vault(&["set", "--connect", "auth/_shared/anthropic:default"], replaced);
     assert_eq!(wired.turn("main", &[]), replaced);
-    wired.vault(&["rm", "auth/tester/anthropic:default"], "");
-    let said = wired.connect();
-    assert!(said.contains("removed the reference to auth/tester/anthropic:default"), "{said}");
+    wired.vault(&["rm", "--connect", "auth/tester/anthropic:default"], "");
     assert_eq!(wired.turn("tester", &[]), replaced);
+    let said = wired.connect();
+    assert!(said.contains("nothing is to be changed"), "{said}");
 
     // Nobody can open the vault: a gateway that runs keeps what it has, and says so when it asks again.
     let reload = || {
@@ -105,6 +101,10 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
     let away = wired.place.path("elsewhere.txt");
     fs::rename(&wired.identity, &away).expect("a rename");
     assert_eq!(reload()["ok"], false);
+    let check = wired.agevault().args(["resolve", "--check"]).output().expect("a program that starts");
+    let said = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+    assert_eq!(check.status.code(), Some(10), "{said}");
+    assert!(said.contains("key"), "{said}");
     running.says("[SECRETS_PROVIDER_DEGRADED] exec:agevault: secret provider failed");
     fs::rename(&away, &wired.identity).expect("a rename");
     assert_eq!(reload(), json!({ "ok": true, "warningCount": 0 }));

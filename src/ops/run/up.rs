@@ -71,7 +71,7 @@ fn standing(vault: &Vault<'_>, request: &export::Request<'_>) -> Result<Option<e
 /// the gateway changed and the vault does not have stays, and is named.
 ///
 /// # Errors
-/// As [`sweep::clear`].
+/// As [`sweep::sweep`].
 pub fn take_back(vault: &Vault<'_>, up: Up, local: &Path, patience: Duration) -> Result<sweep::Swept, views::Error> {
     let Up { report, lease, .. } = up;
     drop(lease);
