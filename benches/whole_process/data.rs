@@ -15,6 +15,8 @@ pub const SMALLEST: usize = 3;
 pub struct DataSet {
     pub state_dir: PathBuf,
     pub size: usize,
+    /// How many API keys there are.
+    pub keys: usize,
     /// The profile that `get` asks for, from the middle.
     pub profile: String,
     pub value: String,
@@ -25,6 +27,11 @@ pub struct DataSet {
 impl DataSet {
     pub fn profile_id(&self) -> String {
         format!("auth/main/{}", self.profile)
+    }
+
+    /// Ids of API keys, at most this many.
+    pub fn some_ids(&self, most: usize) -> Vec<String> {
+        (0..self.keys.min(most)).map(|index| format!("auth/main/{}", key_name(index))).collect()
     }
 
     pub fn env_id(&self) -> String {
@@ -59,7 +66,7 @@ pub fn make(state_dir: &Path, size: usize, random: &mut Random) -> Result<DataSe
     let lines: String = (0..env).map(|index| format!("{}={}\n", env_name(index), secret("", random))).collect();
     write_private(&state_dir.join(".env"), lines.as_bytes())?;
 
-    Ok(DataSet { state_dir: state_dir.to_owned(), size, profile, value, env_name: env_name(env / 2) })
+    Ok(DataSet { state_dir: state_dir.to_owned(), size, keys, profile, value, env_name: env_name(env / 2) })
 }
 
 pub fn secret(prefix: &str, random: &mut Random) -> String {

@@ -107,6 +107,19 @@ impl<'a> Bench<'a> {
             |out| out.contains(&id) && out.lines().count() >= self.data.size,
         );
         enter(&mut contest, "render all", || self.agevault(&["render", "json"]), |out| out.contains(value));
+        for (label, ids) in [("resolve one", vec![id.clone()]), ("resolve 512", self.data.some_ids(512))] {
+            let request = self.dir.join(label);
+            let last = ids.last().cloned().unwrap_or_default();
+            let wire = serde_json::json!({"protocolVersion": 1, "provider": "agevault", "ids": ids});
+            write_private(&request, wire.to_string().as_bytes())?;
+            let make = move || -> Result<Command> {
+                let mut command = self.agevault(&["resolve"]);
+                command.stdin(File::open(&request)?);
+                Ok(command)
+            };
+            let checked = make().and_then(|command| expect(command, |out| out.contains(&format!("\"{last}\":\""))));
+            contest.enter(label, checked, move || process::time(make()?));
+        }
         let args = ["-d", "-i", text(&self.identity), text(&self.vault)];
         for (label, program) in &self.tools.peers {
             let make = || self.home.command(program, &args);

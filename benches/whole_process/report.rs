@@ -29,8 +29,10 @@ pub enum Kind {
 }
 
 /// At most this, for up to 100, up to 1,000 and more secrets.
-const TARGETS: [(&str, [f64; 3]); 8] = [
+const TARGETS: [(&str, [f64; 3]); 10] = [
     ("get one", [1.0, 1.3, 1.8]),
+    ("resolve one", [1.2, 1.4, 2.0]),
+    ("resolve 512", [1.2, 1.4, 2.0]),
     ("run", [1.25, 1.5, 1.75]),
     ("list", [1.2, 1.4, 1.8]),
     ("render all", [1.25, 1.25, 1.4]),
