@@ -104,6 +104,9 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     for scope in &report.skipped {
         out.warn(&format!("note: auth/{scope}/ has no file in this layout, it was not exported"));
     }
+    if report.references && !args.refs {
+        out.warn("note: profiles there are references, and stay so; agevault wipe first to write values");
+    }
     if report.written.is_empty() {
         out.warn("note: the vault has nothing to export");
     }

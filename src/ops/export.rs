@@ -75,6 +75,8 @@ pub struct Report {
     pub dir: PathBuf,
     /// The views that are in place now.
     pub written: Vec<Written>,
+    /// Whether the profiles are references.
+    pub references: bool,
     /// Links that were put into the gateway's state directory.
     pub linked: Vec<PathBuf>,
     /// Views that were removed, since the vault has nothing for them any more.
@@ -104,7 +106,16 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     let mut ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
     let mut carry = Carry::load(request.local, &vault.vault_id)?;
     let key = Key::of(vault)?;
-    let kinds = select(vault, request, &mut report.skipped);
+    // Where references were put, nobody writes values over them, and no agent's view goes.
+    let place = ledger.place(target.path()).filter(|place| place.references);
+    let content = if place.is_some() { Content::References } else { request.content };
+    let kept: BTreeSet<Scope> =
+        place.into_iter().flat_map(|place| place.views.keys()).filter_map(Kind::scope).collect();
+    let kinds = select(vault, request, &kept, &mut report.skipped);
+    report.references = content == Content::References;
+    if report.references {
+        ledger.note_references(target.path());
+    }
     let known = ledger.place(target.path()).into_iter().flat_map(|place| place.views.keys());
     let stale: Vec<Kind> = known.filter(|kind| asked(kind, request) && !kinds.contains(kind)).cloned().collect();
     if let (Some(agent), Only::Everything | Only::AuthProfiles) = (&request.agent, request.only)
@@ -114,14 +125,14 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
         return Err(Error::NoAgent(agent.as_str().to_owned()));
     }
     check_tokens(vault, &kinds)?;
-    check_place(vault, &target, &kinds, request)?;
+    check_place(vault, &target, &kinds, content, request)?;
 
     let look = |kind| Seen::look(&target, &ledger, &key, kind);
     let found = kinds.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     let stale = stale.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     found.iter().chain(&stale).for_each(|seen| carry.keep_from(seen));
     let render = |seen: Seen| {
-        let bytes = render(vault, seen.kind(), &carry.of(seen.kind()), request.content)?;
+        let bytes = render(vault, seen.kind(), &carry.of(seen.kind()), content)?;
         let ids = content::ids(vault, seen.kind());
         report.written.push(Written { path: seen.path().to_owned(), ids });
         New::of(&key, seen, bytes)
@@ -172,7 +183,7 @@ fn asked(kind: &Kind, request: &Request<'_>) -> bool {
 }
 
 /// The views that the vault has something for.
-fn select(vault: &Vault<'_>, request: &Request<'_>, skipped: &mut Vec<String>) -> Vec<Kind> {
+fn select(vault: &Vault<'_>, request: &Request<'_>, kept: &BTreeSet<Scope>, skipped: &mut Vec<String>) -> Vec<Kind> {
     let mut kinds = Vec::new();
     for (name, entries) in &vault.scopes {
         if entries.profiles.is_empty() && entries.order.is_empty() {
@@ -185,9 +196,8 @@ fn select(vault: &Vault<'_>, request: &Request<'_>, skipped: &mut Vec<String>) -
             _ => {}
         }
     }
-    kinds.extend(
-        request.every.iter().cloned().map(Kind::AuthProfiles).filter(|kind| !kinds.contains(kind)).collect::<Vec<_>>(),
-    );
+    let every = request.every.union(kept).cloned().map(Kind::AuthProfiles);
+    kinds.extend(every.filter(|kind| !kinds.contains(kind)).collect::<Vec<_>>());
     // A variable cannot be a reference.
     if !vault.env.is_empty() && request.content == Content::Values {
         kinds.push(Kind::Env);
@@ -208,7 +218,13 @@ fn check_tokens(vault: &Vault<'_>, kinds: &[Kind]) -> Result<(), Error> {
     if superseded.is_empty() { Ok(()) } else { Err(Error::Superseded(superseded)) }
 }
 
-fn check_place(vault: &Vault<'_>, target: &Target, kinds: &[Kind], request: &Request<'_>) -> Result<(), Error> {
+fn check_place(
+    vault: &Vault<'_>,
+    target: &Target,
+    kinds: &[Kind],
+    content: Content,
+    request: &Request<'_>,
+) -> Result<(), Error> {
     let profiles = |kind: &&Kind| matches!(kind, Kind::AuthProfiles(_));
     if request.store == Guard::Refuse {
         if let Some((_, store)) = gateway::store_in(target.path()) {
@@ -219,7 +235,7 @@ fn check_place(vault: &Vault<'_>, target: &Target, kinds: &[Kind], request: &Req
         }
     }
     if request.disk == Guard::Refuse {
-        for kind in kinds.iter().filter(|kind| content::is_plaintext(vault, kind, request.content)) {
+        for kind in kinds.iter().filter(|kind| content::is_plaintext(vault, kind, content)) {
             let nearest = target.nearest(kind);
             if !fsio::in_memory(&nearest)? {
                 return Err(Error::OnDisk(nearest));

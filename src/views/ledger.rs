@@ -22,6 +22,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The agent, of a file of profiles.
+    pub fn scope(&self) -> Option<Scope> {
+        match self {
+            Self::AuthProfiles(scope) => Some(scope.clone()),
+            Self::Env => None,
+        }
+    }
+
     /// Its path below the target directory.
     pub fn path(&self) -> PathBuf {
         match self {
@@ -63,6 +71,9 @@ pub struct Place {
     /// certainly done, those before it. So a crash between the ledger and the rename is
     /// never mistaken for a change by the gateway.
     pub views: BTreeMap<Kind, Vec<Digests>>,
+    /// Whether the profiles in them are references: then they stay so, whoever writes them next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub references: bool,
     /// Links to them in a gateway's state directory, by their whole paths.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub links: BTreeSet<PathBuf>,
@@ -153,6 +164,11 @@ impl Ledger {
     /// The file in local state that holds it.
     pub fn file(root: &Path, vault_id: &str) -> PathBuf {
         root.join(FOLDER).join(format!("{vault_id}.json"))
+    }
+
+    /// Notes that the profiles in a target directory are references; lasts with the next change of it.
+    pub fn note_references(&mut self, dir: &Path) {
+        self.place_mut(dir).references = true;
     }
 
     pub(super) fn place_mut(&mut self, dir: &Path) -> &mut Place {

@@ -8,7 +8,7 @@ use crate::gateway::{Era, StoreLock};
 use crate::model::{Scope, Vault};
 use crate::ops::export::{self, Content, Guard, Only, Report, render};
 use crate::ops::wipe;
-use crate::views::{self, Changes, Kind, Ledger, Stay};
+use crate::views::{self, Changes, Kind, Leases, Ledger, Stay};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -70,6 +70,12 @@ pub fn take_views_back(
     let ledger = Ledger::load(local, &vault.vault_id, patience)?;
     let dirs: Vec<PathBuf> = ledger.dirs().map(Path::to_owned).collect();
     drop(ledger);
+    let leases = Leases::open(local, &vault.vault_id)?;
+    for dir in &dirs {
+        if leases.is_held(dir)? {
+            return Err(views::Error::InUse(dir.clone()).into());
+        }
+    }
     let mut back = BTreeSet::new();
     for agent in agents {
         let kind = Kind::AuthProfiles(agent.clone());
