@@ -85,6 +85,22 @@ impl Held {
         Ok(env.entries.into_iter().map(|(name, _)| name.as_str().to_owned()).collect())
     }
 
+    /// Whether a variable stands anywhere in the configuration: as `${NAME}`, or in a reference.
+    pub(super) fn config_names(&self, name: &str) -> bool {
+        let text = self.config.as_ref().and_then(|(_, bytes)| bytes.text()).unwrap_or_default();
+        let part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        text.match_indices(name).any(|(at, _)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let after = text.get(at + name.len()..).and_then(|after| after.chars().next());
+            // As the name of an entry of `env` it is no use of the variable.
+            let quoted = before.is_some_and(|before| "\"'".contains(before));
+            let follows = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['"', '\'']).trim_start();
+            !before.is_some_and(part)
+                && !after.is_some_and(part)
+                && !((quoted || before != Some('{')) && follows.starts_with(':'))
+        })
+    }
+
     /// The profiles of a store.
     pub(super) fn profiles(&self, scope: &Scope) -> impl Iterator<Item = (&String, &RawValue)> {
         let profiles = self.stores.get(scope).into_iter().flat_map(|store| &store.profiles);

@@ -205,6 +205,11 @@ impl Planner<'_> {
         for (name, _) in vault.env.iter() {
             let Ok(variable) = EnvName::parse(name) else { continue };
             let id = SecretId::Env(variable);
+            // The configuration names it, or the gateway reads it before anything else.
+            if self.held.config_names(name) || name.starts_with("OPENCLAW_") {
+                self.road(&id, Road::Own);
+                continue;
+            }
             if env_names.contains(name) && !self.request.keep.dotenv {
                 self.plan.dotenv.insert(name.to_owned());
             }
@@ -225,7 +230,8 @@ impl Planner<'_> {
             });
             let in_config = SecretId::config(&["models", "providers", provider, "apiKey"]);
             let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
-            if oauth || in_config || self.wanted.get(&store).is_some_and(has_one) {
+            // Views hold what agents have, and nothing that was made for a variable.
+            if self.plan.views || oauth || in_config || self.wanted.get(&store).is_some_and(has_one) {
                 self.road(&id, Road::Run);
                 continue;
             }

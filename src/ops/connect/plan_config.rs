@@ -53,13 +53,21 @@ impl Planner<'_> {
                     self.plan.added.push(id.to_string());
                     Road::Config
                 }
-                (false, Some(to)) if *to == id => Road::Config,
+                // One that leads nowhere is mended below.
+                (false, Some(to)) if *to == id || vault.get(to).is_none() => Road::Config,
                 (false, _) => Road::Nowhere,
             };
             self.road(&id, road);
         }
         for (path, id) in refs {
-            if matches!(&id, SecretId::Config(_)) && vault.get(&id).is_none() {
+            let dead = matches!(&id, SecretId::Config(_)) && vault.get(&id).is_none();
+            let own = SecretId::Config(path.clone());
+            if dead && vault.get(&own).is_some() {
+                let reference = serde_json::to_value(ExecRef::to(&own)).unwrap_or_default();
+                self.plan.added.push(own.to_string());
+                self.plan.config.push(Step::Put(path, reference));
+            } else if dead && !path.starts_with(&["gateway".to_owned(), "auth".to_owned()]) {
+                // Without its own token a gateway does not start, and says why.
                 self.plan.removed.push(id.to_string());
                 self.plan.config.push(Step::Remove(path));
             }

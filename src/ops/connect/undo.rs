@@ -3,7 +3,8 @@
 use super::apply::{check_still, edit_config, replace};
 use super::{Applied, Connection, Error, Held};
 use crate::formats::openclaw_config::{self, Step};
-use crate::formats::{auth_profiles, dotenv, secretref};
+use crate::formats::{self, auth_profiles, dotenv, secretref};
+use crate::fsio;
 use crate::gateway::{Program, StoreChange};
 use crate::model::{Credential, Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
@@ -57,6 +58,9 @@ pub fn undo(
     }
     let dotenv = put_back_env(vault, held, program, connection)?;
     let config = edit_config(&steps, held, program.state_dir())?;
+    if config {
+        follow_copies(held)?;
+    }
     Ok(Applied { config, stores: stores.len(), dotenv })
 }
 
@@ -87,6 +91,23 @@ fn stores(
         }
     }
     Ok(changes)
+}
+
+/// Gives the copies that a gateway keeps of its configuration, and puts back when it finds the file much
+/// smaller than before, the same content, if they refer to the vault.
+fn follow_copies(held: &Held) -> Result<(), Error> {
+    let Some((path, _)) = &held.config else { return Ok(()) };
+    let now = fsio::read_own(path, formats::MAX_INPUT)?;
+    for end in [".bak", ".last-good"] {
+        let copy = PathBuf::from(format!("{}{end}", path.display()));
+        let refers = |bytes: &SecretBuf| {
+            openclaw_config::tree(bytes.expose()).is_ok_and(|tree| !openclaw_config::references(&tree).is_empty())
+        };
+        if fsio::read_own(&copy, formats::MAX_INPUT).is_ok_and(|bytes| refers(&bytes)) {
+            replace(&copy, &now)?;
+        }
+    }
+    Ok(())
 }
 
 /// The value of an entry, as the gateway uses it: of a profile its key or token.
