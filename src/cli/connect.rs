@@ -12,6 +12,10 @@ use crate::store;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// A gateway that runs with another token than the configuration has cannot be told from none.
+const UNREACHED: &str =
+    "note: no running gateway took notice; start it, or restart it if it runs: until then it has what it had";
+
 /// Wires the gateway to the vault, or undoes that.
 pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     if let Some(which) = args.print_unit {
@@ -229,7 +233,7 @@ fn finish(
         connection.note_orders(&now);
         connection.save(root, id)?;
     }
-    let left = now.plaintext()?;
+    let left = now.plaintext();
     if !left.is_empty() {
         return Err(connect::Error::PutBack(left).into());
     }
@@ -253,7 +257,7 @@ fn finish(
             Reload::Degraded => {
                 out.warn("note: the gateway has reloaded and misses a secret: agevault resolve --check")
             }
-            Reload::Unreached => out.warn("note: no running gateway was reached; start it, or restart it if it runs"),
+            Reload::Unreached => out.warn(UNREACHED),
         }
     }
     if findings > 0 || (code != Some(0) && oauth == 0) {
@@ -331,7 +335,7 @@ fn undo(context: &Context, opened: &Opened, way: &Way) -> Result<(), Error> {
     let stores = words::count(applied.stores, "store", "stores");
     context.out.say(&format!("the gateway has its secrets itself again: {stores} changed"));
     if connect::reload(program)? == Reload::Unreached {
-        context.out.warn("note: no running gateway was reached; start it, or restart it if it runs");
+        context.out.warn(UNREACHED);
     }
     Ok(())
 }

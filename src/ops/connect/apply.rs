@@ -1,11 +1,11 @@
 //! The planned changes, in an order in which an interruption at any moment leaves a gateway that works.
 
+use super::plan::secret_of;
 use super::{Error, Held, Plan};
 use crate::formats::openclaw_config::{self, Step};
-use crate::formats::{self, auth_profiles, dotenv};
+use crate::formats::{self, dotenv};
 use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::{self, Program};
-use crate::model::Credential;
 use crate::secret::SecretBuf;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -147,22 +147,15 @@ pub fn audit(program: &Program) -> Result<Audit, Error> {
 impl Held {
     /// Profiles with a secret that could be a reference: a gateway that runs may have written its own
     /// copy of a store back.
-    ///
-    /// # Errors
-    /// A credential that cannot be read.
-    pub fn plaintext(&self) -> Result<Vec<String>, Error> {
+    pub fn plaintext(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         for (scope, store) in &self.stores {
             for (profile, raw) in &store.profiles {
-                let credential = Credential::parse(profile, raw)?;
-                let member = credential.kind().and_then(crate::model::Kind::secret_member);
-                let filled = member.and_then(|member| credential.text(member));
-                if filled.is_some_and(|text| !text.expose().trim().is_empty()) && auth_profiles::referred(raw).is_none()
-                {
+                if secret_of(raw).is_some() {
                     found.insert(format!("auth/{}/{profile}", scope.as_str()));
                 }
             }
         }
-        Ok(found.into_iter().collect())
+        found.into_iter().collect()
     }
 }

@@ -85,8 +85,13 @@ impl Held {
         Ok(env.entries.into_iter().map(|(name, _)| name.as_str().to_owned()).collect())
     }
 
+    /// Whether the gateway cannot do without a variable: its configuration names it, or it is its own.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        name.starts_with("OPENCLAW_") || self.config_names(name)
+    }
+
     /// Whether a variable stands anywhere in the configuration: as `${NAME}`, or in a reference.
-    pub(super) fn config_names(&self, name: &str) -> bool {
+    fn config_names(&self, name: &str) -> bool {
         let text = self.config.as_ref().and_then(|(_, bytes)| bytes.text()).unwrap_or_default();
         let part = |character: char| character.is_ascii_alphanumeric() || character == '_';
         text.match_indices(name).any(|(at, _)| {

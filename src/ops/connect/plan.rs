@@ -205,8 +205,7 @@ impl Planner<'_> {
         for (name, _) in vault.env.iter() {
             let Ok(variable) = EnvName::parse(name) else { continue };
             let id = SecretId::Env(variable);
-            // The configuration names it, or the gateway reads it before anything else.
-            if self.held.config_names(name) || name.starts_with("OPENCLAW_") {
+            if self.held.needs(name) {
                 self.road(&id, Road::Own);
                 continue;
             }
@@ -254,7 +253,7 @@ impl Planner<'_> {
         for scope in scopes {
             let wanted = self.wanted.remove(&scope).unwrap_or_default();
             let mut change = StoreChange {
-                dir: scope.is_agent().then(|| agent_dir(self.request, &scope)),
+                dir: agent_dir(self.request.state_dir, self.request.agent_dirs, &scope),
                 expect: BTreeMap::new(),
                 put: BTreeMap::new(),
                 remove: Vec::new(),
@@ -311,14 +310,14 @@ fn serves(have: &RawValue, wanted: &RawValue, id: &SecretId) -> bool {
     (auth_profiles::referred(have).as_ref() == Some(id) && expires(have) == expires(wanted)) || same()
 }
 
-/// The directory of an agent, wherever the gateway has it.
-fn agent_dir(request: &Request<'_>, scope: &Scope) -> PathBuf {
-    let usual = || request.state_dir.join("agents").join(scope.as_str()).join("agent");
-    request.agent_dirs.get(scope).cloned().unwrap_or_else(usual)
+/// The directory of an agent, wherever the gateway has it; `None` for the store that agents share.
+pub(super) fn agent_dir(state_dir: &Path, dirs: &BTreeMap<Scope, PathBuf>, scope: &Scope) -> Option<PathBuf> {
+    let usual = || state_dir.join("agents").join(scope.as_str()).join("agent");
+    scope.is_agent().then(|| dirs.get(scope).cloned().unwrap_or_else(usual))
 }
 
 /// The secret that a credential holds itself.
-fn secret_of(raw: &RawValue) -> Option<String> {
+pub(super) fn secret_of(raw: &RawValue) -> Option<String> {
     let credential = Credential::parse("", raw).ok()?;
     let text = credential.text(credential.kind()?.secret_member()?)?;
     (!text.expose().trim().is_empty() && auth_profiles::referred(raw).is_none()).then(|| text.expose().to_owned())

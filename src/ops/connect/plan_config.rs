@@ -74,7 +74,8 @@ impl Planner<'_> {
         }
         for (name, value) in found.env {
             let same = vault.env.get(name.as_str()).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-            if same.as_deref() == Some(value.expose()) && !self.request.keep.dotenv {
+            let stays = self.request.keep.dotenv || self.held.needs(name.as_str());
+            if same.as_deref() == Some(value.expose()) && !stays {
                 // The way back leads into the `.env`.
                 self.plan.dotenv.insert(name.as_str().to_owned());
                 let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];

@@ -1,6 +1,7 @@
 //! The way back: the gateway has its secrets itself again.
 
 use super::apply::{check_still, edit_config, replace};
+use super::plan::agent_dir;
 use super::{Applied, Connection, Error, Held};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::{self, auth_profiles, dotenv, secretref};
@@ -73,8 +74,7 @@ fn stores(
 ) -> Result<Vec<StoreChange>, Error> {
     let mut changes = Vec::new();
     for (scope, store) in &held.stores {
-        let usual = || program.state_dir().join("agents").join(scope.as_str()).join("agent");
-        let dir = scope.is_agent().then(|| agent_dirs.get(scope).cloned().unwrap_or_else(usual));
+        let dir = agent_dir(program.state_dir(), agent_dirs, scope);
         let (mut expect, mut put, mut remove) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (profile, raw) in &store.profiles {
             let Some(id) = auth_profiles::referred(raw) else { continue };
