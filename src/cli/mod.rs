@@ -21,6 +21,7 @@ mod connect;
 mod content;
 mod context;
 mod environment;
+mod error;
 mod export;
 mod handover;
 mod history;
@@ -44,226 +45,18 @@ mod usage;
 mod value;
 pub mod words;
 
-use crate::{formats, fsio, gateway, keys, model, ops, seal, store, views};
+use crate::fsio;
 use args::{Auth, Backup, Cli, Command, History, Later};
 use clap::{CommandFactory, FromArgMatches};
 use context::Context;
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use words::Codes;
 
+pub use error::{Error, Usage};
 pub use handover::Reach;
 pub use usage::Kind as ParseKind;
 pub use value::Refused as RefusedValue;
-
-/// Why a command did not do what was asked.
-#[derive(Debug)]
-pub enum Error {
-    /// What was typed makes no sense.
-    Usage(Usage),
-    /// The vault file.
-    Store(store::Error),
-    /// The opening key.
-    Keys(keys::Error),
-    /// The gateway's state directory.
-    Gateway(gateway::Error),
-    /// A foreign format, and the file it was in.
-    Format(formats::Error, Option<PathBuf>),
-    /// Views for the gateway.
-    Views(views::Error),
-    /// A gateway that was not connected.
-    Connect(ops::connect::Error),
-    /// No key source at hand opens the vault without a person.
-    Unattended,
-    /// The gateway's own audit still has so many findings.
-    Audit(usize),
-    /// What a connected gateway asks for would be taken away.
-    Connected(Vec<String>),
-    /// The gateway's resolver has so many findings.
-    Unresolvable(usize),
-    /// An import that was not done.
-    Import(ops::import::Error),
-    /// A command that was not run.
-    Run(ops::run::Error),
-    /// What the gateway and the vault both changed; everything else was captured.
-    CaptureConflict(Vec<String>),
-    /// There is no vault at this path; the newest generation that was kept there.
-    NoVault(PathBuf, Option<u64>),
-    /// A request of the gateway's that is none.
-    Request(formats::exec::Refused),
-    /// It took longer than it may.
-    Deadline(std::time::Duration),
-    /// A value that the gateway could not use as it is.
-    Value(value::Refused),
-    /// A new vault where another one's generations are kept.
-    KeptGenerations,
-    /// A backup that is changed or cut off.
-    DamagedBackup,
-    /// A backup of another vault than the one that `--pin` names.
-    BackupPin(store::Pin),
-    /// A profile that holds a reference to a secret elsewhere, and none itself.
-    OnlyReference,
-    /// `HOME` is not set.
-    NoHome,
-    /// No directory in memory is known for plaintext.
-    NoRuntimeDir,
-    /// The person said no.
-    Declined,
-    /// This many of so many backups failed.
-    Findings(usize, usize),
-    /// The verdict of `status --check`, or the exit code of a command that was run.
-    Verdict(u8),
-    /// The signal that ended a command that was run.
-    Killed(i32),
-    /// Nobody reads any more.
-    Pipe,
-}
-
-/// What was typed makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Usage {
-    /// Clap's word for it, and the option or command of ours that it is about.
-    Parse(usage::Kind),
-    /// Several key sources at once.
-    TwoKeys,
-    /// Not a secret id.
-    Id(model::IdError),
-    /// Not an agent id.
-    Agent,
-    /// A value on the command line.
-    ValueInArgs,
-    /// A duration that is none.
-    Duration,
-    /// An environment variable without a usable value.
-    Variable(&'static str),
-    /// A question that nobody is there to answer.
-    NeedsYes,
-    /// Not a label.
-    Label,
-    /// A new vault without any recipient.
-    NoRecipient,
-    /// `-` without `--format`, or `--format` without it.
-    StdinFormat,
-    /// Renaming from one world of ids to another.
-    OtherWorld,
-    /// A new `auth/` entry by `set`.
-    SetNewAuth,
-    /// An OAuth credential where one value stands for it.
-    Oauth,
-    /// `passwd` with several passphrases and no label.
-    WhichPassphrase,
-    /// `passwd` without a passphrase.
-    NoPassphrase,
-    /// `export-identity` with another key and nobody to ask.
-    NeedsItsPassphrase,
-    /// Not a fingerprint.
-    Pin,
-    /// Not a version of a gateway.
-    GatewayVersion,
-    /// A recipient that is not a passphrase.
-    NotPassphrase,
-    /// No provider.
-    Provider,
-    /// `setup-token` for a provider that has none.
-    NoSetupToken,
-    /// Memory of a derivation outside its bounds.
-    KdfMemory,
-    /// A value that is longer than one may be.
-    TooLong,
-    /// A question that only somebody who looks can answer, and nobody is there.
-    NeedsPerson,
-    /// A value that is asked for, with `--no-input`.
-    NoInput,
-    /// `resolve` by hand, or with the key where the request should be.
-    ResolveInput,
-    /// `run` without a command.
-    NothingToRun,
-    /// A profile of another provider in an order.
-    OtherProvider,
-    /// An order of nothing.
-    NoProfiles,
-    /// `trust` without a terminal and without `--pin`.
-    TrustNeedsPin,
-    /// Removing the key that the command itself uses.
-    RemovesItself,
-    /// Options for a new passphrase where none is added.
-    OptionsWithoutPassphrase,
-}
-
-impl From<Usage> for Error {
-    fn from(usage: Usage) -> Self {
-        Self::Usage(usage)
-    }
-}
-
-macro_rules! from {
-    ($($module:ident => $variant:ident),*) => {
-        $(impl From<$module::Error> for Error {
-            fn from(error: $module::Error) -> Self {
-                Self::$variant(error)
-            }
-        })*
-    };
-}
-from!(store => Store, keys => Keys, gateway => Gateway, views => Views);
-
-impl From<fsio::Error> for Error {
-    fn from(error: fsio::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<model::Error> for Error {
-    fn from(error: model::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<seal::Error> for Error {
-    fn from(error: seal::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<ops::connect::Error> for Error {
-    fn from(error: ops::connect::Error) -> Self {
-        use ops::connect::Error as Connect;
-        match error {
-            Connect::File(error) => error.into(),
-            Connect::Gateway(error) => error.into(),
-            Connect::Views(error) => error.into(),
-            Connect::Model(error) => error.into(),
-            Connect::Format(error, path) => Self::Format(error, Some(path)),
-            other => Self::Connect(other),
-        }
-    }
-}
-
-impl From<ops::run::Error> for Error {
-    fn from(error: ops::run::Error) -> Self {
-        Self::Run(error)
-    }
-}
-
-impl From<ops::import::Error> for Error {
-    fn from(error: ops::import::Error) -> Self {
-        match error {
-            ops::import::Error::Model(error) => error.into(),
-            ops::import::Error::Format(error, path) => Self::Format(error, Some(path)),
-            other => Self::Import(other),
-        }
-    }
-}
-
-impl From<ops::capture::Error> for Error {
-    fn from(error: ops::capture::Error) -> Self {
-        match error {
-            ops::capture::Error::Views(error) => error.into(),
-            ops::capture::Error::Store(error) => error.into(),
-        }
-    }
-}
 
 /// Runs the program: `protected` is the outcome of the first thing that `main` did.
 pub fn run(protected: std::io::Result<()>) -> ExitCode {

@@ -11,6 +11,7 @@ mod key;
 mod name;
 mod refusal;
 mod run;
+mod typed;
 mod vault;
 
 pub use capture::of_capture;
@@ -107,7 +108,7 @@ impl Codes {
 /// The words for an error of the command line.
 pub fn of(error: &Error) -> Words {
     match error {
-        Error::Usage(usage) => refusal::usage(*usage),
+        Error::Usage(usage) => typed::words(*usage),
         Error::Store(error) => vault::of_store(error),
         Error::Keys(error) => key::of_keys(error),
         Error::Gateway(error) => gateway::of_gateway(error),
