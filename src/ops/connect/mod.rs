@@ -9,6 +9,7 @@ mod check;
 mod held;
 mod plan;
 mod plan_config;
+mod plan_stores;
 mod provider;
 mod record;
 mod residue;

@@ -1,20 +1,19 @@
 //! `connect`: from a gateway with plaintext to one with references, and back.
 
+mod finish;
+mod show;
+mod undo;
+
 use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
-use super::{Error, import, memory, units, words};
+use super::{Error, import, memory, units};
 use crate::gateway::{self, Era, Found, Program, Settings};
 use crate::model::{Change, Op, SecretId, Vault};
-use crate::ops::connect::{self, Applied, Audit, Cleaned, Connection, Held, Keep, Plan, Reload, Request, Road};
+use crate::ops::connect::{self, Connection, Held, Keep, Plan, Request};
 use crate::ops::exported::Unchanged;
 use crate::store;
-use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// A gateway that runs with another token than the configuration has cannot be told from none.
-const UNREACHED: &str =
-    "note: no running gateway took notice; start it, or restart it if it runs: until then it has what it had";
 
 /// Wires the gateway to the vault, or undoes that.
 pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
@@ -25,7 +24,7 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     let opened = context.open()?;
     if args.undo {
         let opened = memory::capture(context, opened)?;
-        return undo(context, &opened, &way);
+        return undo::undo(context, &opened, &way);
     }
     way.connect(context, opened, &[])?.outcome()
 }
@@ -125,7 +124,7 @@ impl Way {
         let plan = connect::plan(&checked.vault, &held, &request)?;
         unchanged(&plan)?;
         if args.dry_run {
-            show_plan(context, &plan, args.plan)?;
+            show::plan(context, &plan, args.plan)?;
             drop(checked);
             return Ok(Done { opened, findings: None });
         }
@@ -136,11 +135,11 @@ impl Way {
             let backup = store::backup_create(&opened.seen, &checked, &dir)?;
             context.out.say(&format!("backed up to {}", backup.path.display()));
         }
-        remember(context, &checked.vault, program, &request, &plan)?;
+        finish::remember(context, &checked.vault, program, &request, &plan)?;
         let applied = connect::apply(&plan, &held, program)?;
         memory::put(context, &checked.vault, settings, &request, &plan)?;
-        tell(context, &plan, applied);
-        let findings = finish(context, &checked.vault, settings, program, &request, &plan)?;
+        show::tell(context, &plan, applied);
+        let findings = finish::finish(context, &checked.vault, settings, program, &request, &plan)?;
         drop(checked);
         Ok(Done { opened, findings })
     }
@@ -188,154 +187,4 @@ fn bound(context: &Context, vault: &Vault<'_>, state_dir: &Path) -> Result<(), E
         Some(other) => Err(connect::Error::Another(other.state_dir).into()),
         None => Ok(()),
     }
-}
-
-fn remember(
-    context: &Context,
-    vault: &Vault<'_>,
-    program: &Program,
-    request: &Request<'_>,
-    plan: &Plan,
-) -> Result<(), Error> {
-    let (root, id) = (context.local.root(), &vault.vault_id);
-    let version = program.installed().version.to_string();
-    let mut connection = Connection::load(root, id)?.unwrap_or_default();
-    let before = std::mem::replace(&mut connection, Connection::new(request.state_dir.to_owned(), version));
-    connection.refs = plan.refs.clone();
-    connection.keep = request.keep;
-    connection.dropped = before.dropped.union(&plan.dropped).cloned().collect();
-    connection.dotenv = before.dotenv.union(&plan.dotenv).cloned().collect();
-    Ok(connection.save(root, id)?)
-}
-
-/// The gateway takes notice, its old copies go, its own audit has the last word: how much it finds.
-fn finish(
-    context: &Context,
-    vault: &Vault<'_>,
-    settings: &Settings,
-    program: &Program,
-    request: &Request<'_>,
-    plan: &Plan,
-) -> Result<Option<usize>, Error> {
-    let out = context.out;
-    // Also when no reference changed: a value behind one may have.
-    let reload = connect::reload(program)?;
-    // A gateway that runs may have written its own copy of a store back before it took notice.
-    let mut now = held(settings, program)?;
-    let again = connect::plan(vault, &now, request)?;
-    unchanged(&again)?;
-    if !again.is_empty() {
-        connect::apply(&again, &now, program)?;
-        now = held(settings, program)?;
-    }
-    let (root, id) = (context.local.root(), &vault.vault_id);
-    if let Some(mut connection) = Connection::load(root, id)? {
-        connection.note_orders(&now);
-        connection.save(root, id)?;
-    }
-    let left = now.plaintext();
-    if !left.is_empty() {
-        return Err(connect::Error::PutBack(left).into());
-    }
-    let Cleaned { removed, left, unread } =
-        connect::clean(vault, request.state_dir, &gateway::own_stores(settings)?, program)?;
-    removed.iter().for_each(|path| out.say(&format!("removed {}, an old copy with secrets", path.display())));
-    left.iter().for_each(|path| out.warn(&format!("note: a secret still stands in {}", path.display())));
-    unread.iter().for_each(|path| out.warn(&format!("note: {} could not be looked into", path.display())));
-    let Audit { code, findings, oauth } = connect::audit(program)?;
-    if out.json {
-        let roads = plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road))));
-        out.json(&json!({
-            "version": 1, "gateway": request.version.to_string(), "added": plan.added, "removed": plan.removed,
-            "roads": roads.collect::<serde_json::Map<_, _>>(),
-            "residue": left.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(), "audit": code,
-        }))?;
-    } else {
-        show_roads(context, plan);
-        match reload {
-            Reload::Done => {}
-            Reload::Degraded => {
-                out.warn("note: the gateway has reloaded and misses a secret: agevault resolve --check")
-            }
-            Reload::Unreached => out.warn(UNREACHED),
-        }
-    }
-    if findings > 0 || (code != Some(0) && oauth == 0) {
-        return Ok(Some(findings));
-    }
-    match oauth {
-        0 => out.say("the gateway's audit is clean"),
-        _ => out.say(&format!(
-            "the gateway's audit names {}, which takes no references, and nothing else",
-            words::count(oauth, "OAuth profile", "OAuth profiles")
-        )),
-    }
-    Ok(None)
-}
-
-fn tell(context: &Context, plan: &Plan, applied: Applied) {
-    let out = context.out;
-    plan.added.iter().for_each(|id| out.say(&format!("referred {}", words::plain(id))));
-    plan.removed.iter().for_each(|id| out.say(&format!("removed the reference to {}", words::plain(id))));
-    if applied.dotenv > 0 {
-        out.say(&format!("took {} out of the .env", words::count(applied.dotenv, "entry", "entries")));
-    }
-    if plan.is_empty() {
-        out.say("nothing is to be changed");
-    }
-}
-
-/// Where a secret does not go by itself is said each time.
-fn show_roads(context: &Context, plan: &Plan) {
-    for (id, road) in &plan.roads {
-        if !matches!(road, Road::Store | Road::Config) {
-            context.out.say(&format!("{}: {}", words::plain(id), words::road(*road)));
-        }
-    }
-}
-
-fn show_plan(context: &Context, plan: &Plan, whole: bool) -> Result<(), Error> {
-    let out = context.out;
-    if out.json {
-        let roads = plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road))));
-        return out.json(&json!({
-            "version": 1, "done": false, "added": plan.added, "removed": plan.removed, "dotenv": plan.dotenv,
-            "roads": roads.collect::<serde_json::Map<_, _>>(),
-        }));
-    }
-    for id in &plan.added {
-        out.line(&format!("would refer {id}"))?;
-    }
-    for id in &plan.removed {
-        out.line(&format!("would remove the reference to {id}"))?;
-    }
-    for name in &plan.dotenv {
-        out.line(&format!("would take {name} out of the .env"))?;
-    }
-    for (id, road) in plan.roads.iter().filter(|_| whole) {
-        out.line(&format!("{id}: {}", words::road(*road)))?;
-    }
-    if plan.is_empty() { out.line("nothing would be changed") } else { Ok(()) }
-}
-
-fn undo(context: &Context, opened: &Opened, way: &Way) -> Result<(), Error> {
-    let Way { settings, program, state_dir, .. } = way;
-    let checked = context.check(opened)?;
-    bound(context, &checked.vault, state_dir)?;
-    let (root, id) = (context.local.root(), &checked.vault.vault_id);
-    let connection = Connection::load(root, id)?;
-    context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
-    let agents = gateway::agent_ids(settings)?;
-    connect::take_views_back(&checked.vault, state_dir, &agents, context.local.root(), context.patience())?;
-    let (held, agent_dirs) = (held(settings, program)?, gateway::agent_dirs(settings)?);
-    let applied = connect::undo(&checked.vault, &held, program, &agent_dirs, connection.as_ref())?;
-    if connection.is_some() {
-        Connection::forget(root, id)?;
-    }
-    let stores = words::count(applied.stores, "store", "stores");
-    context.out.say(&format!("the gateway has its secrets itself again: {stores} changed"));
-    if connect::reload(program)? == Reload::Unreached {
-        context.out.warn(UNREACHED);
-    }
-    Ok(())
 }

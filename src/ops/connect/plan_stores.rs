@@ -1,0 +1,167 @@
+//! The stores' part of a plan: which profile is to be in which store, and what of that is not there yet.
+
+use super::plan::{Planner, Wanted, agent_dir, provider_of, secret_of};
+use super::{Error, Road};
+use crate::formats::secretref::ExecRef;
+use crate::formats::{auth_profiles, provider, secretref};
+use crate::gateway::StoreChange;
+use crate::model::{Credential, EnvName, Kind, Scope, SecretId};
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Planner<'_> {
+    pub(super) fn profiles(&mut self) -> Result<(), Error> {
+        let vault = self.vault;
+        for (name, entries) in &vault.scopes {
+            let Ok(scope) = Scope::parse(name) else { continue };
+            for (profile, raw) in entries.profiles.iter() {
+                let Ok(id) = SecretId::auth(scope.clone(), profile) else { continue };
+                let store = self.store_of(&scope, profile);
+                let oauth = Credential::parse(profile, raw)?.kind() == Some(Kind::Oauth);
+                if oauth {
+                    self.oauth(&id, store, profile, raw);
+                } else if !id.fits_secret_ref() {
+                    self.road(&id, Road::TooLong);
+                } else if let Some(reference) = auth_profiles::to_reference(raw, &id)? {
+                    self.road(&id, Road::Store);
+                    self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id, reference));
+                }
+            }
+            for (provider, ids) in &entries.order {
+                let store = ids.first().map_or_else(|| scope.clone(), |first| self.store_of(&scope, first));
+                self.wanted.entry(store).or_default().order.insert(provider.clone(), ids.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// OAuth takes no references: the gateway keeps its own, and the vault a copy.
+    fn oauth(&mut self, id: &SecretId, store: Scope, profile: &str, raw: &RawValue) {
+        if self.request.memory && !self.request.version.era().has_stores() {
+            self.plan.views = true;
+            self.road(id, Road::View);
+        } else if self.held.profile(&store, profile).is_some() {
+            self.road(id, Road::Own);
+        } else if self.request.restore_oauth {
+            self.road(id, Road::Own);
+            self.plan.added.push(id.to_string());
+            self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id.clone(), raw.to_owned()));
+        } else {
+            self.road(id, Road::Nowhere);
+        }
+    }
+
+    /// Variables with a provider's key also become a profile, if the provider has none: the gateway
+    /// prefers any profile to a variable.
+    pub(super) fn variables(&mut self) -> Result<(), Error> {
+        let vault = self.vault;
+        let env_names = self.held.env_names()?;
+        for (name, _) in vault.env.iter() {
+            let Ok(variable) = EnvName::parse(name) else { continue };
+            let id = SecretId::Env(variable);
+            if self.held.needs(name) {
+                self.road(&id, Road::Own);
+                continue;
+            }
+            if env_names.contains(name) && !self.request.keep.dotenv {
+                self.plan.dotenv.insert(name.to_owned());
+            }
+            let Some(provider) = provider::of_variable(name).filter(|_| id.fits_secret_ref()) else {
+                self.road(&id, Road::Run);
+                continue;
+            };
+            let store = self.store_of(&Scope::main(), &format!("{provider}:{}", secretref::ALIAS));
+            let has_one = |wanted: &Wanted| {
+                wanted
+                    .profiles
+                    .values()
+                    .any(|(of, raw)| *of != id && provider_of(raw).is_some_and(|have| provider::same(&have, provider)))
+            };
+            let oauth = self.held.profiles(&store).any(|(_, raw)| {
+                auth_profiles::referred(raw).is_none()
+                    && provider_of(raw).is_some_and(|have| provider::same(&have, provider))
+            });
+            let in_config = SecretId::config(&["models", "providers", provider, "apiKey"]);
+            let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
+            // Views hold what agents have, and nothing that was made for a variable.
+            if self.plan.views || oauth || in_config || self.wanted.get(&store).is_some_and(has_one) {
+                self.road(&id, Road::Run);
+                continue;
+            }
+            let kind = if name.ends_with("_OAUTH_TOKEN") { Kind::Token } else { Kind::ApiKey };
+            let mut credential = Credential::new(kind, provider);
+            if let (Some(member), Some(reference)) = (kind.secret_member(), ExecRef::to(&id)) {
+                credential.put(&format!("{member}Ref"), &reference);
+            }
+            self.road(&id, Road::Profile);
+            let profile = format!("{provider}:{}", secretref::ALIAS);
+            self.wanted.entry(store).or_default().profiles.insert(profile, (id, credential.to_raw()?));
+        }
+        Ok(())
+    }
+
+    pub(super) fn stores(&mut self) -> Result<(), Error> {
+        // Links stay links when the last OAuth profile has gone.
+        self.plan.views |= self.request.linked && self.request.memory && !self.request.version.era().has_stores();
+        let scopes: BTreeSet<Scope> = self.wanted.keys().chain(self.held.stores.keys()).cloned().collect();
+        for scope in scopes {
+            let wanted = self.wanted.remove(&scope).unwrap_or_default();
+            let mut change = StoreChange {
+                dir: agent_dir(self.request.state_dir, self.request.agent_dirs, &scope),
+                expect: BTreeMap::new(),
+                put: BTreeMap::new(),
+                remove: Vec::new(),
+                order: BTreeMap::new(),
+            };
+            for (profile, raw) in self.held.profiles(&scope) {
+                if let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) {
+                    change.expect.insert(profile.clone(), Some(raw.to_owned()));
+                    change.remove.push(profile.clone());
+                    self.plan.removed.push(id.to_string());
+                }
+            }
+            for (profile, (id, raw)) in wanted.profiles {
+                let have = self.held.profile(&scope, &profile);
+                // What the gateway has is newer than what was taken in: nothing takes its place.
+                if !self.request.yields && have.and_then(secret_of).is_some_and(|have| Some(have) != self.value(&id)) {
+                    self.plan.changed.push(id.to_string());
+                } else if have.is_none_or(|have| !serves(have, &raw, &id)) {
+                    self.plan.added.push(id.to_string());
+                    // A secret that the gateway changed after it was taken in is not replaced.
+                    change.expect.insert(profile.clone(), self.held.profile(&scope, &profile).map(RawValue::to_owned));
+                    change.put.insert(profile, raw);
+                }
+            }
+            let have = self.held.stores.get(&scope);
+            let differs =
+                |provider: &str, ids: &Vec<String>| have.and_then(|have| have.order.get(provider)) != Some(ids);
+            change.order = wanted
+                .order
+                .into_iter()
+                .filter(|(provider, ids)| differs(provider, ids))
+                .map(|(provider, ids)| (provider, Some(ids)))
+                .collect();
+            // Views are written from the vault, with everything in them.
+            let nothing = change.put.is_empty() && change.remove.is_empty() && change.order.is_empty();
+            if !nothing && !self.plan.views {
+                self.plan.stores.push(change);
+            }
+        }
+        self.plan.added.sort_unstable();
+        self.plan.added.dedup();
+        Ok(())
+    }
+
+    /// The value of an entry of the vault.
+    fn value(&self, id: &SecretId) -> Option<String> {
+        let raw = self.vault.get(id)?;
+        if matches!(id, SecretId::Auth(..)) { secret_of(raw) } else { serde_json::from_str(raw.get()).ok() }
+    }
+}
+
+/// Whether what the gateway has refers to `id` already, with the same expiry.
+fn serves(have: &RawValue, wanted: &RawValue, id: &SecretId) -> bool {
+    let expires = |raw: &RawValue| Credential::parse("", raw).ok().and_then(|credential| credential.number("expires"));
+    let same = || to_raw_value(have).is_ok_and(|have| have.get() == wanted.get());
+    (auth_profiles::referred(have).as_ref() == Some(id) && expires(have) == expires(wanted)) || same()
+}
