@@ -5,7 +5,7 @@ use crate::place::stdout_of;
 use crate::vault::Vault;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 const SECONDS: Duration = Duration::from_secs(5);
 
 /// A watch that ends with the test.
-struct Watch(Child);
+pub struct Watch(Child);
 
 impl Watch {
-    fn over(vault: &Vault) -> Self {
-        Self(vault.agevault().args(["capture", "--watch"]).spawn().expect("a watch"))
+    pub fn with(mut agevault: Command) -> Self {
+        Self(agevault.args(["capture", "--watch"]).spawn().expect("a watch"))
     }
 }
 
@@ -61,7 +61,7 @@ fn what_the_gateway_writes_is_in_the_vault_within_seconds() {
     stdout_of(vault.agevault().arg("export").arg(&views));
     let config = vault.place.file("gateway.json", br#"{"agents":{"list":[{"id":"main"}]}}"#);
 
-    let watch = Watch::over(&vault);
+    let watch = Watch::with(vault.agevault());
     let order = ["anthropic:default", "anthropic:manual"];
     let set = ["models", "auth", "order", "set", "--provider", "anthropic", "--agent", "main"];
     stdout_of(gateway(&vault, &views, &config).args(set).args(order));

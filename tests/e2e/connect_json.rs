@@ -47,7 +47,7 @@ fn with_plaintext() -> Wired {
 }
 
 /// What the gateway installs of its plugins at its first turn lies where the next run of the tests finds it.
-fn plugins() -> Vec<(&'static str, PathBuf)> {
+pub fn plugins() -> Vec<(&'static str, PathBuf)> {
     let stage = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/e2e/plugins");
     std::fs::create_dir_all(&stage).expect("a folder");
     let mut env = vec![("OPENCLAW_PLUGIN_STAGE_DIR", stage)];

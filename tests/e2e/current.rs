@@ -4,6 +4,7 @@ use crate::place::{Place, narrow, stdout_of};
 use crate::tools;
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +74,7 @@ impl Running {
         let log = place.path("gateway.log");
         let file = File::create(&log).expect("a log");
         openclaw.args(["gateway", "run"]).stdin(Stdio::null()).stdout(file.try_clone().expect("a log")).stderr(file);
+        openclaw.process_group(0);
         let running = Self { child: openclaw.spawn().expect("a gateway that starts"), log };
         running.says("[gateway] ready");
         running
@@ -96,6 +98,19 @@ impl Running {
         self.end();
     }
 
+    /// Ends it as a power cut does, with what it has started.
+    pub fn kill(mut self) {
+        self.kill_all();
+    }
+
+    /// The gateway's program may start itself once more.
+    fn kill_all(&mut self) {
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+
     fn end(&mut self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
@@ -104,10 +119,11 @@ impl Running {
         let deadline = Instant::now() + Duration::from_secs(20);
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
-                let _ = self.child.kill();
+                break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        self.kill_all();
     }
 }
 
