@@ -21,8 +21,15 @@ pub fn credentials() -> Option<PathBuf> {
 /// The directory for plaintext that must not outlive this boot.
 ///
 /// # Errors
-/// [`Error::NoRuntimeDir`] when there is none.
+/// [`Error::NoRuntimeDir`] when there is none; one that others can change.
 pub fn runtime_dir() -> Result<PathBuf, Error> {
+    let dir = named_runtime_dir()?;
+    // A directory of somebody else's, as `su` leaves it in the variable, could be swapped for another.
+    crate::fsio::check_way(&dir)?;
+    Ok(dir)
+}
+
+fn named_runtime_dir() -> Result<PathBuf, Error> {
     if let Some(dir) = var_path("AGEVAULT_RUNTIME_DIR") {
         return absolute(&dir);
     }

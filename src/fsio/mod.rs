@@ -9,6 +9,7 @@ mod read;
 mod replace;
 mod stamp;
 mod watch;
+mod way;
 
 pub use credential::read_credential;
 pub use dir::{Dir, Meta};
@@ -19,6 +20,7 @@ pub use read::{read_capped, read_descriptor, read_own, read_private, read_start,
 pub use replace::{Replacement, sweep_temps};
 pub use stamp::Stamp;
 pub use watch::Watch;
+pub use way::{check_closed, check_way};
 
 use std::io;
 use std::path::{Path, PathBuf};

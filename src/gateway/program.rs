@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,6 +29,8 @@ const OURS: [&str; 6] = [
     "AGEVAULT_PASSPHRASE_FD",
     "AGEVAULT_RUNTIME_DIR",
 ];
+/// Variables that lead a gateway away from a state directory.
+const PLACES: [&str; 3] = ["OPENCLAW_CONFIG_PATH", "OPENCLAW_AGENT_DIR", "OPENCLAW_OAUTH_DIR"];
 /// How often a run is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 /// Most that is read of what it prints, in bytes.
@@ -41,6 +42,7 @@ pub struct Program {
     installed: Installed,
     node: PathBuf,
     state_dir: PathBuf,
+    named: bool,
     config: Option<String>,
 }
 
@@ -51,6 +53,8 @@ pub struct Output {
     pub code: Option<i32>,
     /// What it printed.
     pub stdout: SecretBuf,
+    /// Whether something that it left behind still held its output open, and had to be ended.
+    pub left_open: bool,
 }
 
 /// Changes to one store.
@@ -97,9 +101,15 @@ impl Program {
         let beside = installed.program.parent().map(Path::to_owned);
         let dirs = beside.into_iter().chain(settings.search_path.iter().cloned()).filter(|dir| dir.is_absolute());
         let node = dirs.map(|dir| dir.join("node")).find(|node| node.is_file()).ok_or(Error::NoNode)?;
+        // What is checked is what is run, wherever a link leads later.
+        let node = node.canonicalize().map_err(|error| fsio::Error::io("look at", &node, error))?;
         // Both get to see secrets: in the stores that they change, and in the answers that they ask for.
-        [&node, &installed.package.join("openclaw.mjs")].into_iter().try_for_each(|path| check_ours(path))?;
-        Ok(Self { installed, node, state_dir: resolve(settings)?, config: settings.config_path.clone() })
+        [&node, &installed.package.join("openclaw.mjs")].into_iter().try_for_each(|path| fsio::check_way(path))?;
+        check_modules(&installed.package)?;
+        // Of a state directory that is named, everything lies there.
+        let named = settings.option.is_some();
+        let config = settings.config_path.clone().filter(|_| !named);
+        Ok(Self { installed, node, state_dir: resolve(settings)?, named, config })
     }
 
     /// What is installed.
@@ -156,7 +166,8 @@ impl Program {
         let mut command = Command::new(&self.node);
         command.args(args).env("OPENCLAW_STATE_DIR", &self.state_dir).env("NO_COLOR", "1");
         // What is ours is of no use there; a group of its own ends with it.
-        OURS.iter().for_each(|name| _ = command.env_remove(name));
+        let elsewhere = PLACES.iter().filter(|_| self.named);
+        OURS.iter().chain(elsewhere).for_each(|name| _ = command.env_remove(name));
         command.process_group(0);
         if let Some(config) = &self.config {
             command.env("OPENCLAW_CONFIG_PATH", config);
@@ -165,17 +176,13 @@ impl Program {
     }
 }
 
-/// Refuses a program that somebody else than we or the system could have put there.
-fn check_ours(path: &Path) -> Result<(), Error> {
-    let real = path.canonicalize().map_err(|error| fsio::Error::io("look at", path, error))?;
-    for place in [Some(real.as_path()), real.parent()].into_iter().flatten() {
-        let meta = std::fs::symlink_metadata(place).map_err(|error| fsio::Error::io("look at", place, error))?;
-        if ![0, fsio::own_uid()].contains(&meta.uid()) {
-            return Err(fsio::Error::Owner(place.to_owned(), meta.uid()).into());
-        }
-        if meta.mode() & 0o022 != 0 {
-            return Err(fsio::Error::Mode(place.to_owned(), meta.mode() & 0o7777).into());
-        }
+/// Refuses modules that somebody else than we or the system could have put there: those that are loaded first;
+/// what these load is the gateway's own business.
+fn check_modules(package: &Path) -> Result<(), Error> {
+    for dir in [package.join("dist"), package.join("dist/plugin-sdk")] {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        fsio::check_closed(&dir)?;
+        entries.flatten().try_for_each(|entry| fsio::check_closed(&entry.path()))?;
     }
     Ok(())
 }
@@ -191,11 +198,12 @@ pub fn converse(command: &mut Command, input: &[u8], patience: Duration) -> Resu
     // What did not end by itself must not go on behind our back.
     let _ = child.kill();
     let ended = child.wait().map_err(|_| Error::Program)?;
-    Ok(Output { code: ended.code(), stdout: output? })
+    let (stdout, left_open) = output?;
+    Ok(Output { code: ended.code(), stdout, left_open })
 }
 
 /// Gives a program its input and takes its output, until it ends.
-fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<SecretBuf, Error> {
+fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<(SecretBuf, bool), Error> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(Error::Program) };
     std::thread::scope(|threads| {
@@ -209,7 +217,7 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<SecretBuf
             let _ = stdin.write_all(input);
         });
         let mut until = Instant::now() + patience;
-        let mut ended = false;
+        let (mut ended, mut left_open) = (false, false);
         // Something that it started may hold its output open: not for long.
         while !ended || !reader.is_finished() {
             if !ended && child.try_wait().map_err(|_| Error::Program)?.is_some() {
@@ -222,12 +230,17 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<SecretBuf
                     // One that leads no group of its own has none of this number.
                     let _ = kill_process_group(group, Signal::KILL);
                 }
-                return Err(Error::Program);
+                if !ended {
+                    return Err(Error::Program);
+                }
+                // What it left behind is gone, and what it said itself is complete.
+                left_open = true;
+                break;
             }
             std::thread::sleep(GLANCE);
         }
         match reader.join() {
-            Ok((bytes, true)) => Ok(bytes),
+            Ok((bytes, true)) => Ok((bytes, left_open)),
             _ => Err(Error::Program),
         }
     })

@@ -107,7 +107,8 @@ pub(super) fn ask(
     command.process_group(0);
     let start = Instant::now();
     let output = converse(&mut command, request.as_bytes(), patience);
-    (output.ok(), start.elapsed())
+    // A gateway waits for the end of the output.
+    (output.ok().filter(|output| !output.left_open), start.elapsed())
 }
 
 /// Whether two files hold the same program.
