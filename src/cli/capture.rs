@@ -10,7 +10,6 @@ use crate::fsio::{self, Watch};
 use crate::harden;
 use crate::ops::capture::watch::{News, Wake, watch};
 use crate::ops::capture::{Keeper, Removals, Report, Request};
-use crate::store::Policy;
 use crate::views;
 use serde_json::json;
 use std::path::PathBuf;
@@ -27,6 +26,8 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
     let opened = context.open()?;
     // Tells and asks what there is to tell and to ask; from here on nobody is asked.
     context.check(&opened)?;
+    // Nobody is there who could answer for a vault that is older than it was (F10).
+    context.policy.accept_rollback &= !args.watch;
     let opened = match capture_stores::databases(context, &opened)?.filter(|_| args.dir.is_none()) {
         Some((settings, files)) if args.watch => {
             return capture_stores::follow(context, opened, &settings, &files);
@@ -43,10 +44,7 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
     let removals = if args.removals { Removals::Take } else { Removals::Name };
     let request = Request { dir: args.dir.as_deref(), removals, settle: SETTLE };
     let patience = if args.watch { context.patience().min(PATIENCE) } else { context.patience() };
-    // Nobody is there who could answer for a vault that is older than it was (F10).
-    let accept_rollback = context.policy.accept_rollback && !args.watch;
-    let policy = Policy { accept_rollback, ..context.policy.clone() };
-    let mut keeper = Keeper::new(&context.local, &place, seen, &policy, patience)?;
+    let mut keeper = Keeper::new(&context.local, &place, seen, &context.policy, patience)?;
     if args.watch {
         return follow(&mut keeper, &request, context.out);
     }

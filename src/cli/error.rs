@@ -181,6 +181,7 @@ impl From<ops::connect::Error> for Error {
             Connect::Gateway(error) => error.into(),
             Connect::Views(error) => error.into(),
             Connect::Model(error) => error.into(),
+            Connect::Store(error) => (*error).into(),
             Connect::Format(error, path) => Self::Format(error, Some(path)),
             other => Self::Connect(other),
         }

@@ -1,7 +1,7 @@
 //! `render`, `export`, `wipe`: views for the gateway.
 
 use super::args::{Export, Format, Only, Render, Wipe};
-use super::context::{Context, agent};
+use super::context::{Context, Opened, agent};
 use super::environment::runtime_dir;
 use super::{Error, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
@@ -11,10 +11,13 @@ use crate::model::{self, Vault};
 use crate::ops::export::{self, Content, Guard};
 use crate::ops::wipe;
 use crate::secret::{Secret, SecretBuf};
-use crate::views::{Changes, Kind, Stay};
+use crate::views::{self, Changes, Kind, Stay};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// How often views are written anew when the vault is saved meanwhile.
+const TRIES: usize = 3;
 
 /// One view to standard output.
 pub fn render(context: &mut Context, args: &Render) -> Result<(), Error> {
@@ -57,7 +60,6 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     let agent = args.agent.as_deref().map(agent).transpose()?;
     let dir = args.dir.clone().map_or_else(|| runtime_dir().map(|dir| dir.join("openclaw")), Ok)?;
     let opened = context.open()?;
-    let checked = context.check(&opened)?;
     let settings = context.settings();
     let state_dir = if args.link { Some(gateway::resolve(&settings)?) } else { None };
     let every = if args.link { gateway::agent_ids(&settings)? } else { BTreeSet::new() };
@@ -83,7 +85,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
         local: context.local.root(),
         patience: context.patience(),
     };
-    let report = export::export(&checked.vault, &request)?;
+    let report = written(context, opened, &request)?;
     let out = context.out;
     hazards(context, &settings, args)?;
     if out.json {
@@ -112,6 +114,20 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     }
     // What a script needs to start the gateway with.
     out.line(&shown(&report.dir))
+}
+
+/// Writes the views, again if somebody saves the vault meanwhile, such as a capture.
+fn written(context: &Context, mut opened: Opened, request: &export::Request<'_>) -> Result<export::Report, Error> {
+    for _ in 1..TRIES {
+        let checked = context.check(&opened)?;
+        match export::export(&checked.vault, request, &|| opened.is_current()) {
+            Err(views::Error::Stale) => drop(checked),
+            other => return Ok(other?),
+        }
+        opened = opened.close().open()?;
+    }
+    let checked = context.check(&opened)?;
+    Ok(export::export(&checked.vault, request, &|| opened.is_current())?)
 }
 
 /// What could bring plaintext onto a disk although the views are in memory.

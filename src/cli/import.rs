@@ -3,7 +3,7 @@
 use super::args::{Import, InputFormat, OnConflict};
 use super::context::{Context, Opened, agent};
 use super::handover::Handover;
-use super::{Error, Usage, words};
+use super::{Error, Usage, memory, words};
 use crate::formats;
 use crate::fsio;
 use crate::gateway::{self, Found, Shape};
@@ -36,6 +36,9 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     if !args.dry_run {
         handover.note(context, &checked.vault, &plan.change, false);
         save(context, &opened, checked, &mut plan)?;
+        if !plan.replaced.is_empty() {
+            memory::settle(context, opened)?;
+        }
     }
     // Told only now: what could not be saved was not imported.
     show(context, args.dry_run, &plan)?;

@@ -4,12 +4,11 @@ use super::context::{Context, Opened};
 use super::environment::runtime_dir;
 use super::{Error, units, words};
 use crate::gateway::{self, Settings};
-use crate::model::{Scope, Vault};
+use crate::model::Vault;
 use crate::ops::capture::{self, Removals};
 use crate::ops::connect::{self, Plan, Request};
 use crate::views;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a view that is half written is waited for.
@@ -28,6 +27,7 @@ pub fn dir() -> Option<PathBuf> {
 /// As [`connect::put_views`].
 pub fn put(
     context: &Context,
+    opened: &Opened,
     vault: &Vault<'_>,
     settings: &Settings,
     request: &Request<'_>,
@@ -35,7 +35,15 @@ pub fn put(
 ) -> Result<(), Error> {
     let Some(dir) = dir().filter(|_| plan.views) else { return Ok(()) };
     let agents = gateway::agent_ids(settings)?;
-    let place = place(context, &dir, request.state_dir, &agents);
+    let still = || opened.is_current();
+    let place = connect::Place {
+        dir: &dir,
+        state_dir: request.state_dir,
+        agents: &agents,
+        local: context.local.root(),
+        patience: context.patience(),
+        still: &still,
+    };
     let report = connect::put_views(vault, request.version.era(), place)?;
     report.linked.iter().for_each(|path| context.out.say(&format!("linked {}", path.display())));
     units::warn_of_logout(context.out);
@@ -43,14 +51,18 @@ pub fn put(
     Ok(())
 }
 
-/// Where they are, and for whom.
-pub fn place<'p>(
-    context: &'p Context,
-    dir: &'p Path,
-    state_dir: &'p Path,
-    agents: &'p BTreeSet<Scope>,
-) -> connect::Place<'p> {
-    connect::Place { dir, state_dir, agents, local: context.local.root(), patience: context.patience() }
+/// After an import that replaced something: where a view holds the same now, that is what its next change is
+/// compared with.
+///
+/// # Errors
+/// As [`capture::capture`].
+pub fn settle(context: &Context, opened: Opened) -> Result<(), Error> {
+    let opened = opened.close().open()?;
+    let checked = context.check(&opened)?;
+    let request = capture::Request { dir: None, removals: Removals::Name, settle: Duration::ZERO };
+    let report = capture::capture(&context.edit(&opened), checked, &request)?;
+    report.taken.iter().for_each(|name| context.out.say(&format!("took {} from a view", words::plain(name))));
+    Ok(())
 }
 
 /// Takes what the gateway renewed in views, before anything is compared.

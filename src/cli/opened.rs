@@ -19,6 +19,11 @@ pub struct Closed {
 }
 
 impl Opened {
+    /// Whether what was opened still is what stands there.
+    pub fn is_current(&self) -> bool {
+        self.seen.is_current(&self.place).unwrap_or(false)
+    }
+
     /// Forgets the content.
     pub fn close(self) -> Closed {
         Closed { opener: self.seen.opener().clone(), place: self.place }

@@ -70,7 +70,8 @@ fn with_views(context: &Context, args: &Run, opened: Opened) -> Result<(), Error
         let mut environment = environment(context, args, &checked)?;
         // What can fail comes first, and then the views, which somebody has to take back.
         relay = Relay::begin().map_err(run::Error::NotStarted)?;
-        let up = put_up(context, args, &checked.vault, &dir)?;
+        let still = || seen.is_current(&place).unwrap_or(false);
+        let up = put_up(context, args, &checked.vault, &dir, &still)?;
         environment.places = run::leading(&up.report, &state, context.settings().config_path.is_some());
         (environment, up)
     };
@@ -100,7 +101,7 @@ fn with_views(context: &Context, args: &Run, opened: Opened) -> Result<(), Error
     }
 }
 
-fn put_up(context: &Context, args: &Run, vault: &Vault<'_>, dir: &Path) -> Result<Up, Error> {
+fn put_up(context: &Context, args: &Run, vault: &Vault<'_>, dir: &Path, still: export::Still<'_>) -> Result<Up, Error> {
     let up = run::put_up(
         vault,
         &export::Request {
@@ -120,6 +121,7 @@ fn put_up(context: &Context, args: &Run, vault: &Vault<'_>, dir: &Path) -> Resul
             local: context.local.root(),
             patience: context.patience(),
         },
+        still,
     )?;
     let out = context.out;
     if !up.open.is_empty() {

@@ -94,16 +94,24 @@ pub struct Written {
     pub ids: Vec<String>,
 }
 
+/// Tells whether a vault that was read still is what stands in its file.
+pub type Still<'s> = &'s dyn Fn() -> bool;
+
 /// Writes the views of `vault` and removes those that it has nothing for any more. Nothing
 /// has changed when this fails before the first file got its name.
 ///
 /// # Errors
-/// [`Error::OnDisk`], [`Error::HoldsStore`], [`Error::Ignored`], [`Error::Changed`], [`Error::NotOurs`],
+/// [`Error::Stale`] if `vault` was saved again since it was read: a capture may have taken what is to be replaced
+/// here. [`Error::OnDisk`], [`Error::HoldsStore`], [`Error::Ignored`], [`Error::Changed`], [`Error::NotOurs`],
 /// [`Error::Unrepresentable`], [`Error::NoAgent`]; a place that is not ours alone.
-pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
+pub fn export(vault: &Vault<'_>, request: &Request<'_>, still: Still<'_>) -> Result<Report, Error> {
     let target = Target::resolve(request.dir)?;
     let mut report = Report { dir: target.path().to_owned(), ..Report::default() };
     let mut ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
+    // A capture saves and then notes what it took, under the same lock.
+    if !still() {
+        return Err(Error::Stale);
+    }
     let mut carry = Carry::load(request.local, &vault.vault_id)?;
     let key = Key::of(vault)?;
     // Where references were put, nobody writes values over them, and no agent's view goes.
@@ -127,6 +135,14 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     check_tokens(vault, &kinds)?;
     check_place(vault, &target, &kinds, content, request)?;
 
+    // A gateway may be about to write what is replaced, in its own place or behind a link: from the look on it
+    // has to wait.
+    let roots = request.link.into_iter().chain([target.path()]);
+    let places: BTreeSet<PathBuf> = roots
+        .flat_map(|root| kinds.iter().map(|kind| root.join(kind.path())))
+        .filter_map(|path| path.parent()?.canonicalize().ok().filter(|dir| dir.is_dir()))
+        .collect();
+    let _locks = places.iter().map(|dir| StoreLock::take(dir)).collect::<Result<Vec<_>, _>>()?;
     let look = |kind| Seen::look(&target, &ledger, &key, kind);
     let found = kinds.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
     let stale = stale.into_iter().map(look).collect::<Result<Vec<_>, _>>()?;
@@ -139,10 +155,6 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error>
     };
     let new = found.into_iter().map(render).collect::<Result<Vec<_>, _>>()?;
     check_unchanged(new.iter().map(New::judged).chain(stale.iter().map(|seen| (seen, None))), request.changes)?;
-    // A gateway may be about to write what a link replaces: from the look on it has to wait.
-    let places = request.link.into_iter().flat_map(|dir| new.iter().map(move |view| dir.join(view.kind().path())));
-    let places: Vec<PathBuf> = places.filter_map(|path| path.parent().map(Path::to_owned)).collect();
-    let _locks = places.iter().map(|dir| StoreLock::take(dir)).collect::<Result<Vec<_>, _>>()?;
     let links = links(vault, &target, &new, &ledger, &key, request)?;
     replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes, request.stay)?;
     if request.link.is_some() {

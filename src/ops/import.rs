@@ -239,7 +239,14 @@ impl Gathered {
                     plan.same += 1;
                     continue;
                 }
-                Some(have) if exported.own_oauth && is_oauth(have) && is_oauth(&value) => plan.replaced.push(name),
+                // A gateway that lost its refresh token does not take it from the vault.
+                Some(have) if exported.own_oauth && is_oauth(have) && is_oauth(&value) => {
+                    if has_refresh(have) && !has_refresh(&value) {
+                        plan.kept.push(name);
+                        continue;
+                    }
+                    plan.replaced.push(name);
+                }
                 Some(_) => match on {
                     OnConflict::Fail => {
                         conflicts.push(name);
@@ -282,6 +289,11 @@ impl Gathered {
 
 fn is_oauth(raw: &RawValue) -> bool {
     Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
+}
+
+fn has_refresh(raw: &RawValue) -> bool {
+    let refresh = Credential::parse("", raw).ok().and_then(|credential| credential.text("refresh"));
+    refresh.is_some_and(|text| !text.expose().trim().is_empty())
 }
 
 fn shadowed(file: &Found) -> Note {

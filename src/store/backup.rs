@@ -1,7 +1,10 @@
 //! Backups: sealed vaults that a person keeps elsewhere, with names that sort by time.
 
+use super::edit::recipients;
 use super::{Checked, Error, Seen};
 use crate::fsio::{self, Dir, Replacement};
+use crate::model::Vault;
+use crate::seal;
 use jiff::Timestamp;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,33 @@ pub struct Backup {
 /// # Errors
 /// A directory of another user or open to writing by others, a full or failing disk.
 pub fn backup_create(seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<Backup, Error> {
+    let dir = place(dir)?;
+    let vault = &checked.vault;
+    let time = Timestamp::now();
+    let rev: String = vault.rev.chars().take(8).collect();
+    let name = format!("agevault-{}-g{}-{rev}.age", time.strftime("%Y%m%dT%H%M%SZ"), vault.generation);
+    Replacement::write(&dir, OsStr::new(&name), &seen.sealed, 0o600)?.commit()?;
+    let size = u64::try_from(seen.sealed.len()).unwrap_or_default();
+    let written = u64::try_from(time.as_second()).unwrap_or_default();
+    Ok(Backup { path: dir.path().join(&name), name, size, written })
+}
+
+/// Seals a file of somebody else's to everybody who can open the vault, under its name and the time, before it
+/// is removed: it may hold what nothing else has. Where it is kept.
+///
+/// # Errors
+/// As [`backup_create`].
+pub fn keep_sealed(vault: &Vault<'_>, dir: &Path, file: &Path, content: &[u8]) -> Result<PathBuf, Error> {
+    let dir = place(dir)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = format!("{}-{name}.age", Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ"));
+    let sealed = seal::seal(content, &recipients(vault)?)?;
+    Replacement::write(&dir, OsStr::new(&name), &sealed, 0o600)?.commit()?;
+    Ok(dir.path().join(name))
+}
+
+/// A directory for what is kept, made 0700 if it is missing.
+fn place(dir: &Path) -> Result<Dir, Error> {
     let absolute = std::path::absolute(dir).map_err(|error| fsio::Error::io("look at", dir, error))?;
     if !absolute.exists() {
         Dir::open_or_create_private(&absolute)?;
@@ -35,14 +65,7 @@ pub fn backup_create(seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<B
     if meta.mode & 0o022 != 0 {
         return Err(fsio::Error::Mode(dir.path().to_owned(), meta.mode).into());
     }
-    let vault = &checked.vault;
-    let time = Timestamp::now();
-    let rev: String = vault.rev.chars().take(8).collect();
-    let name = format!("agevault-{}-g{}-{rev}.age", time.strftime("%Y%m%dT%H%M%SZ"), vault.generation);
-    Replacement::write(&dir, OsStr::new(&name), &seen.sealed, 0o600)?.commit()?;
-    let size = u64::try_from(seen.sealed.len()).unwrap_or_default();
-    let written = u64::try_from(time.as_second()).unwrap_or_default();
-    Ok(Backup { path: dir.path().join(&name), name, size, written })
+    Ok(dir)
 }
 
 /// The backups in a directory, oldest first.

@@ -43,6 +43,8 @@ pub enum Error {
     Format(formats::Error),
     /// The gateway changed these entries since they were written (F12).
     Changed(Vec<String>),
+    /// The vault was saved again after it was read.
+    Stale,
     /// Views that cannot be read as what they were, perhaps since they are half written.
     Unreadable(Vec<PathBuf>),
     /// Profiles whose refresh token in the vault is one that another one followed (F11).

@@ -7,6 +7,7 @@ use crate::gateway::{self, Program, Settings};
 use crate::model::Vault;
 use crate::ops::connect::{self, Audit, Cleaned, Connection, Plan, Reload, Request};
 use serde_json::json;
+use std::path::Path;
 
 /// Remembers the connection, before anything of the gateway is changed.
 pub fn remember(
@@ -35,13 +36,16 @@ pub fn finish(
     program: &Program,
     request: &Request<'_>,
     plan: &Plan,
+    kept: &Path,
 ) -> Result<Option<usize>, Error> {
     let out = context.out;
     // Also when no reference changed: a value behind one may have.
     let reload = connect::reload(program)?;
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = held(settings, program)?;
-    let again = connect::plan(vault, &now, request)?;
+    // What it wrote meanwhile is nothing that anybody gave up.
+    let strict = Request { yields: false, ..*request };
+    let again = connect::plan(vault, &now, &strict)?;
     unchanged(&again)?;
     if !again.is_empty() {
         connect::apply(&again, &now, program)?;
@@ -52,13 +56,17 @@ pub fn finish(
         connection.note_orders(&now);
         connection.save(root, id)?;
     }
-    let left = now.plaintext();
+    let left = now.plaintext(&again);
     if !left.is_empty() {
         return Err(connect::Error::PutBack(left).into());
     }
-    let Cleaned { removed, left, unread } =
-        connect::clean(vault, request.state_dir, &gateway::own_stores(settings)?, program)?;
-    removed.iter().for_each(|path| out.say(&format!("removed {}, an old copy with secrets", path.display())));
+    let (own, agents) = (gateway::own_stores(settings)?, request.agent_dirs.values().cloned().collect::<Vec<_>>());
+    let config = now.config_path();
+    let places = connect::Places { state_dir: request.state_dir, agents: &agents, config, own: &own };
+    let Cleaned { removed, left, unread } = connect::clean(vault, places, kept, program)?;
+    for (path, sealed) in &removed {
+        out.say(&format!("removed {}, an old copy with secrets; sealed in {}", path.display(), sealed.display()));
+    }
     left.iter().for_each(|path| out.warn(&format!("note: a secret still stands in {}", path.display())));
     unread.iter().for_each(|path| out.warn(&format!("note: {} could not be looked into", path.display())));
     let Audit { code, findings, oauth } = connect::audit(program)?;

@@ -8,6 +8,7 @@ use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
 use super::{Error, import, memory, units};
+use crate::fsio::Lock;
 use crate::gateway::{self, Era, Found, Program, Settings};
 use crate::model::{Change, Op, SecretId, Vault};
 use crate::ops::connect::{self, Connection, Held, Keep, Plan, Request};
@@ -23,8 +24,7 @@ pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
     let way = Way::find(context, args.clone())?;
     let opened = context.open()?;
     if args.undo {
-        let opened = memory::capture(context, opened)?;
-        return undo::undo(context, &opened, &way);
+        return undo::undo(context, opened, &way);
     }
     way.connect(context, opened, &[])?.outcome()
 }
@@ -85,7 +85,11 @@ impl Way {
     pub fn connect(&self, context: &Context, opened: Opened, without: &[SecretId]) -> Result<Done, Error> {
         let Self { options: args, settings, state_dir, program, .. } = self;
         let key = context.unattended_key()?;
-        let opened = if args.dry_run { opened } else { memory::capture(context, opened)? };
+        let (_lock, opened) = if args.dry_run {
+            (None, opened)
+        } else {
+            (Some(self.lock(context, &opened)?), memory::capture(context, opened)?)
+        };
         let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
         if program.installed().version.era() == Era::Plain {
             return Err(connect::Error::NoReferences.into());
@@ -130,18 +134,27 @@ impl Way {
         }
         install(context, &entry)?;
         prove(context, &entry, &plan.refs)?;
+        let dir = opened.place.path().with_file_name("backups");
         if !plan.is_empty() {
-            let dir = opened.place.path().with_file_name("backups");
             let backup = store::backup_create(&opened.seen, &checked, &dir)?;
             context.out.say(&format!("backed up to {}", backup.path.display()));
         }
+        if let Some(sealed) = connect::keep_env(&plan, &held, &checked.vault, &dir)? {
+            context.out.say(&format!("sealed the .env as it was in {}", sealed.display()));
+        }
         finish::remember(context, &checked.vault, program, &request, &plan)?;
         let applied = connect::apply(&plan, &held, program)?;
-        memory::put(context, &checked.vault, settings, &request, &plan)?;
+        memory::put(context, &opened, &checked.vault, settings, &request, &plan)?;
         show::tell(context, &plan, applied);
-        let findings = finish::finish(context, &checked.vault, settings, program, &request, &plan)?;
+        let findings = finish::finish(context, &checked.vault, settings, program, &request, &plan, &dir)?;
         drop(checked);
         Ok(Done { opened, findings })
+    }
+
+    /// One command at a time, from the first look to the end.
+    fn lock(&self, context: &Context, opened: &Opened) -> Result<Lock, Error> {
+        let vault_id = context.check(opened)?.vault.vault_id;
+        Ok(Connection::lock(context.local.root(), &vault_id, context.patience())?)
     }
 
     /// What stays in the gateway's own files.
@@ -163,15 +176,15 @@ fn print_unit(context: &mut Context, which: PrintUnit) -> Result<(), Error> {
     units::print(context, &checked.vault, &entry(context, &checked, &key)?, which)
 }
 
-fn found(settings: &Settings) -> Result<Vec<Found>, Error> {
+fn found(settings: &Settings) -> Result<Vec<Found>, gateway::Error> {
     match gateway::find(&gateway::resolve(settings)?, settings) {
         Err(gateway::Error::Empty(_)) => Ok(Vec::new()),
-        other => Ok(other?),
+        other => other,
     }
 }
 
-fn held(settings: &Settings, program: &Program) -> Result<Held, Error> {
-    Ok(Held::of(found(settings)?, program.installed().version.era())?)
+fn held(settings: &Settings, program: &Program) -> Result<Held, connect::Error> {
+    Held::of(found(settings)?, program.installed().version.era())
 }
 
 /// Refuses to replace what the gateway has written meanwhile.

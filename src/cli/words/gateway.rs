@@ -92,6 +92,7 @@ pub fn of_connect(error: &connect::Error) -> Words {
         Error::Gateway(error) => of_gateway(error),
         Error::Views(error) => super::vault::of_views(error),
         Error::Model(error) => super::vault::of_model(error),
+        Error::Store(error) => super::vault::of_store(error),
         Error::Format(error, path) => super::refusal::format(error, Some(path)),
         Error::Resolver(code) => {
             let ended = match code {
@@ -126,6 +127,18 @@ pub fn of_connect(error: &connect::Error) -> Words {
             exit::UNSAFE,
             "this gateway is older than references",
             "nothing was changed; hand it views in memory: agevault export --link, or agevault run --views -- openclaw ...",
+        ),
+        Error::AnotherVault(path) => Words::new(
+            "another-vault",
+            exit::CONFLICT,
+            format!("this gateway gets secrets from the vault at {}, which this one does not have", name::path(path)),
+            "nothing was changed; name that vault with --vault, or disconnect it with agevault connect --undo first",
+        ),
+        Error::NotPutBack(profiles) => Words::new(
+            "not-put-back",
+            exit::FAILED,
+            format!("the gateway's program did not put these back into its stores: {}", names(profiles)),
+            "the references still work; run it again, with the gateway stopped",
         ),
         Error::Another(dir) => Words::new(
             "another-gateway",

@@ -88,6 +88,7 @@ fn of_views(error: &views::Error) -> Words {
         | Error::Format(_)
         | Error::HoldsStore(_)
         | Error::Ignored
+        | Error::Stale
         | Error::Unrepresentable(_)
         | Error::NoAgent(_)
         | Error::Record(_)

@@ -254,6 +254,12 @@ pub fn of_views(error: &views::Error) -> Words {
         Error::File(error) => of_file(error),
         Error::Model(error) => of_model(error),
         Error::Format(error) => super::refusal::format(error, None),
+        Error::Stale => Words::new(
+            "stale",
+            exit::CONFLICT,
+            "the vault was saved by another command meanwhile",
+            "no view was changed; run it again",
+        ),
         Error::Changed(changed) => Words::new(
             "changed",
             exit::CONFLICT,

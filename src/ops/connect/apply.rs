@@ -1,15 +1,16 @@
 //! The planned changes, in an order in which an interruption at any moment leaves a gateway that works.
 
-use super::plan::secret_of;
+use super::plan::is_plain;
 use super::{Error, Held, Plan};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::{self, dotenv};
 use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::{self, Program};
+use crate::model::{Scope, Vault};
 use crate::secret::SecretBuf;
+use crate::store;
 use serde::Deserialize;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,16 @@ pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Err
         replace(path, &left)?;
     }
     Ok(Applied { config, stores: plan.stores.len(), dotenv: plan.dotenv.len() })
+}
+
+/// Seals the `.env` as it is into `kept` before entries leave it: a name may stand there twice, with another value
+/// that nothing else has. Where it is kept.
+///
+/// # Errors
+/// As [`store::keep_sealed`].
+pub fn keep_env(plan: &Plan, held: &Held, vault: &Vault<'_>, kept: &Path) -> Result<Option<PathBuf>, Error> {
+    let Some((path, bytes)) = held.dotenv.as_ref().filter(|_| !plan.dotenv.is_empty()) else { return Ok(None) };
+    Ok(Some(store::keep_sealed(vault, kept, path, bytes.expose())?))
 }
 
 /// Edits the configuration in its place; true if it changed.
@@ -145,17 +156,11 @@ pub fn audit(program: &Program) -> Result<Audit, Error> {
 }
 
 impl Held {
-    /// Profiles with a secret that could be a reference: a gateway that runs may have written its own
+    /// Profiles with a secret that were to be references: a gateway that runs may have written its own
     /// copy of a store back.
-    pub fn plaintext(&self) -> Vec<String> {
-        let mut found = BTreeSet::new();
-        for (scope, store) in &self.stores {
-            for (profile, raw) in &store.profiles {
-                if secret_of(raw).is_some() {
-                    found.insert(format!("auth/{}/{profile}", scope.as_str()));
-                }
-            }
-        }
-        found.into_iter().collect()
+    pub fn plaintext(&self, plan: &Plan) -> Vec<String> {
+        let is_plain = |(scope, profile): &&(Scope, String)| self.profile(scope, profile).is_some_and(is_plain);
+        let name = |(scope, profile): &(Scope, String)| format!("auth/{}/{profile}", scope.as_str());
+        plan.places.iter().filter(is_plain).map(name).collect()
     }
 }

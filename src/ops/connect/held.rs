@@ -4,10 +4,13 @@ use super::Error;
 use crate::formats::{self, auth_profiles, dotenv};
 use crate::gateway::{Era, Found, Shape};
 use crate::model::Scope;
-use crate::secret::SecretBuf;
+use crate::secret::{Secret, SecretBuf};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What stands before a variable in a reference of ours.
+const OURS: &str = "env/";
 
 /// Profiles and orders of one store.
 #[derive(Default)]
@@ -78,34 +81,28 @@ impl Held {
         self.stores.get(scope).is_some_and(|store| !store.profiles.is_empty())
     }
 
-    /// Names in the `.env`.
-    pub(super) fn env_names(&self) -> Result<BTreeSet<String>, Error> {
-        let Some((path, bytes)) = &self.dotenv else { return Ok(BTreeSet::new()) };
+    /// Where the configuration is.
+    pub fn config_path(&self) -> Option<&Path> {
+        self.config.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// What is in the `.env`, by name.
+    pub(super) fn variables(&self) -> Result<BTreeMap<String, Secret>, Error> {
+        let Some((path, bytes)) = &self.dotenv else { return Ok(BTreeMap::new()) };
         let env = dotenv::parse(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))?;
-        Ok(env.entries.into_iter().map(|(name, _)| name.as_str().to_owned()).collect())
+        Ok(env.entries.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect())
     }
 
-    /// Whether the gateway cannot do without a variable: its configuration names it, or it is its own.
+    /// Whether the gateway cannot do without a variable: its configuration or a profile names it, as `${NAME}`
+    /// or in a reference, or it is its own.
     pub(super) fn needs(&self, name: &str) -> bool {
-        name.starts_with("OPENCLAW_") || self.config_names(name)
+        let config = self.config.as_ref().and_then(|(_, bytes)| bytes.text()).unwrap_or_default();
+        let profiles = self.stores.values().flat_map(|store| store.profiles.values());
+        name.starts_with("OPENCLAW_") || names(config, name) || profiles.into_iter().any(|raw| names(raw.get(), name))
     }
+}
 
-    /// Whether a variable stands anywhere in the configuration: as `${NAME}`, or in a reference.
-    fn config_names(&self, name: &str) -> bool {
-        let text = self.config.as_ref().and_then(|(_, bytes)| bytes.text()).unwrap_or_default();
-        let part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        text.match_indices(name).any(|(at, _)| {
-            let before = text.get(..at).and_then(|before| before.chars().next_back());
-            let after = text.get(at + name.len()..).and_then(|after| after.chars().next());
-            // As the name of an entry of `env` it is no use of the variable.
-            let quoted = before.is_some_and(|before| "\"'".contains(before));
-            let follows = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['"', '\'']).trim_start();
-            !before.is_some_and(part)
-                && !after.is_some_and(part)
-                && !((quoted || before != Some('{')) && follows.starts_with(':'))
-        })
-    }
-
+impl Held {
     /// The profiles of a store.
     pub(super) fn profiles(&self, scope: &Scope) -> impl Iterator<Item = (&String, &RawValue)> {
         let profiles = self.stores.get(scope).into_iter().flat_map(|store| &store.profiles);
@@ -116,4 +113,20 @@ impl Held {
     pub(super) fn profile(&self, scope: &Scope, name: &str) -> Option<&RawValue> {
         Some(self.stores.get(scope)?.profiles.get(name)?)
     }
+}
+
+/// Whether a variable stands anywhere in a text, other than as the name of a member or in a reference of ours.
+fn names(text: &str, name: &str) -> bool {
+    let part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + name.len()..).and_then(|after| after.chars().next());
+        // As the name of an entry of `env` it is no use of the variable.
+        let quoted = before.is_some_and(|before| "\"'".contains(before));
+        let follows = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['"', '\'']).trim_start();
+        !before.is_some_and(part)
+            && !text.get(..at).is_some_and(|before| before.ends_with(OURS))
+            && !after.is_some_and(part)
+            && !((quoted || before != Some('{')) && follows.starts_with(':'))
+    })
 }

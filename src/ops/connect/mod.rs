@@ -7,6 +7,7 @@
 mod apply;
 mod check;
 mod held;
+mod known;
 mod plan;
 mod plan_config;
 mod plan_stores;
@@ -16,17 +17,17 @@ mod residue;
 mod undo;
 mod views;
 
-pub use apply::{Applied, Audit, Reload, apply, audit, reload};
+pub use apply::{Applied, Audit, Reload, apply, audit, keep_env, reload};
 pub use check::{Finding, Report, check};
 pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
-pub use residue::{Cleaned, clean};
+pub use residue::{Cleaned, Places, clean};
 pub use undo::undo;
 pub use views::{Place, has_links, put_views, take_views_back};
 
-use crate::{formats, fsio, gateway, model};
+use crate::{formats, fsio, gateway, model, store};
 use std::path::PathBuf;
 
 /// Why a gateway could not be connected.
@@ -40,6 +41,8 @@ pub enum Error {
     Views(crate::views::Error),
     /// Something of the vault.
     Model(model::Error),
+    /// A copy that could not be kept beside the vault.
+    Store(Box<store::Error>),
     /// A file of the gateway that cannot be read or edited, and where it is.
     Format(formats::Error, PathBuf),
     /// The resolver, asked as the gateway will ask it, ended with this code instead of an answer.
@@ -52,10 +55,14 @@ pub enum Error {
     NoReferences,
     /// The vault is connected to the gateway of this other state directory.
     Another(PathBuf),
+    /// The gateway asks the vault at this other path for secrets that this one does not have.
+    AnotherVault(PathBuf),
     /// More references than this gateway asks for at once.
     TooMany(usize),
     /// The record of the connection cannot be read.
     Record(PathBuf),
+    /// The gateway says that its stores were changed, and they were not.
+    NotPutBack(Vec<String>),
     /// The gateway has put plaintext back meanwhile.
     PutBack(Vec<String>),
 }
@@ -63,6 +70,12 @@ pub enum Error {
 impl From<fsio::Error> for Error {
     fn from(error: fsio::Error) -> Self {
         Self::File(error)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(Box::new(error))
     }
 }
 

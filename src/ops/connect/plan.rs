@@ -87,6 +87,8 @@ pub struct Plan {
     pub added: Vec<String>,
     /// Profiles whose secret the gateway changed after it was taken in.
     pub changed: Vec<String>,
+    /// Profiles of stores that are to be references.
+    pub places: BTreeSet<(Scope, String)>,
     /// References whose entry the vault has no more.
     pub removed: Vec<String>,
     /// Every id with its road.
@@ -166,9 +168,9 @@ pub(super) fn agent_dir(state_dir: &Path, dirs: &BTreeMap<Scope, PathBuf>, scope
     scope.is_agent().then(|| dirs.get(scope).cloned().unwrap_or_else(usual))
 }
 
-/// The secret that a credential holds itself.
-pub(super) fn secret_of(raw: &RawValue) -> Option<String> {
-    let credential = Credential::parse("", raw).ok()?;
-    let text = credential.text(credential.kind()?.secret_member()?)?;
-    (!text.expose().trim().is_empty() && auth_profiles::referred(raw).is_none()).then(|| text.expose().to_owned())
+/// Whether a credential holds a secret that could be a reference itself.
+pub(super) fn is_plain(raw: &RawValue) -> bool {
+    let text =
+        Credential::parse("", raw).ok().and_then(|credential| credential.text(credential.kind()?.secret_member()?));
+    text.is_some_and(|text| !text.expose().trim().is_empty()) && auth_profiles::referred(raw).is_none()
 }

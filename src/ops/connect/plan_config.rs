@@ -1,15 +1,17 @@
 //! The configuration's part of a plan: the resolver's entry, references at registered targets, entries of `env`.
 
 use super::plan::{Planner, provider_of};
-use super::{Error, Road};
+use super::{Error, Road, known};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::secretref::ExecRef;
-use crate::formats::{provider, secretref, targets};
+use crate::formats::{auth_profiles, provider, secretref, targets};
 use crate::gateway::Era;
-use crate::model::SecretId;
-use crate::secret::SecretBuf;
+use crate::model::{Scope, SecretId};
+use crate::secret::{Secret, SecretBuf};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 impl Planner<'_> {
     /// Plans the edits of the configuration.
@@ -25,8 +27,12 @@ impl Planner<'_> {
         if openclaw_config::at(&tree, &provider) != Some(&entry) {
             self.plan.config.push(Step::Put(provider, entry));
         }
-        let plain: BTreeSet<Vec<String>> = found.targets.into_iter().map(|(path, _)| path).collect();
+        let plain: BTreeMap<Vec<String>, Secret> = found.targets.into_iter().collect();
         let refs: BTreeMap<Vec<String>, SecretId> = openclaw_config::references(&tree).into_iter().collect();
+        self.check_vault(
+            openclaw_config::at(&tree, &["secrets", "providers", secretref::ALIAS].map(str::to_owned)),
+            &refs,
+        )?;
         for (key, _) in vault.config.iter() {
             let Ok(id @ SecretId::Config(_)) = SecretId::parse(&format!("config/{key}")) else { continue };
             let SecretId::Config(segments) = &id else { continue };
@@ -38,15 +44,22 @@ impl Planner<'_> {
             // The gateway's audit takes a reference that no request ever reaches for a mistake.
             let shadowed =
                 matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
-            if shadowed && (plain.contains(segments) || refs.get(segments) == Some(&id)) {
+            let changed = plain.get(segments).is_some_and(|value| !known::is_value(vault, &id, value));
+            let changed = changed && !self.request.yields;
+            if shadowed && !changed && (plain.contains_key(segments) || refs.get(segments) == Some(&id)) {
                 self.plan.config.push(Step::Remove(segments.clone()));
                 self.plan.dropped.insert(id.to_string());
             }
-            let road = match (plain.contains(segments), refs.get(segments)) {
+            let road = match (plain.contains_key(segments), refs.get(segments)) {
                 _ if shadowed => Road::Shadowed,
                 _ if token && self.request.keep.gateway_token => Road::Own,
                 _ if !id.fits_secret_ref() => Road::TooLong,
                 (true, _) if !takes => Road::NoTarget,
+                // What the gateway has is newer than what was taken in.
+                (true, _) if changed => {
+                    self.plan.changed.push(id.to_string());
+                    Road::Config
+                }
                 (true, _) => {
                     let reference = serde_json::to_value(ExecRef::to(&id)).unwrap_or_default();
                     self.plan.config.push(Step::Put(segments.clone(), reference));
@@ -88,10 +101,25 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Whether the vault has a profile of this provider, for any agent.
+    /// Whether the vault has a profile of this provider that every agent sees.
     fn has_profile(&self, provider: &str) -> bool {
         let of = |raw: &RawValue| provider_of(raw).is_some_and(|have| provider::same(&have, provider));
-        let vault = self.vault.scopes.values().flat_map(|entries| entries.profiles.iter());
-        vault.into_iter().any(|(_, raw)| of(raw))
+        let scopes = [Scope::main(), Scope::shared()];
+        let vault = scopes.iter().filter_map(|scope| self.vault.scopes.get(scope.as_str()));
+        vault.flat_map(|entries| entries.profiles.iter()).any(|(_, raw)| of(raw))
+    }
+
+    /// Refuses a gateway whose references another vault answers: not all of them are known here.
+    fn check_vault(&self, have: Option<&Value>, refs: &BTreeMap<Vec<String>, SecretId>) -> Result<(), Error> {
+        let args = have.and_then(|have| have.get("args")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
+        let Some(other) = args.clone().zip(args.skip(1)).find(|(name, _)| *name == "--vault").map(|(_, path)| path)
+        else {
+            return Ok(());
+        };
+        let ours = self.request.entry.args.iter().any(|arg| arg == other);
+        let in_stores = self.held.stores.values().flat_map(|store| store.profiles.values());
+        let in_stores = in_stores.filter_map(|raw| auth_profiles::referred(raw));
+        let unknown = refs.values().cloned().chain(in_stores).any(|id| self.vault.get(&id).is_none());
+        if unknown && !ours { Err(Error::AnotherVault(PathBuf::from(other))) } else { Ok(()) }
     }
 }

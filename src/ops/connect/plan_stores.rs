@@ -1,11 +1,11 @@
 //! The stores' part of a plan: which profile is to be in which store, and what of that is not there yet.
 
-use super::plan::{Planner, Wanted, agent_dir, provider_of, secret_of};
-use super::{Error, Road};
+use super::plan::{Planner, Wanted, agent_dir, provider_of};
+use super::{Error, Road, known};
 use crate::formats::secretref::ExecRef;
 use crate::formats::{auth_profiles, provider, secretref};
 use crate::gateway::StoreChange;
-use crate::model::{Credential, EnvName, Kind, Scope, SecretId};
+use crate::model::{Credential, EnvName, Kind, Meta, Scope, SecretId};
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,10 @@ impl Planner<'_> {
             for (profile, raw) in entries.profiles.iter() {
                 let Ok(id) = SecretId::auth(scope.clone(), profile) else { continue };
                 let store = self.store_of(&scope, profile);
+                if self.is_left_behind(&id, profile)? {
+                    self.road(&id, Road::Shadowed);
+                    continue;
+                }
                 let oauth = Credential::parse(profile, raw)?.kind() == Some(Kind::Oauth);
                 if oauth {
                     self.oauth(&id, store, profile, raw);
@@ -33,6 +37,27 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a profile of `main` is what was there before agents shared it: the gateway has it in the shared store
+    /// only, and that came later.
+    fn is_left_behind(&self, id: &SecretId, profile: &str) -> Result<bool, Error> {
+        let SecretId::Auth(scope, _) = id else { return Ok(false) };
+        let (main, shared) = (Scope::main(), Scope::shared());
+        let Ok(other) = SecretId::auth(shared.clone(), profile) else { return Ok(false) };
+        let only_shared = self.held.profile(&shared, profile).is_some() && self.held.profile(&main, profile).is_none();
+        if *scope != main
+            || !self.request.version.era().has_stores()
+            || !only_shared
+            || self.vault.get(&other).is_none()
+        {
+            return Ok(false);
+        }
+        let meta = self.vault.meta.to_static()?;
+        let updated = |id: &SecretId| -> Option<u64> {
+            serde_json::from_str::<Meta>(meta.get(&id.to_string())?.get()).ok()?.updated
+        };
+        Ok(updated(id) <= updated(&other))
     }
 
     /// OAuth takes no references: the gateway keeps its own, and the vault a copy.
@@ -55,7 +80,7 @@ impl Planner<'_> {
     /// prefers any profile to a variable.
     pub(super) fn variables(&mut self) -> Result<(), Error> {
         let vault = self.vault;
-        let env_names = self.held.env_names()?;
+        let dotenv = self.held.variables()?;
         for (name, _) in vault.env.iter() {
             let Ok(variable) = EnvName::parse(name) else { continue };
             let id = SecretId::Env(variable);
@@ -63,8 +88,12 @@ impl Planner<'_> {
                 self.road(&id, Road::Own);
                 continue;
             }
-            if env_names.contains(name) && !self.request.keep.dotenv {
-                self.plan.dotenv.insert(name.to_owned());
+            if let Some(value) = dotenv.get(name).filter(|_| !self.request.keep.dotenv) {
+                if self.request.yields || known::is_value(vault, &id, value) {
+                    self.plan.dotenv.insert(name.to_owned());
+                } else {
+                    self.plan.changed.push(id.to_string());
+                }
             }
             let Some(provider) = provider::of_variable(name).filter(|_| id.fits_secret_ref()) else {
                 self.road(&id, Road::Run);
@@ -121,11 +150,16 @@ impl Planner<'_> {
                 }
             }
             for (profile, (id, raw)) in wanted.profiles {
+                if auth_profiles::referred(&raw).is_some() {
+                    self.plan.places.insert((scope.clone(), profile.clone()));
+                }
                 let have = self.held.profile(&scope, &profile);
                 // What the gateway has is newer than what was taken in: nothing takes its place.
-                if !self.request.yields && have.and_then(secret_of).is_some_and(|have| Some(have) != self.value(&id)) {
+                let serves = have.is_some_and(|have| serves(have, &raw, &id));
+                let lost = have.is_some_and(|have| !known::has_all(self.vault, &id, have));
+                if !serves && lost && !self.request.yields {
                     self.plan.changed.push(id.to_string());
-                } else if have.is_none_or(|have| !serves(have, &raw, &id)) {
+                } else if !serves {
                     self.plan.added.push(id.to_string());
                     // A secret that the gateway changed after it was taken in is not replaced.
                     change.expect.insert(profile.clone(), self.held.profile(&scope, &profile).map(RawValue::to_owned));
@@ -150,12 +184,6 @@ impl Planner<'_> {
         self.plan.added.sort_unstable();
         self.plan.added.dedup();
         Ok(())
-    }
-
-    /// The value of an entry of the vault.
-    fn value(&self, id: &SecretId) -> Option<String> {
-        let raw = self.vault.get(id)?;
-        if matches!(id, SecretId::Auth(..)) { secret_of(raw) } else { serde_json::from_str(raw.get()).ok() }
     }
 }
 

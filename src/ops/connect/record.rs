@@ -2,13 +2,14 @@
 
 use super::held::Store;
 use super::{Error, Held, Keep};
-use crate::fsio::{self, Dir, Replacement};
+use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::model::{Scope, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const VERSION: u32 = 1;
 const MAX_RECORD: usize = 64 * 1024 * 1024;
@@ -61,6 +62,15 @@ impl Connection {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// One command at a time connects a vault or undoes that.
+    ///
+    /// # Errors
+    /// [`fsio::Error::Busy`].
+    pub fn lock(root: &Path, vault_id: &str, patience: Duration) -> Result<Lock, Error> {
+        let dir = Dir::open_or_create_private(root)?.child(OsStr::new("connections"), true)?;
+        Ok(Lock::acquire(&dir, OsStr::new(&format!("{}.lock", name(vault_id)?)), patience)?)
     }
 
     /// Notes the orders of the gateway as they are now.

@@ -2,10 +2,13 @@
 //! have made over time.
 
 use super::Error;
-use super::apply::remove;
+use super::apply::{check_still, remove};
+use super::known::MEMBERS;
+use crate::formats;
 use crate::fsio;
 use crate::gateway::Program;
 use crate::model::Vault;
+use crate::store;
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,8 +19,6 @@ use std::path::{Path, PathBuf};
 const SHORTEST: usize = 8;
 /// How much of a file is looked at once, in bytes.
 const PIECE: usize = 1024 * 1024;
-/// Members of credentials that are secret.
-const MEMBERS: [&str; 5] = ["key", "token", "access", "refresh", "idToken"];
 
 /// A file with a secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,20 +32,25 @@ struct Residue {
 /// What [`clean`] did and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Copies with secrets, which are gone now.
-    pub removed: Vec<PathBuf>,
+    /// Copies with secrets, which are gone now, and where each is kept, sealed.
+    pub removed: Vec<(PathBuf, PathBuf)>,
     /// Files that still hold a secret.
     pub left: Vec<PathBuf>,
     /// What could not be looked into.
     pub unread: Vec<PathBuf>,
 }
 
-/// Searches every file below `root`, links not followed, for the bytes of every secret of the vault, as they
-/// are and as JSON writes them. OAuth tokens, which a gateway keeps itself, are not looked for in `own`.
-fn residue(vault: &Vault<'_>, root: &Path, own: &[PathBuf], unread: &mut Vec<PathBuf>) -> Result<Vec<Residue>, Error> {
+/// Searches every file of the gateway's places, links not followed, for the bytes of every secret of the vault, as they
+/// are and as JSON writes them. OAuth tokens are not looked for where a gateway keeps them itself.
+fn residue(vault: &Vault<'_>, places: Places<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue>, Error> {
     let (all, without_oauth) = (Needles::of(vault, true)?, Needles::of(vault, false)?);
     let mut found = Vec::new();
-    let mut dirs = vec![root.to_owned()];
+    let mut dirs = vec![places.state_dir.to_owned()];
+    dirs.extend(places.agents.iter().filter(|dir| dir.exists() && !dir.starts_with(places.state_dir)).cloned());
+    // Of another directory only what belongs to the configuration.
+    let config = places.config.filter(|path| path.parent().is_some_and(|dir| !dir.starts_with(places.state_dir)));
+    let of_config = config.and_then(|path| path.parent().map(Path::to_owned));
+    dirs.extend(of_config.clone());
     while let Some(dir) = dirs.pop() {
         let Ok(entries) = std::fs::read_dir(&dir) else {
             unread.push(dir);
@@ -52,12 +58,16 @@ fn residue(vault: &Vault<'_>, root: &Path, own: &[PathBuf], unread: &mut Vec<Pat
         };
         for entry in entries.flatten() {
             let (path, kind) = (entry.path(), entry.file_type());
+            let is_of_config = || path.to_string_lossy().starts_with(&*config.unwrap_or(&path).to_string_lossy());
+            if Some(&dir) == of_config.as_ref() && !is_of_config() {
+                continue;
+            }
             if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
                 dirs.push(path);
             } else if kind.is_ok_and(|kind| kind.is_file()) {
-                let needles = if own.contains(&path) { &without_oauth } else { &all };
+                let needles = if places.own.contains(&path) { &without_oauth } else { &all };
                 match needles.are_in(&path) {
-                    Ok(true) => found.push(Residue { copy: is_copy(root, &path), path }),
+                    Ok(true) => found.push(Residue { copy: is_copy(places, &path), path }),
                     Ok(false) => {}
                     Err(_) => unread.push(path),
                 }
@@ -68,32 +78,56 @@ fn residue(vault: &Vault<'_>, root: &Path, own: &[PathBuf], unread: &mut Vec<Pat
     Ok(found)
 }
 
-/// Removes copies with secrets, and has databases forget what was replaced in them.
+/// Where a gateway may have left copies.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'p> {
+    /// Its state directory.
+    pub state_dir: &'p Path,
+    /// Directories of agents, wherever they are.
+    pub agents: &'p [PathBuf],
+    /// Its configuration, wherever it is.
+    pub config: Option<&'p Path>,
+    /// The files in which it keeps OAuth itself.
+    pub own: &'p [PathBuf],
+}
+
+/// Removes copies with secrets, and has databases forget what was replaced in them. A copy may hold what nothing
+/// else has: it is sealed into `kept` first.
 ///
 /// # Errors
-/// A copy that cannot be removed; a database that its gateway does not rewrite.
-pub fn clean(vault: &Vault<'_>, root: &Path, own: &[PathBuf], program: &Program) -> Result<Cleaned, Error> {
+/// A copy that cannot be sealed or removed; a database that its gateway does not rewrite.
+pub fn clean(vault: &Vault<'_>, places: Places<'_>, kept: &Path, program: &Program) -> Result<Cleaned, Error> {
     let mut cleaned = Cleaned::default();
     let (copies, mut left): (Vec<_>, Vec<_>) =
-        residue(vault, root, own, &mut cleaned.unread)?.into_iter().partition(|residue| residue.copy);
-    copies.iter().try_for_each(|residue| remove(&residue.path))?;
+        residue(vault, places, &mut cleaned.unread)?.into_iter().partition(|residue| residue.copy);
+    for Residue { path, .. } in copies {
+        match fsio::read_own(&path, formats::MAX_INPUT) {
+            Ok(bytes) => {
+                let sealed = store::keep_sealed(vault, kept, &path, bytes.expose())?;
+                check_still(&path, &bytes)?;
+                remove(&path)?;
+                cleaned.removed.push((path, sealed));
+            }
+            Err(_) => cleaned.unread.push(path),
+        }
+    }
     let database = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "sqlite") && path.exists();
     let with_log = |residue: &Residue| PathBuf::from(residue.path.to_string_lossy().trim_end_matches("-wal"));
     let databases: BTreeSet<PathBuf> =
-        left.iter().map(with_log).filter(|path| database(path) && own.contains(path)).collect();
+        left.iter().map(with_log).filter(|path| database(path) && places.own.contains(path)).collect();
     if !databases.is_empty() {
         program.compact(&databases.into_iter().collect::<Vec<_>>())?;
-        cleaned.unread.clear();
-        left = residue(vault, root, own, &mut cleaned.unread)?;
+        left = residue(vault, places, &mut cleaned.unread)?;
     }
-    let paths = |found: Vec<Residue>| found.into_iter().map(|residue| residue.path).collect();
-    (cleaned.removed, cleaned.left) = (paths(copies), paths(left));
+    cleaned.left = left.into_iter().map(|residue| residue.path).collect();
+    cleaned.unread.sort();
+    cleaned.unread.dedup();
     Ok(cleaned)
 }
 
 /// Names under which gateways keep what they replaced, in the places where they do: configurations in the
-/// state directory `root`, migrated stores of agents.
-fn is_copy(root: &Path, path: &Path) -> bool {
+/// state directory or beside it, migrated stores of agents.
+fn is_copy(places: Places<'_>, path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let of_config =
         ["openclaw.json.", "clawdbot.json.", "gateway.systemd.env."].iter().any(|start| name.starts_with(start));
@@ -102,7 +136,7 @@ fn is_copy(root: &Path, path: &Path) -> bool {
     let backup = name.split_once(".bak").is_some_and(|(_, rest)| number(rest));
     let of_store = ["auth-profiles.json.", "auth.json.", "oauth.json."].iter().any(|start| name.starts_with(start));
     let migrated = [".migrated-", ".sqlite-import.", ".oauth-ref."].iter().any(|mark| name.contains(mark));
-    let in_root = path.parent() == Some(root);
+    let in_root = path.parent() == Some(places.state_dir) || path.parent() == places.config.and_then(Path::parent);
     (of_store && migrated) || (in_root && of_config && (backup || name.ends_with(".last-good")))
 }
 

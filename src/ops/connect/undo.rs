@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Puts values where references to the vault are, in stores, configuration and `.env`, then takes the
-/// resolver out of the configuration. Stores come first: until the end every reference still resolves.
+/// resolver out of the configuration. `again` looks at the gateway once more. Stores come first: until the end every reference still resolves.
 ///
 /// # Errors
-/// A reference whose entry the vault has no more, before anything is changed; as
+/// A reference whose entry the vault has no more, before anything is changed; [`Error::NotPutBack`]; as
 /// [`apply`](super::apply()).
 pub fn undo(
     vault: &Vault<'_>,
@@ -26,6 +26,7 @@ pub fn undo(
     program: &Program,
     agent_dirs: &BTreeMap<Scope, PathBuf>,
     connection: Option<&Connection>,
+    again: &dyn Fn() -> Result<Held, Error>,
 ) -> Result<Applied, Error> {
     let mut missing = Vec::new();
     let stores = stores(vault, held, program, agent_dirs, &mut missing)?;
@@ -56,6 +57,13 @@ pub fn undo(
     }
     if !stores.is_empty() {
         program.change_stores(&stores)?;
+        // What was done is seen in the stores, and not believed.
+        let left = self::stores(vault, &again()?, program, agent_dirs, &mut missing)?;
+        let names = left.iter().flat_map(|change| change.put.keys().chain(&change.remove)).cloned();
+        let names: Vec<String> = names.collect();
+        if !names.is_empty() {
+            return Err(Error::NotPutBack(names));
+        }
     }
     let dotenv = put_back_env(vault, held, program, connection)?;
     let config = edit_config(&steps, held, program.state_dir())?;
@@ -137,8 +145,9 @@ fn put_back_env(
     program: &Program,
     connection: Option<&Connection>,
 ) -> Result<usize, Error> {
-    let there = held.env_names()?;
-    let names = connection.into_iter().flat_map(|connection| &connection.dotenv).filter(|name| !there.contains(*name));
+    let there = held.variables()?;
+    let names =
+        connection.into_iter().flat_map(|connection| &connection.dotenv).filter(|name| !there.contains_key(*name));
     let value =
         |name: &String| Some((name.clone(), Secret::new(serde_json::from_str(vault.env.get(name)?.get()).ok()?)));
     let back: Vec<(String, Secret)> = names.filter_map(value).collect();

@@ -6,15 +6,15 @@ use crate::fsio::Dir;
 use crate::fsio::Replacement;
 use crate::gateway::{Era, StoreLock};
 use crate::model::{Scope, Vault};
-use crate::ops::export::{self, Content, Guard, Only, Report, render};
+use crate::ops::export::{self, Content, Guard, Only, Report, Still, render};
 use crate::ops::wipe;
-use crate::views::{self, Changes, Kind, Leases, Ledger, Stay};
+use crate::views::{self, Changes, Key, Kind, Leases, Ledger, Seen, Stay, Target, check_unchanged, digests};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where views of one vault go, and who is told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Place<'p> {
     /// The directory in memory.
     pub dir: &'p Path,
@@ -27,6 +27,8 @@ pub struct Place<'p> {
     pub local: &'p Path,
     /// How long to wait for others that write views of this vault.
     pub patience: Duration,
+    /// Whether the vault still is as it was read.
+    pub still: Still<'p>,
 }
 
 /// Writes the views, and puts links to them in the places of the gateway's own files.
@@ -52,6 +54,7 @@ pub fn put_views(vault: &Vault<'_>, era: Era, place: Place<'_>) -> Result<Report
             local: place.local,
             patience: place.patience,
         },
+        place.still,
     )
 }
 
@@ -66,17 +69,25 @@ pub fn take_views_back(
     agents: &BTreeSet<Scope>,
     local: &Path,
     patience: Duration,
+    still: Still<'_>,
 ) -> Result<usize, Error> {
     let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    // From here on nothing is captured; what was is in the vault that was read.
+    if !still() {
+        return Err(views::Error::Stale.into());
+    }
+    let key = Key::of(vault)?;
     let dirs: Vec<PathBuf> = ledger.dirs().map(Path::to_owned).collect();
-    drop(ledger);
     let leases = Leases::open(local, &vault.vault_id)?;
     for dir in &dirs {
         if leases.is_held(dir)? {
             return Err(views::Error::InUse(dir.clone()).into());
         }
     }
-    let mut back = BTreeSet::new();
+    let mut back = 0;
+    // An undo that was interrupted has left views to which no link leads any more.
+    let ours = |dir: &&PathBuf| ledger.place(dir).is_some_and(|place| place.references);
+    let mut unused: BTreeSet<PathBuf> = dirs.iter().filter(ours).cloned().collect();
     for agent in agents {
         let kind = Kind::AuthProfiles(agent.clone());
         let path = state_dir.join(kind.path());
@@ -87,18 +98,25 @@ pub fn take_views_back(
         let Some(dir_of) = dirs.iter().find(|dir| dir.join(kind.path()) == to) else { continue };
         let _lock = StoreLock::take(parent)?;
         let dir = Dir::open(parent)?;
+        let seen = Seen::look(&Target::known(dir_of)?, &ledger, &key, kind.clone())?;
         match render(vault, &kind, &Carried::default(), Content::Values) {
-            Ok(bytes) => Replacement::write(&dir, name, bytes.expose(), 0o600)?.commit()?,
+            Ok(bytes) => {
+                let has = digests(&key, &kind, &bytes)?;
+                check_unchanged([(&seen, Some(&has))].into_iter(), Changes::Keep)?;
+                Replacement::write(&dir, name, bytes.expose(), 0o600)?.commit()?;
+            }
             Err(views::Error::NoAgent(_)) => dir.remove(name)?,
             Err(error) => return Err(error.into()),
         }
-        back.insert(dir_of.clone());
+        back += 1;
+        unused.insert(dir_of.clone());
     }
-    for dir in &back {
+    drop(ledger);
+    for dir in &unused {
         let request = wipe::Request { dir: Some(dir), changes: Changes::Keep, local, patience };
         wipe::wipe(vault, &request)?;
     }
-    Ok(back.len())
+    Ok(back)
 }
 
 /// Whether the file of some agent is a link already: then it stays one.

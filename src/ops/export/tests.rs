@@ -68,7 +68,7 @@ impl World {
             patience: Duration::from_secs(5),
         };
         change(&mut request);
-        self.with(|vault| export(vault, &request))
+        self.with(|vault| export(vault, &request, &|| true))
     }
 
     pub(in crate::ops) fn wipe(&self, changes: Changes) -> Result<wipe::Report, Error> {

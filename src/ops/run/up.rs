@@ -33,10 +33,10 @@ impl Up {
 ///
 /// # Errors
 /// As [`export::export`], but for changes in views that can be read.
-pub fn put_up(vault: &Vault<'_>, request: &export::Request<'_>) -> Result<Up, Error> {
+pub fn put_up(vault: &Vault<'_>, request: &export::Request<'_>, still: export::Still<'_>) -> Result<Up, Error> {
     let target = Target::resolve(request.dir)?;
     let lease = Lease::take(request.local, &vault.vault_id, &target, request.patience)?;
-    let failed = match export::export(vault, request) {
+    let failed = match export::export(vault, request, still) {
         Ok(report) => return Ok(Up { report, open: Vec::new(), lease }),
         Err(views::Error::Changed(open)) => match standing(vault, request)? {
             Some(report) => return Ok(Up { report, open, lease }),
