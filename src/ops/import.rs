@@ -1,5 +1,6 @@
 //! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
 
+mod shared;
 mod types;
 
 pub use types::{Error, OnConflict, Plan};
@@ -25,6 +26,8 @@ struct Gathered {
     stored: BTreeSet<Scope>,
     /// Orders that the gateway wrote to a place of its own, which is no view of ours.
     stated: BTreeSet<(Scope, String)>,
+    /// Profiles of stores that are references to a vault.
+    referred: BTreeSet<(Scope, String)>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,
     plan: Plan,
@@ -52,6 +55,7 @@ pub fn plan(
         };
         gathered.take(file, only).map_err(failed)?;
     }
+    gathered.give_to_main(vault);
     gathered.leave_out(vault, exported);
     gathered.leave_stale(&Lineage::of(vault)?);
     gathered.check_env()?;
@@ -170,6 +174,7 @@ impl Gathered {
             // A gateway that is connected: the secret is here already.
             if auth_profiles::referred(&credential).is_some() {
                 self.plan.same += 1;
+                self.referred.insert((agent.clone(), profile.clone()));
                 ours.insert(profile);
                 continue;
             }
