@@ -296,6 +296,7 @@ impl Context {
             openclaw_home: var("OPENCLAW_HOME"),
             home: env::home_dir(),
             profile: var("OPENCLAW_PROFILE"),
+            port: var("OPENCLAW_GATEWAY_PORT"),
             config_path: var("OPENCLAW_CONFIG_PATH"),
             agent_dir: var("OPENCLAW_AGENT_DIR"),
             oauth_dir: var("OPENCLAW_OAUTH_DIR"),

@@ -2,6 +2,7 @@
 
 mod command;
 mod database;
+mod port;
 mod program;
 mod service;
 mod sqlite;
@@ -11,8 +12,9 @@ mod version;
 
 pub use command::keeps_environment;
 pub use database::Fault;
+pub use port::{listens, port};
 pub use program::{Output, Program, StoreChange, converse};
-pub use service::ends_with_logout;
+pub use service::{ends_with_logout, service_files};
 pub use sqlite::stores;
 pub use state_dir::{Found, Settings, Shape, agent_dirs, agent_ids, check_owner, find, open, own_stores, resolve};
 pub use store_lock::StoreLock;

@@ -1,11 +1,32 @@
 //! What the service manager of this host does with a user's services.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether the services of `user` end with the user's last session: systemd runs this host, below
 /// `root`, and nobody has asked it to let them linger.
 pub fn ends_with_logout(root: &Path, user: &str) -> bool {
     root.join("run/systemd/system").is_dir() && !root.join("var/lib/systemd/linger").join(user).exists()
+}
+
+/// Files outside the state directory that hold the environment of a user's gateway services, if they are there:
+/// units with their drop-ins, and the file of variables beside them.
+pub fn service_files(home: &Path) -> Vec<PathBuf> {
+    let config = home.join(".config");
+    let list = |dir: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    };
+    let is_unit = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.starts_with("openclaw-gateway") && name.contains(".service")
+    };
+    let units = list(&config.join("systemd/user")).into_iter().filter(is_unit);
+    let mut files: Vec<PathBuf> = units.flat_map(|unit| if unit.is_dir() { list(&unit) } else { vec![unit] }).collect();
+    files.push(config.join("openclaw/gateway.env"));
+    // Anything else, such as a pipe, would keep its reader waiting.
+    files.retain(|file| file.is_file());
+    files.sort();
+    files
 }
 
 #[cfg(test)]
@@ -23,5 +44,23 @@ mod tests {
         fs::create_dir_all(root.path().join("var/lib/systemd/linger")).unwrap();
         fs::write(root.path().join("var/lib/systemd/linger/claw"), "").unwrap();
         assert!(!ends_with_logout(root.path(), "claw") && ends_with_logout(root.path(), "other"));
+    }
+
+    #[test]
+    fn files_with_the_environment_of_services_are_known() {
+        let home = tempfile::tempdir().unwrap();
+        let user = home.path().join(".config/systemd/user");
+        fs::create_dir_all(user.join("openclaw-gateway-work.service.d")).unwrap();
+        fs::create_dir_all(home.path().join(".config/openclaw")).unwrap();
+        let names = [
+            ".config/openclaw/gateway.env",
+            ".config/systemd/user/openclaw-gateway-work.service.d/own.conf",
+            ".config/systemd/user/openclaw-gateway.service",
+        ];
+        names.iter().chain(&[".config/systemd/user/other.service"]).for_each(|name| {
+            fs::write(home.path().join(name), "").unwrap();
+        });
+        let found: Vec<PathBuf> = names.iter().map(|name| home.path().join(name)).collect();
+        assert_eq!(service_files(home.path()), found);
     }
 }

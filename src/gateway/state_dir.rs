@@ -27,6 +27,8 @@ pub struct Settings {
     pub home: Option<PathBuf>,
     /// `OPENCLAW_PROFILE`.
     pub profile: Option<String>,
+    /// `OPENCLAW_GATEWAY_PORT`.
+    pub port: Option<String>,
     /// `OPENCLAW_CONFIG_PATH`.
     pub config_path: Option<String>,
     /// `OPENCLAW_AGENT_DIR`, the main agent's directory.
