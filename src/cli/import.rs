@@ -55,28 +55,39 @@ pub fn on_conflict(typed: OnConflict) -> import::OnConflict {
     }
 }
 
-/// The same for a gateway that is being connected: tells what is new and saves it. With `dry_run`
-/// nothing is saved, and the change is given back. `known` says what of it is no news.
+/// What is no news of what a gateway has, told by the vault that it is compared with.
+pub type Known<'k> = dyn Fn(&Vault<'_>) -> Result<Unchanged, Error> + 'k;
+
+/// The same for a gateway that is being connected: tells what is new and saves it.
 pub fn take(
     context: &Context,
     opened: &Opened,
     files: &[Found],
     on: import::OnConflict,
-    known: &dyn Fn(&Vault<'_>) -> Result<Unchanged, Error>,
-    dry_run: bool,
-) -> Result<Change, Error> {
+    known: &Known<'_>,
+) -> Result<(), Error> {
     let checked = context.check(opened)?;
     let known = known(&checked.vault)?;
     let mut plan = import::plan(&checked.vault, files, None, on, &known)?;
     if plan.change.is_empty() {
-        return Ok(plan.change);
+        return Ok(());
     }
-    if !dry_run {
-        save(context, opened, checked, &mut plan)?;
-    }
+    save(context, opened, checked, &mut plan)?;
     // A program reads one document, and that is the caller's.
-    if !context.out.json {
-        show(context, dry_run, &plan)?;
+    if context.out.json { Ok(()) } else { show(context, false, &plan) }
+}
+
+/// What that would change, told and given back.
+pub fn preview(
+    context: &Context,
+    vault: &Vault<'_>,
+    files: &[Found],
+    on: import::OnConflict,
+    known: &Known<'_>,
+) -> Result<Change, Error> {
+    let plan = import::plan(vault, files, None, on, &known(vault)?)?;
+    if !(plan.change.is_empty() || context.out.json) {
+        show(context, true, &plan)?;
     }
     Ok(plan.change)
 }
@@ -145,7 +156,7 @@ fn show(context: &Context, dry_run: bool, plan: &Plan) -> Result<(), Error> {
         names.iter().for_each(|name| context.out.say(&format!("{would}{verb} {}", words::plain(name))));
     }
     for (name, what) in &notes {
-        context.out.warn(&format!("note: {name}: {what}"));
+        context.out.say(&format!("note: {name}: {what}"));
     }
     let count = plan.added.len() + plan.replaced.len();
     context.out.say(&format!("{count} {would}imported, {} unchanged, {} kept", plan.same, plan.kept.len()));

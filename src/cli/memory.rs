@@ -4,7 +4,7 @@ use super::context::{Context, Opened};
 use super::environment::runtime_dir;
 use super::{Error, units, words};
 use crate::gateway::{self, Settings};
-use crate::model::Vault;
+use crate::model::{Change, Vault};
 use crate::ops::capture::{self, Removals};
 use crate::ops::connect::{self, Plan, Request};
 use crate::views;
@@ -73,11 +73,30 @@ pub fn capture(context: &Context, opened: Opened) -> Result<Opened, Error> {
     let checked = context.check(&opened)?;
     let request = capture::Request { dir: None, removals: Removals::Name, settle: SETTLE };
     let report = capture::capture(&context.edit(&opened), checked, &request)?;
+    tell(context, "took", report)?;
+    opened.close().open()
+}
+
+/// What that would take: for a plan.
+///
+/// # Errors
+/// As [`capture`].
+pub fn preview(context: &Context, vault: &Vault<'_>) -> Result<Change, Error> {
+    let request = capture::Request { dir: None, removals: Removals::Name, settle: SETTLE };
+    let (report, change) = capture::preview(context.local.root(), vault, &request, context.patience())?;
+    tell(context, "would first take", report)?;
+    Ok(change)
+}
+
+fn tell(context: &Context, took: &str, report: capture::Report) -> Result<(), Error> {
+    let out = context.out;
     for name in report.taken.iter().chain(&report.added) {
-        context.out.say(&format!("took {} from a view", words::plain(name)));
+        out.say(&format!("{took} {} from a view", words::plain(name)));
     }
+    // What somebody took away there comes back, and not without a word.
+    report.missing.iter().for_each(|name| out.say(&format!("note: {}", words::removed_there(name))));
     if !report.unreadable.is_empty() {
         return Err(views::Error::Unreadable(report.unreadable).into());
     }
-    if report.conflicts.is_empty() { opened.close().open() } else { Err(Error::CaptureConflict(report.conflicts)) }
+    if report.conflicts.is_empty() { Ok(()) } else { Err(Error::CaptureConflict(report.conflicts)) }
 }

@@ -68,7 +68,7 @@ pub fn print(context: &Context, vault: &Vault<'_>, entry: &Entry, which: PrintUn
 pub fn warn_of_logout(out: Out) {
     let user = user();
     if gateway::ends_with_logout(Path::new("/"), &user) {
-        out.warn(&format!(
+        out.say(&format!(
             "note: services of {user} end with the last logout; loginctl enable-linger {user} keeps them"
         ));
     }

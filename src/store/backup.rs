@@ -68,6 +68,21 @@ fn place(dir: &Path) -> Result<Dir, Error> {
     Ok(dir)
 }
 
+/// The newest backup in `dir` of just this state of the vault, if there is one: the same bytes, whatever its name.
+///
+/// # Errors
+/// A directory that is there and cannot be read.
+pub fn backup_of(seen: &Seen, dir: &Path) -> Result<Option<Backup>, Error> {
+    if !dir.exists() {
+        return Ok(None);
+    }
+    let is_this = |backup: &Backup| {
+        u64::try_from(seen.sealed.len()).is_ok_and(|size| size == backup.size)
+            && fsio::read_own(&backup.path, seen.sealed.len()).is_ok_and(|bytes| bytes.expose() == seen.sealed)
+    };
+    Ok(backup_list(dir)?.into_iter().rfind(is_this))
+}
+
 /// The backups in a directory, oldest first.
 ///
 /// # Errors

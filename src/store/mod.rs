@@ -15,7 +15,7 @@ mod reseal;
 mod restore;
 mod snapshot;
 
-pub use backup::{Backup, backup_create, backup_list, keep_sealed};
+pub use backup::{Backup, backup_create, backup_list, backup_of, keep_sealed};
 pub use create::{New, create};
 pub use edit::{Edit, Saved};
 pub use lineage::Lineage;

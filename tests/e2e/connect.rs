@@ -91,6 +91,12 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
     let said = wired.connect();
     assert!(said.contains("nothing is to be changed"), "{said}");
 
+    // Its local commands come with the new token, which it does not know yet: it is told from none.
+    let token = "canary-gateway-token-0000000002";
+    let said = wired.said(&["set", "--connect", "config/gateway/auth/token"], token);
+    assert!(said.contains("note: a gateway runs (something listens on port"), "{said}");
+    wired.vault(&["set", "--connect", "config/gateway/auth/token"], GATEWAY_TOKEN);
+
     // Nobody can open the vault: a gateway that runs keeps what it has, and says so when it asks again.
     let reload = || {
         let mut command = wired.openclaw();
@@ -121,4 +127,21 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
     let dotenv = wired.text(".env");
     assert!(DOTENV.lines().all(|line| dotenv.contains(line)), "{dotenv}");
     running.stop();
+}
+
+#[test]
+fn a_gateway_that_is_left_and_connected_again_brings_no_entry_twice() {
+    let wired = current();
+    wired.configure(GATEWAY_TOKEN, "} }");
+    let paste = ["auth", "paste-api-key", "--agent", "main", "--provider", "anthropic"];
+    wired.vault(&paste, "sk-ant-api03-canary-again-key-00");
+    let said = wired.connect();
+    assert!(said.contains("note: no gateway is running (nothing listens on port"), "{said}");
+    let ids = wired.vault(&["list"], "");
+    let said = wired.said(&["connect", "--undo", "--yes"], "");
+    assert!(said.contains("put back auth/main/anthropic:default\n"), "{said}");
+    assert!(said.contains("state/openclaw.sqlite holds plaintext again\n"), "{said}");
+    assert!(!said.contains("in the vault alone"), "{said}");
+    wired.connect();
+    assert_eq!(wired.vault(&["list"], ""), ids);
 }

@@ -123,7 +123,12 @@ impl Wired {
 
     /// `agevault connect`; gives what it said.
     pub fn connect(&self) -> String {
-        let output = self.agevault().arg("connect").output().expect("a program that starts");
+        self.said(&["connect"], "")
+    }
+
+    /// `agevault ARGS` to success; gives what it said.
+    pub fn said(&self, args: &[&str], input: &str) -> String {
+        let output = with_input(self.agevault().args(args), input);
         ended_well(&output);
         String::from_utf8(output.stderr).expect("text")
     }

@@ -1,12 +1,11 @@
 //! What follows the change of a gateway's files: it takes notice, old copies go, its own audit has the last word.
 
+use super::super::Error;
 use super::super::context::Context;
-use super::super::{Error, words};
 use super::{held, show, unchanged};
 use crate::gateway::{self, Program, Settings};
 use crate::model::Vault;
-use crate::ops::connect::{self, Audit, Cleaned, Connection, Plan, Reload, Request};
-use serde_json::json;
+use crate::ops::connect::{self, Connection, Plan, Request, Search};
 use std::path::Path;
 
 /// Remembers the connection, before anything of the gateway is changed.
@@ -38,9 +37,8 @@ pub fn finish(
     plan: &Plan,
     kept: &Path,
 ) -> Result<Option<usize>, Error> {
-    let out = context.out;
     // Also when no reference changed: a value behind one may have.
-    let reload = connect::reload(program)?;
+    let reload = connect::reload(program, held(settings, program)?.port(settings, request.version)?)?;
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = held(settings, program)?;
     // What it wrote meanwhile is nothing that anybody gave up.
@@ -60,42 +58,20 @@ pub fn finish(
     if !left.is_empty() {
         return Err(connect::Error::PutBack(left).into());
     }
-    let (own, agents) = (gateway::own_stores(settings)?, request.agent_dirs.values().cloned().collect::<Vec<_>>());
-    let config = now.config_path();
-    let places = connect::Places { state_dir: request.state_dir, agents: &agents, config, own: &own };
-    let Cleaned { removed, left, unread } = connect::clean(vault, places, kept, program)?;
-    for (path, sealed) in &removed {
-        out.say(&format!("removed {}, an old copy with secrets; sealed in {}", path.display(), sealed.display()));
-    }
-    left.iter().for_each(|path| out.warn(&format!("note: a secret still stands in {}", path.display())));
-    unread.iter().for_each(|path| out.warn(&format!("note: {} could not be looked into", path.display())));
-    let Audit { code, findings, oauth } = connect::audit(program)?;
-    if out.json {
-        let roads = plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road))));
-        out.json(&json!({
-            "version": 1, "gateway": request.version.to_string(), "added": plan.added, "removed": plan.removed,
-            "roads": roads.collect::<serde_json::Map<_, _>>(),
-            "residue": left.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(), "audit": code,
-        }))?;
-    } else {
-        show::roads(context, plan);
-        match reload {
-            Reload::Done => {}
-            Reload::Degraded => {
-                out.warn("note: the gateway has reloaded and misses a secret: agevault resolve --check")
-            }
-            Reload::Unreached => out.warn(show::UNREACHED),
-        }
-    }
-    if findings > 0 || (code != Some(0) && oauth == 0) {
-        return Ok(Some(findings));
-    }
-    match oauth {
-        0 => out.say("the gateway's audit is clean"),
-        _ => out.say(&format!(
-            "the gateway's audit names {}, which takes no references, and nothing else",
-            words::count(oauth, "OAuth profile", "OAuth profiles")
-        )),
-    }
-    Ok(None)
+    let (own, home) = (gateway::own_stores(settings)?, settings.home.as_deref());
+    let elsewhere = home.map(gateway::service_files).unwrap_or_default();
+    let search = Search {
+        vault,
+        root: request.state_dir,
+        agents: request.agent_dirs,
+        own: &own,
+        elsewhere: &elsewhere,
+        held: &now,
+        plan,
+        keep: request.keep,
+    };
+    let cleaned = connect::clean(&search, kept, program)?;
+    let audit = connect::audit(program, request.keep)?;
+    show::rest(context.out, request, plan, (&cleaned, &audit, reload))?;
+    Ok(audit.open())
 }

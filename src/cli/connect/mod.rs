@@ -102,11 +102,20 @@ impl Way {
             let connection = Connection::load(&root, &vault.vault_id)?.unwrap_or_default();
             Ok(Unchanged { own_oauth: era.has_stores(), ..connection.compare_orders(vault, &before) })
         };
-        let change = import::take(context, &opened, &files, on, &known, args.dry_run)?;
-        // Nothing is removed that is not in the file.
-        let opened = opened.close().open()?;
+        let opened = match args.dry_run {
+            true => opened,
+            // Nothing is removed that is not in the file.
+            false => {
+                import::take(context, &opened, &files, on, &known)?;
+                opened.close().open()?
+            }
+        };
         let mut checked = context.check(&opened)?;
-        change.apply(&mut checked.vault, store::now())?;
+        if args.dry_run {
+            memory::preview(context, &checked.vault)?.apply(&mut checked.vault, store::now())?;
+            let change = import::preview(context, &checked.vault, &files, on, &known)?;
+            change.apply(&mut checked.vault, store::now())?;
+        }
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(&mut checked.vault, store::now())?;
@@ -114,6 +123,7 @@ impl Way {
         bound(context, &checked.vault, state_dir)?;
         let agent_dirs = gateway::agent_dirs(settings)?;
         let entry = entry(context, &checked, &key)?;
+        let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
         let request = Request {
             state_dir,
             agent_dirs: &agent_dirs,
@@ -123,12 +133,15 @@ impl Way {
             keep: self.keep(context, &checked.vault)?,
             memory: memory::dir().is_some(),
             linked: connect::has_links(state_dir, &gateway::agent_ids(settings)?),
+            before: &connection.refs,
             restore_oauth: args.restore_oauth,
         };
         let plan = connect::plan(&checked.vault, &held, &request)?;
         unchanged(&plan)?;
         if args.dry_run {
-            show::plan(context, &plan, args.plan)?;
+            let agents = gateway::agent_ids(settings)?;
+            let unlinked = if plan.views { connect::unlinked(state_dir, &agents) } else { Vec::new() };
+            show::plan(context, &plan, &unlinked, args.plan)?;
             drop(checked);
             return Ok(Done { opened, findings: None });
         }
@@ -136,8 +149,11 @@ impl Way {
         prove(context, &entry, &plan.refs)?;
         let dir = opened.place.path().with_file_name("backups");
         if !plan.is_empty() {
-            let backup = store::backup_create(&opened.seen, &checked, &dir)?;
-            context.out.say(&format!("backed up to {}", backup.path.display()));
+            let text = match store::backup_of(&opened.seen, &dir)? {
+                Some(backup) => format!("backed up already: {}", backup.path.display()),
+                None => format!("backed up to {}", store::backup_create(&opened.seen, &checked, &dir)?.path.display()),
+            };
+            context.out.say(&text);
         }
         if let Some(sealed) = connect::keep_env(&plan, &held, &checked.vault, &dir)? {
             context.out.say(&format!("sealed the .env as it was in {}", sealed.display()));

@@ -2,11 +2,12 @@
 
 use super::super::context::{Context, Opened};
 use super::super::{Error, words};
-use super::{Way, bound, held, memory, show};
+use super::{Way, bound, held, memory};
 use crate::gateway;
-use crate::ops::connect::{self, Connection, Reload};
+use crate::ops::connect::{self, Connection, Undone};
+use serde_json::json;
 
-/// Undoes what `connect` has done.
+/// Undoes what `connect` has done, and says which files hold plaintext again.
 pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let Way { settings, program, state_dir, .. } = way;
     bound(context, &context.check(&opened)?.vault, state_dir)?;
@@ -15,21 +16,40 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     // While somebody thought about it, the gateway may have renewed something.
     let opened = memory::capture(context, opened)?;
     let checked = context.check(&opened)?;
-    let (root, id) = (context.local.root(), &checked.vault.vault_id);
+    let vault = &checked.vault;
+    let (root, id) = (context.local.root(), &vault.vault_id);
     let connection = Connection::load(root, id)?;
     let agents = gateway::agent_ids(settings)?;
-    let (still, local) = (|| opened.is_current(), context.local.root());
-    connect::take_views_back(&checked.vault, state_dir, &agents, local, context.patience(), &still)?;
-    let (now, agent_dirs) = (held(settings, program)?, gateway::agent_dirs(settings)?);
+    let still = || opened.is_current();
+    let of_views = connect::take_views_back(vault, state_dir, &agents, root, context.patience(), &still)?;
+    let (before, agent_dirs) = (held(settings, program)?, gateway::agent_dirs(settings)?);
     let again = || held(settings, program);
-    let applied = connect::undo(&checked.vault, &now, program, &agent_dirs, connection.as_ref(), &again)?;
+    let Undone { mut ids, mut files } =
+        connect::undo(vault, &before, program, &agent_dirs, connection.as_ref(), &again)?;
+    ids.extend(of_views.ids);
+    files.extend(of_views.files);
     if connection.is_some() {
         Connection::forget(root, id)?;
     }
-    let stores = words::count(applied.stores, "store", "stores");
-    context.out.say(&format!("the gateway has its secrets itself again: {stores} changed"));
-    if connect::reload(program)? == Reload::Unreached {
-        context.out.warn(show::UNREACHED);
+    let after = held(settings, program)?;
+    let only_here = connect::only_in_vault(vault, &after)?;
+    let reload = connect::reload(program, after.port(settings, program.installed().version)?)?;
+    let out = context.out;
+    if out.json {
+        return out.json(&json!({
+            "version": 1, "put_back": ids, "only_in_vault": only_here, "reload": words::reload_token(reload),
+            "files": files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        }));
+    }
+    ids.iter().for_each(|id| out.say(&format!("put back {}", words::plain(id))));
+    files.iter().for_each(|path| out.say(&format!("{} holds plaintext again", path.display())));
+    only_here.iter().for_each(|id| out.say(&format!("{} stays in the vault alone", words::plain(id))));
+    out.say(match ids.is_empty() {
+        true => "the gateway had no references to the vault",
+        false => "the gateway has its secrets itself again; the vault keeps its copies",
+    });
+    if let Some(what) = words::reload(reload) {
+        out.say(&format!("note: {what}"));
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use super::name::plain;
 use super::vault::of_file;
 use super::{Words, exit, name};
 use crate::gateway::{Error, Fault};
-use crate::ops::connect::{self, Road};
+use crate::model::SecretId;
+use crate::ops::connect::{self, Found, Reload, Road};
 use std::path::Path;
 
 /// Words for the gateway's side.
@@ -14,12 +15,18 @@ pub fn of_gateway(error: &Error) -> Words {
     match error {
         Error::File(error) => of_file(error),
         Error::NoHome => super::of(&super::Error::NoHome),
-        Error::NoProgram => program(
+        Error::NoProgram => Words::new(
             "no-gateway",
-            "no openclaw was found that this command could use",
-            "put it in PATH, or name it with --openclaw PATH",
+            exit::USAGE,
+            "no openclaw was found that this command could use: nothing was changed",
+            "name it with --openclaw PATH, or put it in PATH",
         ),
-        Error::NoNode => program("no-node", "no node was found to run the gateway's program with", "put it in PATH"),
+        Error::NoNode => Words::new(
+            "no-node",
+            exit::USAGE,
+            "no node was found to run the gateway's program with: nothing was changed",
+            "put it in PATH",
+        ),
         Error::Program => program(
             "gateway-failed",
             "the gateway's program could not be run, or did not do what it should",
@@ -174,6 +181,57 @@ pub fn reach(reach: Reach) -> &'static str {
         Reach::Gone => "the gateway still asks for it: run agevault connect to remove the reference",
         Reach::Connect => "run agevault connect to hand it to the gateway",
     }
+}
+
+/// What a gateway that did not take its secrets anew does or needs; nothing if it did.
+pub fn reload(reload: Reload) -> Option<String> {
+    match reload {
+        Reload::Done => None,
+        Reload::Degraded => Some("the gateway has reloaded and misses a secret: agevault resolve --check".to_owned()),
+        Reload::Refused(port) => Some(format!(
+            "a gateway runs (something listens on port {port}) and did not take its secrets anew: restart it; until \
+             then it has what it had"
+        )),
+        Reload::NotRunning(port) => {
+            Some(format!("no gateway is running (nothing listens on port {port}): it takes its secrets when it starts"))
+        }
+    }
+}
+
+/// The same in one stable word.
+pub fn reload_token(reload: Reload) -> &'static str {
+    match reload {
+        Reload::Done => "done",
+        Reload::Degraded => "degraded",
+        Reload::Refused(_) => "refused",
+        Reload::NotRunning(_) => "not-running",
+    }
+}
+
+/// An entry or an order that somebody removed at the gateway, which gets it again.
+pub fn removed_there(name: &str) -> String {
+    let name = plain(name);
+    match SecretId::parse(&name) {
+        Ok(_) => format!(
+            "{name} was removed at the gateway and comes back; agevault rm --connect {name} removes it here too"
+        ),
+        Err(_) => {
+            format!("{name} was removed at the gateway and comes back; agevault auth order clear removes it here too")
+        }
+    }
+}
+
+/// What changes of the resolver's entry: these members, or all of it.
+pub fn resolver_entry(members: &[String]) -> String {
+    match members {
+        [] => "the entry of the resolver, secrets.providers.agevault".to_owned(),
+        members => format!("{} of secrets.providers.agevault", plain(&members.join(", "))),
+    }
+}
+
+/// A finding of the gateway's audit: names and places.
+pub fn audited(found: &Found) -> String {
+    plain(&format!("{} {}: {}", found.code, name::path(&found.file), found.place))
 }
 
 /// How a secret reaches the gateway.

@@ -16,7 +16,7 @@ mod vault;
 
 pub use capture::of_capture;
 pub use check::finding;
-pub use gateway::{reach, road, road_token};
+pub use gateway::{audited, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
@@ -128,7 +128,7 @@ pub fn of(error: &Error) -> Words {
                 "everything was done, and the gateway's own audit still has {}",
                 name::count(*findings, "finding", "findings")
             ),
-            "openclaw secrets audit --allow-exec names them",
+            "they are named above; openclaw secrets audit --allow-exec says more of them",
         ),
         Error::Connected(ids) => Words::new(
             "connected",

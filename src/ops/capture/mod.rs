@@ -157,6 +157,27 @@ pub fn capture(edit: &Edit<'_>, checked: Checked<'_>, request: &Request<'_>) -> 
     Ok(report)
 }
 
+/// The same without a word to the vault or to what is remembered: what a capture would do, and its change.
+///
+/// # Errors
+/// As [`capture`].
+pub fn preview(
+    local: &Path,
+    vault: &model::Vault<'_>,
+    request: &Request<'_>,
+    patience: Duration,
+) -> Result<(Report, model::Change), Error> {
+    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let mut carry = Carry::load(local, &vault.vault_id)?;
+    let key = Key::of(vault)?;
+    let mut looked = Looked::default();
+    for dir in ledger.dirs() {
+        looked.at(dir, &ledger, &key, &mut carry, request.settle)?;
+    }
+    let compare::Plan { report, change, .. } = compare::plan(vault, &key, &looked.sources, request.removals)?;
+    Ok((Report { views: looked.views, unreadable: looked.unreadable, ..report }, change))
+}
+
 /// What was found in the target directories.
 #[derive(Default)]
 struct Looked {

@@ -30,8 +30,11 @@ pub enum Reload {
     Done,
     /// It asked, and not all of them came.
     Degraded,
-    /// It could not be reached: it does not run, or has to be started anew.
-    Unreached,
+    /// It did not do so, although something listens on this port of the host, where it would: it has what it had
+    /// until it is started anew. Its local commands come with the token that the configuration has now.
+    Refused(u16),
+    /// None runs: nothing listens on this port.
+    NotRunning(u16),
 }
 
 /// Does what was planned: first the configuration, which names the resolver, then what refers to it,
@@ -101,11 +104,11 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     Ok(dir.sync()?)
 }
 
-/// Has a running gateway ask for its secrets again.
+/// Has a running gateway ask for its secrets again. `port` is where it listens.
 ///
 /// # Errors
 /// When its program cannot be run.
-pub fn reload(program: &Program) -> Result<Reload, Error> {
+pub fn reload(program: &Program, port: u16) -> Result<Reload, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Report {
@@ -117,42 +120,9 @@ pub fn reload(program: &Program) -> Result<Reload, Error> {
     Ok(match serde_json::from_slice::<Report>(output.stdout.expose()) {
         Ok(Report { ok: true, warning_count: 0 }) => Reload::Done,
         Ok(Report { ok: true, .. }) => Reload::Degraded,
-        _ => Reload::Unreached,
+        _ if gateway::listens(port) => Reload::Refused(port),
+        _ => Reload::NotRunning(port),
     })
-}
-
-/// What the gateway's own audit says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Audit {
-    /// Its exit code.
-    pub code: Option<i32>,
-    /// Findings that something can be done about.
-    pub findings: usize,
-    /// Findings that say that OAuth is stored, which takes no references.
-    pub oauth: usize,
-}
-
-/// Runs the gateway's own audit, references resolved.
-///
-/// # Errors
-/// When its program cannot be run.
-pub fn audit(program: &Program) -> Result<Audit, Error> {
-    #[derive(Deserialize)]
-    struct Report {
-        findings: Vec<Finding>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Finding {
-        code: String,
-        profile_id: Option<String>,
-    }
-    let output = program.run(&["secrets", "audit", "--check", "--allow-exec", "--json"])?;
-    let report = serde_json::from_slice::<Report>(output.stdout.expose()).map_err(|_| gateway::Error::Program)?;
-    let oauth =
-        report.findings.iter().filter(|finding| finding.code == "LEGACY_RESIDUE" && finding.profile_id.is_some());
-    let oauth = oauth.count();
-    Ok(Audit { code: output.code, findings: report.findings.len() - oauth, oauth })
 }
 
 impl Held {

@@ -1,8 +1,8 @@
 //! What a gateway has now: its stores of credentials, its configuration, its `.env`.
 
 use super::Error;
-use crate::formats::{self, auth_profiles, dotenv};
-use crate::gateway::{Era, Found, Shape};
+use crate::formats::{self, auth_profiles, dotenv, openclaw_config};
+use crate::gateway::{self, Era, Found, Settings, Shape, Version};
 use crate::model::Scope;
 use crate::secret::{Secret, SecretBuf};
 use serde_json::value::RawValue;
@@ -82,8 +82,20 @@ impl Held {
     }
 
     /// Where the configuration is.
-    pub fn config_path(&self) -> Option<&Path> {
+    pub(super) fn config_path(&self) -> Option<&Path> {
         self.config.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// Where the gateway listens.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn port(&self, settings: &Settings, version: Version) -> Result<u16, Error> {
+        let tree = |(path, bytes): &(PathBuf, SecretBuf)| {
+            openclaw_config::tree(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))
+        };
+        let tree = self.config.as_ref().map(tree).transpose()?;
+        Ok(gateway::port(settings, tree.as_ref(), version))
     }
 
     /// What is in the `.env`, by name.

@@ -5,6 +5,7 @@
 //! [`clean`] removes what is left of secrets in the gateway's files.
 
 mod apply;
+mod audit;
 mod check;
 mod held;
 mod known;
@@ -17,15 +18,16 @@ mod residue;
 mod undo;
 mod views;
 
-pub use apply::{Applied, Audit, Reload, apply, audit, keep_env, reload};
+pub use apply::{Applied, Reload, apply, keep_env, reload};
+pub use audit::{Audit, Found, audit};
 pub use check::{Finding, Report, check};
 pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
-pub use residue::{Cleaned, Places, clean};
-pub use undo::undo;
-pub use views::{Place, has_links, put_views, take_views_back};
+pub use residue::{Cleaned, Left, Search, clean};
+pub use undo::{Undone, only_in_vault, undo};
+pub use views::{Place, has_links, put_views, take_views_back, unlinked};
 
 use crate::{formats, fsio, gateway, model, store};
 use std::path::PathBuf;

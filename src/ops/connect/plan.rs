@@ -41,6 +41,8 @@ pub struct Request<'r> {
     pub memory: bool,
     /// Whether the gateway's files are links to views already.
     pub linked: bool,
+    /// Ids for which the gateway got a reference before.
+    pub before: &'r BTreeSet<String>,
     /// OAuth profiles that are to be put back, in plaintext, into stores that lack them.
     pub restore_oauth: bool,
 }
@@ -85,6 +87,10 @@ pub struct Plan {
     pub dropped: BTreeSet<String>,
     /// Ids for which the gateway gets a new or another reference.
     pub added: Vec<String>,
+    /// Those of them that the gateway had already, and that were removed there.
+    pub removed_there: Vec<String>,
+    /// The resolver's entry in the configuration, if that changes: its members that do, none if it is new.
+    pub entry: Option<Vec<String>>,
     /// Profiles whose secret the gateway changed after it was taken in.
     pub changed: Vec<String>,
     /// Profiles of stores that are to be references.

@@ -10,7 +10,7 @@ use crate::model::{Scope, SecretId};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 impl Planner<'_> {
@@ -24,7 +24,9 @@ impl Planner<'_> {
         let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
         let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
         let entry = self.request.entry.to_json();
-        if openclaw_config::at(&tree, &provider) != Some(&entry) {
+        let have = openclaw_config::at(&tree, &provider);
+        if have != Some(&entry) {
+            self.plan.entry = Some(have.map(|have| differing(have, &entry)).unwrap_or_default());
             self.plan.config.push(Step::Put(provider, entry));
         }
         let plain: BTreeMap<Vec<String>, Secret> = found.targets.into_iter().collect();
@@ -122,4 +124,12 @@ impl Planner<'_> {
         let unknown = refs.values().cloned().chain(in_stores).any(|id| self.vault.get(&id).is_none());
         if unknown && !ours { Err(Error::AnotherVault(PathBuf::from(other))) } else { Ok(()) }
     }
+}
+
+/// Members that two objects do not have in common.
+fn differing(one: &Value, other: &Value) -> Vec<String> {
+    let members = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let (one, other) = (members(one), members(other));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
 }

@@ -160,6 +160,11 @@ impl Planner<'_> {
                 if !serves && lost && !self.request.yields {
                     self.plan.changed.push(id.to_string());
                 } else if !serves {
+                    let known = self.held.stores.contains_key(&scope) && self.request.before.contains(&id.to_string());
+                    // A view that is gone with the last boot says nothing; what was removed in one is captured before.
+                    if have.is_none() && known && !self.plan.views {
+                        self.plan.removed_there.push(id.to_string());
+                    }
                     self.plan.added.push(id.to_string());
                     // A secret that the gateway changed after it was taken in is not replaced.
                     change.expect.insert(profile.clone(), self.held.profile(&scope, &profile).map(RawValue::to_owned));

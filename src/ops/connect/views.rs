@@ -1,11 +1,11 @@
 //! Views in memory, for gateways that keep OAuth in a file: every other secret in them is a reference.
 
-use super::Error;
+use super::{Error, Undone};
 use crate::formats::auth_profiles::Carried;
 use crate::fsio::Dir;
 use crate::fsio::Replacement;
 use crate::gateway::{Era, StoreLock};
-use crate::model::{Scope, Vault};
+use crate::model::{Scope, SecretId, Vault};
 use crate::ops::export::{self, Content, Guard, Only, Report, Still, render};
 use crate::ops::wipe;
 use crate::views::{self, Changes, Key, Kind, Leases, Ledger, Seen, Stay, Target, check_unchanged, digests};
@@ -58,8 +58,8 @@ pub fn put_views(vault: &Vault<'_>, era: Era, place: Place<'_>) -> Result<Report
     )
 }
 
-/// Puts files with values in the places of links to our views, and takes the views away. How many. What
-/// the gateway renewed in them was captured before.
+/// Puts files with values in the places of links to our views, and takes the views away. What was put back, OAuth
+/// profiles among it. What the gateway renewed in the views was captured before.
 ///
 /// # Errors
 /// A view that was changed since; a lease on the views; a disk that fails.
@@ -70,7 +70,7 @@ pub fn take_views_back(
     local: &Path,
     patience: Duration,
     still: Still<'_>,
-) -> Result<usize, Error> {
+) -> Result<Undone, Error> {
     let ledger = Ledger::load(local, &vault.vault_id, patience)?;
     // From here on nothing is captured; what was is in the vault that was read.
     if !still() {
@@ -84,7 +84,7 @@ pub fn take_views_back(
             return Err(views::Error::InUse(dir.clone()).into());
         }
     }
-    let mut back = 0;
+    let mut undone = Undone::default();
     // An undo that was interrupted has left views to which no link leads any more.
     let ours = |dir: &&PathBuf| ledger.place(dir).is_some_and(|place| place.references);
     let mut unused: BTreeSet<PathBuf> = dirs.iter().filter(ours).cloned().collect();
@@ -104,11 +104,14 @@ pub fn take_views_back(
                 let has = digests(&key, &kind, &bytes)?;
                 check_unchanged([(&seen, Some(&has))].into_iter(), Changes::Keep)?;
                 Replacement::write(&dir, name, bytes.expose(), 0o600)?.commit()?;
+                let profiles = vault.scopes.get(agent.as_str()).into_iter().flat_map(|entries| entries.profiles.iter());
+                let ids = profiles.filter_map(|(profile, _)| SecretId::auth(agent.clone(), profile).ok());
+                undone.ids.extend(ids.map(|id| id.to_string()));
+                undone.files.insert(path);
             }
             Err(views::Error::NoAgent(_)) => dir.remove(name)?,
             Err(error) => return Err(error.into()),
         }
-        back += 1;
         unused.insert(dir_of.clone());
     }
     drop(ledger);
@@ -116,7 +119,13 @@ pub fn take_views_back(
         let request = wipe::Request { dir: Some(dir), changes: Changes::Keep, local, patience };
         wipe::wipe(vault, &request)?;
     }
-    Ok(back)
+    Ok(undone)
+}
+
+/// The files of agents that would become links to views.
+pub fn unlinked(state_dir: &Path, agents: &BTreeSet<Scope>) -> Vec<PathBuf> {
+    let files = agents.iter().map(|agent| state_dir.join(Kind::AuthProfiles(agent.clone()).path()));
+    files.filter(|path| std::fs::read_link(path).is_err()).collect()
 }
 
 /// Whether the file of some agent is a link already: then it stays one.
