@@ -93,10 +93,13 @@ fn tell(context: &Context, took: &str, report: capture::Report) -> Result<(), Er
     for name in report.taken.iter().chain(&report.added) {
         out.say(&format!("{took} {} from a view", words::plain(name)));
     }
-    // What somebody took away there comes back, and not without a word.
-    report.missing.iter().for_each(|name| out.say(&format!("note: {}", words::removed_there(name))));
     if !report.unreadable.is_empty() {
         return Err(views::Error::Unreadable(report.unreadable).into());
+    }
+    // What was taken away there is not put back unasked: said before anything else is changed.
+    if !report.missing.is_empty() {
+        let names = report.missing.into_iter().map(|name| format!("{name} (removed there)"));
+        return Err(views::Error::Changed(names.collect()).into());
     }
     if report.conflicts.is_empty() { Ok(()) } else { Err(Error::CaptureConflict(report.conflicts)) }
 }

@@ -139,7 +139,7 @@ fn a_gateway_that_is_left_and_connected_again_brings_no_entry_twice() {
     assert!(said.contains("note: no gateway is running (nothing listens on port"), "{said}");
     let ids = wired.vault(&["list"], "");
     let said = wired.said(&["connect", "--undo", "--yes"], "");
-    assert!(said.contains("put back auth/main/anthropic:default\n"), "{said}");
+    assert!(said.contains("put back auth/main/anthropic:manual\n"), "{said}");
     assert!(said.contains("state/openclaw.sqlite holds plaintext again\n"), "{said}");
     assert!(!said.contains("in the vault alone"), "{said}");
     wired.connect();

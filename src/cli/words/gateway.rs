@@ -224,7 +224,7 @@ pub fn removed_there(name: &str) -> String {
 /// What changes of the resolver's entry: these members, or all of it.
 pub fn resolver_entry(members: &[String]) -> String {
     match members {
-        [] => "the entry of the resolver, secrets.providers.agevault".to_owned(),
+        [] => "secrets.providers.agevault, the resolver's entry,".to_owned(),
         members => format!("{} of secrets.providers.agevault", plain(&members.join(", "))),
     }
 }

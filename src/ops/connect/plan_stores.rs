@@ -88,6 +88,7 @@ impl Planner<'_> {
                 self.road(&id, Road::Own);
                 continue;
             }
+            let there = dotenv.contains_key(name);
             if let Some(value) = dotenv.get(name).filter(|_| !self.request.keep.dotenv) {
                 if self.request.yields || known::is_value(vault, &id, value) {
                     self.plan.dotenv.insert(name.to_owned());
@@ -95,8 +96,9 @@ impl Planner<'_> {
                     self.plan.changed.push(id.to_string());
                 }
             }
+            let under_run = if there && self.request.keep.dotenv { Road::Own } else { Road::Run };
             let Some(provider) = provider::of_variable(name).filter(|_| id.fits_secret_ref()) else {
-                self.road(&id, Road::Run);
+                self.road(&id, under_run);
                 continue;
             };
             let store = self.store_of(&Scope::main(), &format!("{provider}:{}", secretref::ALIAS));
@@ -114,7 +116,7 @@ impl Planner<'_> {
             let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
             // Views hold what agents have, and nothing that was made for a variable.
             if self.plan.views || oauth || in_config || self.wanted.get(&store).is_some_and(has_one) {
-                self.road(&id, Road::Run);
+                self.road(&id, under_run);
                 continue;
             }
             let kind = if name.ends_with("_OAUTH_TOKEN") { Kind::Token } else { Kind::ApiKey };
@@ -161,8 +163,8 @@ impl Planner<'_> {
                     self.plan.changed.push(id.to_string());
                 } else if !serves {
                     let known = self.held.stores.contains_key(&scope) && self.request.before.contains(&id.to_string());
-                    // A view that is gone with the last boot says nothing; what was removed in one is captured before.
-                    if have.is_none() && known && !self.plan.views {
+                    // A view that is gone with the last boot says nothing.
+                    if have.is_none() && known {
                         self.plan.removed_there.push(id.to_string());
                     }
                     self.plan.added.push(id.to_string());
