@@ -4,14 +4,20 @@
 //! an earlier one is stale, however its expiry reads. [`apply`] is the one place through which
 //! every change goes, so no command can forget to note what it replaces.
 //!
+//! The last few stand in the member `lineage` whole; in `superseded` stand short ones by the day on which they were
+//! superseded, so that no kept generation has a token that is forgotten here.
+//!
 //! A vault that is restored whole, onto an empty place, brings the lineage of its own time: what
 //! was superseded later is known to nobody there, and shows when the provider refuses it.
+
+mod days;
 
 use super::Error;
 use crate::model::{Change, Credential, Kind, SecretId, Vault};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
+use days::Days;
 use hmac::{Hmac, Mac};
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::Sha256;
@@ -19,13 +25,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const MEMBER: &str = "lineage";
 const LABEL: &[u8] = b"agevault/lineage/v1";
-/// Superseded tokens that are remembered of one profile.
-const KEPT: usize = 16;
+/// Superseded tokens of one profile whose digests are kept whole, for readers that know no others.
+const WHOLE: usize = 16;
 
 /// What the vault knows of earlier refresh tokens: secret id -> digests, the oldest first.
 pub struct Lineage {
     key: Secret,
     known: BTreeMap<String, Vec<String>>,
+    days: Days,
 }
 
 impl Lineage {
@@ -35,41 +42,59 @@ impl Lineage {
     /// [`crate::model::Error::Malformed`].
     pub fn of(vault: &Vault<'_>) -> Result<Self, crate::model::Error> {
         let known = vault.other.get(MEMBER).map(|raw| serde_json::from_str(raw.get())).transpose()?;
-        Ok(Self { key: Secret::new(vault.keys.ledger().expose().to_owned()), known: known.unwrap_or_default() })
+        let key = Secret::new(vault.keys.ledger().expose().to_owned());
+        Ok(Self { key, known: known.unwrap_or_default(), days: Days::of(vault)? })
     }
 
     /// Whether nothing was superseded yet.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.known.is_empty() && self.days.is_empty()
     }
 
     /// Whether this credential holds a refresh token that another one of the profile followed.
     pub fn is_superseded(&self, id: &SecretId, credential: &RawValue) -> bool {
-        let known = self.known.get(&id.to_string());
-        known.is_some_and(|known| refresh(id, credential).is_some_and(|token| known.contains(&self.digest(&token))))
+        let id_text = id.to_string();
+        let whole = self.known.get(&id_text);
+        if whole.is_none() && !self.days.knows(&id_text) {
+            return false;
+        }
+        let Some(digest) = refresh(id, credential).map(|token| self.digest(&token)) else { return false };
+        whole.is_some_and(|known| known.contains(&text(&digest))) || self.days.contains(&id_text, &digest)
     }
 
     /// `old` was followed by `new`, which counts from now on even if it was superseded once.
-    fn supersede(&mut self, id: &SecretId, old: Option<&Secret>, new: &Secret) {
+    fn supersede(&mut self, id: &SecretId, old: Option<&Secret>, new: &Secret, now: u64) {
         let (old, new) = (old.map(|old| self.digest(old)), self.digest(new));
-        let known = self.known.entry(id.to_string()).or_default();
-        known.retain(|digest| *digest != new && Some(digest) != old.as_ref());
-        known.extend(old.filter(|old| *old != new));
-        known.drain(..known.len().saturating_sub(KEPT));
+        let (id, old) = (id.to_string(), old.filter(|old| *old != new));
+        let known = self.known.entry(id.clone()).or_default();
+        let (whole_old, whole_new) = (old.as_ref().map(text), text(&new));
+        known.retain(|digest| *digest != whole_new && Some(digest) != whole_old.as_ref());
+        known.extend(whole_old);
+        // Those of a vault that knew no days yet.
+        for digest in known.drain(..known.len().saturating_sub(WHOLE)) {
+            if let Ok(digest) = BASE64_STANDARD_NO_PAD.decode(digest) {
+                self.days.add_missing(&id, &digest, now);
+            }
+        }
+        self.days.remove(&id, &new);
+        if let Some(old) = old {
+            self.days.add(&id, &old, now);
+        }
     }
 
     fn rename(&mut self, from: &SecretId, to: &SecretId) {
         if let Some(known) = self.known.remove(&from.to_string()) {
             self.known.insert(to.to_string(), known);
         }
+        self.days.rename(&from.to_string(), &to.to_string());
     }
 
-    fn digest(&self, token: &Secret) -> String {
+    fn digest(&self, token: &Secret) -> Vec<u8> {
         // HMAC takes keys of every length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.expose().as_bytes()) else { return String::new() };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.expose().as_bytes()) else { return Vec::new() };
         mac.update(LABEL);
         mac.update(token.expose().as_bytes());
-        BASE64_STANDARD_NO_PAD.encode(mac.finalize().into_bytes())
+        mac.finalize().into_bytes().to_vec()
     }
 
     fn write(mut self, vault: &mut Vault<'_>) -> Result<(), crate::model::Error> {
@@ -78,8 +103,13 @@ impl Lineage {
         if !self.known.is_empty() {
             vault.other.put(MEMBER, to_raw_value(&self.known)?);
         }
-        Ok(())
+        self.days.write(vault)
     }
+}
+
+/// A whole digest as it is written down.
+fn text(digest: &Vec<u8>) -> String {
+    BASE64_STANDARD_NO_PAD.encode(digest)
 }
 
 /// Applies `change` to `vault`, and notes the refresh tokens that it supersedes.
@@ -104,7 +134,7 @@ pub(super) fn apply(change: Change, vault: &mut Vault<'_>, now: u64) -> Result<(
     }
     for (id, old) in &before {
         if let Some(new) = token(vault, id) {
-            lineage.supersede(id, old.as_ref(), &new);
+            lineage.supersede(id, old.as_ref(), &new, now);
         }
     }
     Ok(lineage.write(vault)?)
@@ -176,19 +206,67 @@ mod tests {
     }
 
     #[test]
-    fn the_last_sixteen_superseded_tokens_are_known_and_no_token_is_written_down() {
+    fn superseded_tokens_are_known_and_no_token_is_written_down() {
         with(&document(), |mut vault| {
             for n in 1..=20 {
                 put(&mut vault, "p:a", &format!("token-{n}"));
             }
             let known: Vec<usize> = (0..=20).filter(|n| superseded(&vault, "p:a", &format!("token-{n}"))).collect();
-            assert_eq!(known, (4..20).collect::<Vec<_>>());
+            assert_eq!(known, (0..20).collect::<Vec<_>>());
+            // Readers that know no days find the last sixteen where they always were.
+            let whole: Value = serde_json::from_str(vault.other.get(MEMBER).unwrap().get()).unwrap();
+            assert_eq!(whole["auth/main/p:a"].as_array().unwrap().len(), WHOLE);
             let saved = vault.render(0).unwrap();
             let text = saved.text().unwrap();
             assert!(text.contains("token-20") && !text.contains("token-19"));
             let again = Vault::parse(text).unwrap();
             assert!(superseded(&again, "p:a", "token-19") && !superseded(&again, "p:a", "token-20"));
         });
+    }
+
+    #[test]
+    fn what_a_vault_knew_without_days_is_not_forgotten() {
+        let mut old = document();
+        let key = Secret::new("bGVkZ2Vy".to_owned());
+        let lineage = Lineage { key, known: BTreeMap::new(), days: Days::default() };
+        let digests: Vec<String> =
+            (0..WHOLE).map(|n| super::text(&lineage.digest(&Secret::new(format!("old-{n}"))))).collect();
+        old["lineage"] = json!({"auth/main/p:a": digests});
+        with(&old, |mut vault| {
+            (1..=WHOLE).for_each(|n| put(&mut vault, "p:a", &format!("token-{n}")));
+            assert!((0..WHOLE).all(|n| superseded(&vault, "p:a", &format!("old-{n}"))));
+            assert!((0..WHOLE).all(|n| superseded(&vault, "p:a", &format!("token-{n}"))));
+        });
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+        /// Whatever the pace, and with what was put again in between: of the states of the last two weeks none has a
+        /// token that `restore` takes for a valid one, but for the token that counts now.
+        #[test]
+        fn no_state_of_the_last_two_weeks_brings_an_older_token_back(
+            pace in 300_u64..40_000, again in proptest::collection::vec(0_usize..400, 0..4),
+        ) {
+            with(&document(), |mut vault| {
+                let start = 1_000 * 86_400;
+                let mut states = vec![(start, "token-0".to_owned())];
+                for n in 1..400 {
+                    let now = start + n as u64 * pace;
+                    let token = if again.contains(&n) { format!("token-{}", n / 2) } else { format!("token-{n}") };
+                    let change = Change::of(Op::Put(id("p:a"), raw(&oauth(&token)), "test"));
+                    apply(change, &mut vault, now).unwrap();
+                    states.push((now, token));
+                }
+                let (now, valid) = states.last().unwrap().clone();
+                let recent = states.iter().filter(|(at, token)| now - at <= 14 * 86_400 && *token != valid);
+                for (at, token) in recent {
+                    assert!(superseded(&vault, "p:a", token), "{token} of {} s ago, pace {pace}", now - at);
+                }
+                assert!(!superseded(&vault, "p:a", &valid));
+                let saved = vault.render(0).unwrap();
+                assert!(Vault::parse(saved.text().unwrap()).is_ok_and(|again| superseded(&again, "p:a", &states[390].1)));
+            });
+        }
     }
 
     #[test]
