@@ -145,7 +145,7 @@ pub(super) fn prune(dir: &Dir, displaced: &str) -> Result<(), Error> {
 }
 
 fn superfluous(all: &[Snapshot], now: u64) -> Vec<&Snapshot> {
-    let (mut days, mut people) = (BTreeSet::new(), 0);
+    let (mut days, mut capture_days, mut people) = (BTreeSet::new(), BTreeSet::new(), 0);
     // The day of the next newer one, if that was a capture.
     let mut capture_behind = None;
     let mut drops = |snapshot: &Snapshot| {
@@ -153,7 +153,9 @@ fn superfluous(all: &[Snapshot], now: u64) -> Vec<&Snapshot> {
         let replaced = snapshot.captured && capture_behind == Some(day);
         capture_behind = snapshot.captured.then_some(day);
         let recent = now.saturating_sub(snapshot.saved) < DAYS * DAY;
-        let last_of_day = recent && !replaced && days.insert(day);
+        // The last capture of a day stays beside a later save by people: what gateways renew is in no other place.
+        let last_capture = recent && snapshot.captured && capture_days.insert(day);
+        let last_of_day = (recent && !replaced && days.insert(day)) || last_capture;
         let enough = people >= KEPT;
         people += usize::from(!snapshot.captured);
         replaced || (enough && !last_of_day)
@@ -204,5 +206,16 @@ mod tests {
         let dropped: Vec<u64> = superfluous(&all, now).iter().rev().map(|snapshot| snapshot.generation).collect();
         let expected: Vec<u64> = (0..42).filter(|n| *n == 0 || (*n >= 2 && [3, 0].contains(&(n % 4)))).collect();
         assert_eq!(dropped, expected);
+    }
+
+    #[test]
+    fn the_last_capture_of_each_day_stays_for_two_weeks() {
+        let now = 1000 * DAY;
+        // Each day for 20 days: three captures, then twelve saves by people.
+        let one = |n: u64| Snapshot { captured: n % 15 < 3, ..saved(n, now - (19 - n / 15) * DAY) };
+        let all: Vec<Snapshot> = (0..300).map(one).collect();
+        let dropped: BTreeSet<u64> = superfluous(&all, now).iter().map(|snapshot| snapshot.generation).collect();
+        let kept: Vec<u64> = (0..300).filter(|n| n % 15 < 3 && !dropped.contains(n)).collect();
+        assert_eq!(kept, (6..20).map(|day| day * 15 + 2).collect::<Vec<_>>());
     }
 }
