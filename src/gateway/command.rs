@@ -1,11 +1,12 @@
 //! The gateway's own command line, as far as it matters who starts it.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// Commands that write the environment they run in, or parts of it, into the files of a service:
-/// releases 2026.4.27 to 2026.9.6, where `connect`, `configure` and `setup` do so for some answers.
-const KEEPERS: [&str; 6] = ["configure", "connect", "doctor", "onboard", "setup", "update"];
+/// releases 2026.4.27 to 2026.9.6, where these do so for some answers. So do `doctor` and `update`, but for some uses.
+const KEEPERS: [&str; 4] = ["configure", "connect", "onboard", "setup"];
 /// Commands of which only `install` does.
 const SERVICES: [&str; 3] = ["daemon", "gateway", "node"];
 /// Options before the command that take a value.
@@ -15,22 +16,34 @@ const VALUED: [&str; 3] = ["--container", "--log-level", "--profile"];
 pub fn keeps_environment(command: &[OsString]) -> bool {
     let Some(arguments) = arguments(command) else { return false };
     let mut words = arguments.iter().map(|word| word.to_string_lossy());
-    let mut next = || {
-        loop {
-            let word = words.next()?;
-            if VALUED.contains(&word.as_ref()) {
-                words.next();
-            } else if word == "--update" || !word.starts_with('-') {
-                return Some(word);
-            }
-        }
-    };
-    match next().as_deref() {
+    let command = next(&mut words);
+    match command.as_deref() {
         Some("--update") => true,
-        Some(word) if SERVICES.contains(&word) => next().as_deref() == Some("install"),
+        // What only reads goes through.
+        Some("update") => words.next().as_deref() != Some("status"),
+        Some("doctor") => !only_lints(arguments),
+        Some(word) if SERVICES.contains(&word) => next(&mut words).as_deref() == Some("install"),
         Some(word) => KEEPERS.contains(&word),
         None => false,
     }
+}
+
+/// The next word that is no option and no value of one.
+fn next<'w>(words: &mut impl Iterator<Item = Cow<'w, str>>) -> Option<Cow<'w, str>> {
+    loop {
+        let word = words.next()?;
+        if VALUED.contains(&word.as_ref()) {
+            words.next();
+        } else if word == "--update" || !word.starts_with('-') {
+            return Some(word);
+        }
+    }
+}
+
+/// Whether a `doctor` is told to look and not to repair.
+fn only_lints(arguments: &[OsString]) -> bool {
+    let has = |options: &[&str]| arguments.iter().any(|word| options.iter().any(|option| word == option));
+    has(&["--lint"]) && !has(&["--fix", "--force", "--repair", "--yes"])
 }
 
 /// What the gateway gets, if it is the gateway: by its name, or as a script of `node`.
@@ -59,6 +72,9 @@ mod tests {
             "openclaw --no-color doctor --fix",
             "openclaw update",
             "openclaw --update",
+            "openclaw update --channel status",
+            "openclaw update wizard",
+            "openclaw doctor --lint --fix",
             "openclaw onboard --install-daemon",
             "node --max-old-space-size=1 /opt/openclaw/openclaw.mjs update",
             "/opt/bin/node /usr/bin/openclaw doctor",
@@ -69,6 +85,9 @@ mod tests {
             "openclaw gateway",
             "openclaw gateway run --port 1",
             "openclaw --profile update gateway status",
+            "openclaw update status --json",
+            "openclaw --profile work update status",
+            "openclaw doctor --lint",
             "openclaw message send --message update",
             "openclaw",
             "node openclaw.mjs gateway --port 1",

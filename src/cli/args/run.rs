@@ -27,7 +27,7 @@ pub struct Run {
     /// Keep the views in the runtime directory while CMD runs, and lead it there
     #[arg(long)]
     pub views: bool,
-    /// Only this env entry, without env/; repeatable
+    /// Only this env entry, NAME of env/NAME; repeatable. With --views there is no .env then
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
     /// Run what writes its environment to the disk: openclaw gateway install, update, doctor, onboard...
