@@ -85,6 +85,13 @@ impl Host {
         Self { world, openclaw }
     }
 
+    /// A configuration that names the resolver, as `connect` writes it.
+    fn wire(&self) {
+        let entry = r#"{"secrets":{"providers":{"agevault":{"source":"exec","command":"/x/agevault"}}}}"#;
+        self.world.write(".openclaw/openclaw.json", entry.as_bytes());
+        chmod(&self.world.path(".openclaw"), 0o700);
+    }
+
     fn prints(&self, kind: &str) -> String {
         let args = ["connect", &format!("--print-unit={kind}"), "--openclaw", self.openclaw.to_str().unwrap()];
         String::from_utf8(self.world.ok(&args, b"").stdout).unwrap()
@@ -135,8 +142,8 @@ fn systemd_takes_every_unit_that_is_printed() {
 #[test]
 fn the_commands_of_a_unit_make_views_before_a_start_and_capture_them_after_it() {
     let host = Host::new("2026.4.27");
+    host.wire();
     let state = host.world.path(".openclaw");
-    fs::create_dir(&state).unwrap();
     let ram = tempfile::TempDir::with_prefix_in("service-", "/dev/shm").expect("a tmpfs at /dev/shm");
     let run = |line: &str| {
         let line = line.trim_start_matches('-');

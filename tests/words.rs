@@ -11,7 +11,7 @@ use agevault::formats::exec_config::Misfit as EntryMisfit;
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::Source;
 use agevault::model::IdError;
-use agevault::ops::connect::Finding;
+use agevault::ops::connect::{Finding, NamedKey};
 use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
 use agevault::store::Pin;
@@ -298,6 +298,7 @@ fn connects() -> Vec<connect::Error> {
         connect::Error::AnotherVault(_) => [connect::Error::AnotherVault(path())],
         connect::Error::NotPutBack(_) => [connect::Error::NotPutBack(names())],
         connect::Error::Another(_) => [connect::Error::Another(path())],
+        connect::Error::NotConnected(_) => [connect::Error::NotConnected(path())],
         connect::Error::TooMany(_) => [connect::Error::TooMany(512)],
         connect::Error::Record(_) => [connect::Error::Record(path())],
         connect::Error::PutBack(_) => [connect::Error::PutBack(names())],
@@ -427,6 +428,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
 
 fn findings() -> Vec<Finding> {
     let time = Duration::from_millis;
+    let named = |exists| Some(NamedKey { option: "-i", path: path(), exists });
     let mut all = samples!(Finding {
         Finding::NotConnected => [Finding::NotConnected],
         Finding::Entry(_) => [Finding::Entry(EntryMisfit::Source)],
@@ -439,22 +441,25 @@ fn findings() -> Vec<Finding> {
         Finding::Untrusted => [Finding::Untrusted],
         Finding::Another => [Finding::Another],
         Finding::TooMany(_) => [Finding::TooMany(600)],
-        Finding::Failed(_) => [
-            Finding::Failed(None),
-            Finding::Failed(Some(0)),
-            Finding::Failed(Some(1)),
-            Finding::Failed(Some(2)),
-            Finding::Failed(Some(3)),
-            Finding::Failed(Some(4)),
-            Finding::Failed(Some(5)),
-            Finding::Failed(Some(7)),
-            Finding::Failed(Some(8)),
-            Finding::Failed(Some(9)),
+        Finding::Failed(..) => [
+            Finding::Failed(None, None),
+            Finding::Failed(Some(0), None),
+            Finding::Failed(Some(1), None),
+            Finding::Failed(Some(2), None),
+            Finding::Failed(Some(3), None),
+            Finding::Failed(Some(4), None),
+            Finding::Failed(Some(4), named(false)),
+            Finding::Failed(Some(4), named(true)),
+            Finding::Failed(Some(5), None),
+            Finding::Failed(Some(7), None),
+            Finding::Failed(Some(8), named(true)),
+            Finding::Failed(Some(9), None),
         ],
         Finding::TooSlow(_) => [Finding::TooSlow(time(5000))],
         Finding::Slow(..) => [Finding::Slow(time(3000), time(5000))],
         Finding::TooMuch(_) => [Finding::TooMuch(1024)],
         Finding::Missing(_) => [Finding::Missing(names())],
+        Finding::ViewsGone(_) => [Finding::ViewsGone(vec![path()])],
     });
     all.extend(
         samples!(EntryMisfit {

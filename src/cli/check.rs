@@ -11,7 +11,8 @@ use std::path::Path;
 /// vault: the program must find its own.
 pub fn run(context: &Context) -> Result<(), Error> {
     let settings = context.settings();
-    let found = match gateway::find(&gateway::resolve(&settings)?, &settings) {
+    let state_dir = gateway::resolve(&settings)?;
+    let found = match gateway::find(&state_dir, &settings) {
         Err(gateway::Error::Empty(_)) => Vec::new(),
         other => other?,
     };
@@ -20,7 +21,9 @@ pub fn run(context: &Context) -> Result<(), Error> {
     let held = Held::of(found, era)?;
     let running =
         std::env::current_exe().map_err(|error| crate::fsio::Error::io("find", Path::new("agevault"), error))?;
-    let report = connect::check(&held, &running, &|name| std::env::var_os(name))?;
+    let mut report = connect::check(&held, &running, &|name| std::env::var_os(name))?;
+    let missing = connect::missing_views(context.local.root(), &state_dir, &gateway::agent_ids(&settings)?);
+    report.findings.extend((!missing.is_empty()).then_some(Finding::ViewsGone(missing)));
     let count = report.findings.iter().filter(|finding| !finding.is_warning()).count();
     if context.out.json {
         context.out.json(&as_json(&report))?;

@@ -3,11 +3,13 @@
 use super::args::{Export, Format, Only, Render, Wipe};
 use super::context::{Context, Opened, agent};
 use super::environment::runtime_dir;
-use super::{Error, words};
+use super::handover::connection;
+use super::{Error, memory, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
 use crate::fsio;
-use crate::gateway::{self, Settings};
+use crate::gateway::{self, Era, Settings};
 use crate::model::{self, Vault};
+use crate::ops::connect::{self, Held};
 use crate::ops::export::{self, Content, Guard};
 use crate::ops::wipe;
 use crate::secret::{Secret, SecretBuf};
@@ -62,6 +64,9 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     let opened = context.open()?;
     let settings = context.settings();
     let state_dir = if args.link { Some(gateway::resolve(&settings)?) } else { None };
+    if let Some(state_dir) = state_dir.as_deref().filter(|_| args.refs && !args.force) {
+        refuse_unconnected(context, &context.check(&opened)?.vault, &settings, state_dir)?;
+    }
     let every = if args.link { gateway::agent_ids(&settings)? } else { BTreeSet::new() };
     let content = if args.refs { Content::References } else { Content::Values };
     let guard = |waived| if waived { Guard::Waive } else { Guard::Refuse };
@@ -118,16 +123,43 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
 
 /// Writes the views, again if somebody saves the vault meanwhile, such as a capture.
 fn written(context: &Context, mut opened: Opened, request: &export::Request<'_>) -> Result<export::Report, Error> {
-    for _ in 1..TRIES {
+    let mut tries = TRIES;
+    loop {
         let checked = context.check(&opened)?;
+        tries -= 1;
         match export::export(&checked.vault, request, &|| opened.is_current()) {
-            Err(views::Error::Stale) => drop(checked),
-            other => return Ok(other?),
+            Err(views::Error::Stale) if tries > 0 => drop(checked),
+            report => {
+                let report = report?;
+                if let Some(state_dir) = request.link {
+                    memory::note(context, &checked.vault, state_dir, &report)?;
+                }
+                return Ok(report);
+            }
         }
         opened = opened.close().open()?;
     }
-    let checked = context.check(&opened)?;
-    Ok(export::export(&checked.vault, request, &|| opened.is_current())?)
+}
+
+/// Refuses references in the place of a gateway's own files if nothing answers for them there: no connection is
+/// remembered, and its configuration names no resolver, as after `connect --undo`.
+fn refuse_unconnected(
+    context: &Context,
+    vault: &Vault<'_>,
+    settings: &Settings,
+    state_dir: &Path,
+) -> Result<(), Error> {
+    let era = gateway::known(settings).era().unwrap_or(Era::Split);
+    // Databases are refused for a reason of their own.
+    if era.has_stores() || connection(context, &vault.vault_id).is_some_and(|one| one.is_of(state_dir)) {
+        return Ok(());
+    }
+    let found = match gateway::find(state_dir, settings) {
+        Err(gateway::Error::Empty(_)) => Vec::new(),
+        other => other?,
+    };
+    let resolver = Held::of(found, era)?.resolver()?;
+    if resolver.is_some() { Ok(()) } else { Err(connect::Error::NotConnected(state_dir.to_owned()).into()) }
 }
 
 /// What could bring plaintext onto a disk although the views are in memory.
@@ -174,9 +206,15 @@ pub fn wipe(context: &mut Context, args: &Wipe) -> Result<(), Error> {
         let paths = |paths: &[PathBuf]| paths.iter().map(|path| shown(path)).collect::<Vec<_>>();
         return context.out.json(&json!({
             "version": 1, "removed": paths(&report.removed), "gone": paths(&report.gone),
+            "unlinked": paths(&report.unlinked),
         }));
     }
     report.removed.iter().for_each(|path| context.out.say(&format!("removed {}", path.display())));
+    if !report.unlinked.is_empty() {
+        let connected = connection(context, &checked.vault.vault_id).is_some();
+        context.out.warn(&format!("note: the gateway has no credentials now in {}", words::views(&report.unlinked)));
+        context.out.warn(&format!("  {}", if connected { words::VIEWS_AGAIN } else { words::LINKS_AGAIN }));
+    }
     if report.removed.is_empty() {
         context.out.say("there was nothing to remove");
     }

@@ -4,9 +4,11 @@ use super::connect::Way;
 use super::context::{Context, Opened};
 use super::{Error, words};
 use crate::formats::provider;
+use crate::gateway::{self, Era};
 use crate::model::{Change, SecretId, Vault};
-use crate::ops::connect::Connection;
+use crate::ops::connect::{Connection, Held};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// What has to be done that a connected gateway serves what the vault has now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,19 @@ pub fn connection(context: &Context, vault_id: &str) -> Option<Connection> {
         context.out.warn(&format!("warning: {}", words::of(&error.into()).what));
         None
     })
+}
+
+/// What follows `option` in the arguments by which a gateway calls the resolver of this vault. What of the gateway
+/// cannot be read is none of the caller's business.
+pub fn resolver_option(context: &Context, vault_id: &str, option: &str) -> Option<PathBuf> {
+    let mut settings = context.settings();
+    settings.option = settings.option.or(connection(context, vault_id).map(|connection| connection.state_dir));
+    let found = gateway::find(&gateway::resolve(&settings).ok()?, &settings).ok()?;
+    let args = Held::of(found, Era::Split).ok()?.resolver().ok()??;
+    let after = |option: &str| args.iter().skip_while(|word| *word != option).nth(1).map(PathBuf::from);
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    after("--vault").filter(|vault| real(vault) == real(context.vault_path()))?;
+    after(option)
 }
 
 #[cfg(test)]

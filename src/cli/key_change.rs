@@ -4,11 +4,12 @@ use super::args::Passwd;
 use super::context::{Context, Opened};
 use super::init::{label, passphrase_recipient};
 use super::recipients::{find, source};
-use super::{Error, Usage, words};
+use super::{Error, Usage, handover, words};
 use crate::keys;
 use crate::model::{self, Change, Op, Recipient, RecipientKind};
 use crate::seal::Opener;
 use crate::store::{self, Checked, Unreadable, rotation};
+use std::path::Path;
 
 /// Removes a recipient, rotates the vault secret, seals kept generations anew.
 pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Result<(), Error> {
@@ -71,13 +72,32 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     let old = which(&checked, args.label.as_deref())?;
     let passphrase = keys::read_new_passphrase(source(&args.new).as_ref(), &mut context.terminal)?;
     let name = old.label.as_str().to_owned();
+    let vault_id = checked.vault.vault_id.clone();
+    let others = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase).count() > 1;
     let (new, opener) = passphrase_recipient(context, &passphrase, &name, args.new.kdf_memory)?;
     let mut change = Change::of(Op::ReplaceRecipient(old.label.clone(), new));
     change.push(Op::Rotate(rotation(&checked.vault)?));
     save(context, &opened, checked, change, &opener, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}"));
     context.out.warn("note: backups made before still open with the old passphrase");
+    tell_resolver(context, &vault_id, args.new.new_passphrase_file.as_deref(), others);
     Ok(())
+}
+
+/// A gateway opens the vault by itself with a file that holds the passphrase: it has to be told too. With `others`
+/// that file may be about another one. `written` is the file that the new passphrase came from.
+fn tell_resolver(context: &Context, vault_id: &str, written: Option<&Path>, others: bool) {
+    let Some(file) = handover::resolver_option(context, vault_id, "--passphrase-file") else { return };
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if written.is_some_and(|written| real(written) == real(&file)) {
+        return;
+    }
+    let which = if others { "if that is the old passphrase, write" } else { "write" };
+    context.out.warn(&format!(
+        "note: the gateway opens the vault with --passphrase-file {}: {which} the new one there, or it gets no secrets; \
+         agevault resolve --check tells",
+        words::path(&file)
+    ));
 }
 
 fn which(checked: &Checked<'_>, name: Option<&str>) -> Result<Recipient, Error> {

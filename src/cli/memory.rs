@@ -2,13 +2,15 @@
 
 use super::context::{Context, Opened};
 use super::environment::runtime_dir;
+use super::handover::connection;
 use super::{Error, units, words};
 use crate::gateway::{self, Settings};
 use crate::model::{Change, Vault};
 use crate::ops::capture::{self, Removals};
 use crate::ops::connect::{self, Plan, Request};
+use crate::ops::export::Report;
 use crate::views;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a view that is half written is waited for.
@@ -45,6 +47,7 @@ pub fn put(
         still: &still,
     };
     let report = connect::put_views(vault, request.version.era(), place)?;
+    note(context, vault, request.state_dir, &report)?;
     report.linked.iter().for_each(|path| context.out.say(&format!("linked {}", path.display())));
     units::warn_of_logout(context.out);
     context.out.say("note: views in memory are gone after a boot; agevault export --refs --link makes them again before the gateway starts, agevault capture --watch takes back what it renews: agevault connect --print-unit");
@@ -62,6 +65,23 @@ pub fn settle(context: &Context, opened: Opened) -> Result<(), Error> {
     let request = capture::Request { dir: None, removals: Removals::Name, settle: Duration::ZERO };
     let report = capture::capture(&context.edit(&opened), checked, &request)?;
     report.taken.iter().for_each(|name| context.out.say(&format!("took {} from a view", words::plain(name))));
+    Ok(())
+}
+
+/// Remembers with the connection which files of its gateway are links to views now: after a boot or a wipe they
+/// are missed. Of another gateway nothing is remembered.
+///
+/// # Errors
+/// A record that cannot be written.
+pub fn note(context: &Context, vault: &Vault<'_>, state_dir: &Path, report: &Report) -> Result<(), Error> {
+    let known = connection(context, &vault.vault_id).filter(|known| known.is_of(state_dir));
+    let Some(mut connection) = known else { return Ok(()) };
+    let before = connection.views.len();
+    let below = report.written.iter().filter_map(|view| view.path.strip_prefix(&report.dir).ok());
+    connection.views.extend(below.map(|path| state_dir.join(path)));
+    if connection.views.len() != before {
+        connection.save(context.local.root(), &vault.vault_id)?;
+    }
     Ok(())
 }
 

@@ -6,11 +6,14 @@ use super::handover::connection;
 use super::out::columns;
 use super::{Error, Usage, words};
 use crate::formats::{paste, provider};
+use crate::gateway::{self, Settings};
 use crate::model::{Recipient, Standing};
+use crate::ops;
 use crate::ops::connect::Connection;
 use crate::ops::health::{self, Judged, Question, Verdict};
 use crate::store::{Checked, now};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Shows, or with `--check` judges.
 pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
@@ -27,8 +30,8 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let judged = health::judge(&checked.vault, &question);
     let verdict = judged.verdict();
     if context.out.json {
-        let connection = connection(context, &checked.vault.vault_id);
-        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, connection.as_ref()))?;
+        let gateway = Gateway::of(context, &checked.vault.vault_id);
+        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway))?;
     } else if args.check {
         offenders(context, &judged, question.now)?;
     } else {
@@ -38,6 +41,27 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
         (false, _) | (true, Verdict::Fine) => Ok(()),
         (true, Verdict::Missing) => Err(Error::Verdict(1)),
         (true, Verdict::Expiring) => Err(Error::Verdict(2)),
+    }
+}
+
+/// The gateway that is connected, and what of its views is not there.
+struct Gateway {
+    connection: Option<Connection>,
+    missing: Vec<PathBuf>,
+}
+
+impl Gateway {
+    fn of(context: &Context, vault_id: &str) -> Self {
+        let (connection, settings) = (connection(context, vault_id), context.settings());
+        let state_dir = connection.as_ref().map(|connection| connection.state_dir.clone());
+        let state_dir = state_dir.map_or_else(|| gateway::resolve(&settings), Ok);
+        let missing = |state_dir: PathBuf| {
+            let settings = Settings { option: Some(state_dir.clone()), ..settings };
+            let agents = gateway::agent_ids(&settings).unwrap_or_default();
+            ops::connect::missing_views(context.local.root(), &state_dir, &agents)
+        };
+        let missing = state_dir.map(missing).unwrap_or_default();
+        Self { connection, missing }
     }
 }
 
@@ -51,8 +75,10 @@ fn as_json(
     judged: &Judged,
     path: &std::path::Path,
     verdict: Verdict,
-    connection: Option<&Connection>,
+    connected: &Gateway,
 ) -> Value {
+    let Gateway { connection, missing } = connected;
+    let views: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
     let gateway = |connection: &Connection| {
         let state_dir = connection.state_dir.display().to_string();
         json!({"version": connection.gateway, "state_dir": state_dir, "references": connection.refs.len()})
@@ -77,7 +103,8 @@ fn as_json(
         "missing": judged.missing.iter().map(missing).collect::<Vec<_>>(),
         "env": vault.env.len(),
         "config": vault.config.len(),
-        "gateway": connection.map(gateway),
+        "gateway": connection.as_ref().map(gateway),
+        "missing_views": views,
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
     })
 }
@@ -107,9 +134,15 @@ fn print(
         words::count(config, "config secret", "config secrets"),
     ];
     out.line(&format!("holds       {}", held.join(", ")))?;
-    if let Some(Connection { state_dir, gateway, refs, .. }) = connection(context, &vault.vault_id) {
+    let Gateway { connection, missing } = Gateway::of(context, &vault.vault_id);
+    if let Some(Connection { state_dir, gateway, refs, .. }) = &connection {
         let references = words::count(refs.len(), "reference", "references");
         out.line(&format!("gateway     OpenClaw {gateway} at {}, {references}", state_dir.display()))?;
+    }
+    if !missing.is_empty() {
+        out.line(&format!("views       MISSING behind {}", words::views(&missing)))?;
+        let again = if connection.is_some() { words::VIEWS_AGAIN } else { words::LINKS_AGAIN };
+        out.line(&format!("            {again}"))?;
     }
     if !judged.profiles.is_empty() {
         out.line("")?;

@@ -28,6 +28,8 @@ pub struct Report {
     pub removed: Vec<PathBuf>,
     /// Views that were no longer there.
     pub gone: Vec<PathBuf>,
+    /// Files of a gateway that were links to them, and are gone too.
+    pub unlinked: Vec<PathBuf>,
 }
 
 /// Removes exported views of `vault`, and the directories made for them that are empty then.
@@ -70,7 +72,10 @@ pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
         let list = if *seen.verdict() == Verdict::Gone { &mut report.gone } else { &mut report.removed };
         list.push(seen.path().to_owned());
     }
+    let links = places.iter().filter_map(|(target, _)| ledger.place(target.path())).flat_map(|place| &place.links);
+    let links: Vec<PathBuf> = links.filter(|path| std::fs::read_link(path).is_ok()).cloned().collect();
     remove(&mut ledger, &mut carry, &places)?;
+    report.unlinked = links.into_iter().filter(|path| std::fs::read_link(path).is_err()).collect();
     // What is left of them harms nobody.
     let _ = leases.tidy(ledger.leased().map(|(dir, _)| dir));
     Ok(report)

@@ -2,10 +2,17 @@
 
 use super::{Words, exit, name};
 use crate::formats::exec_config::Misfit;
-use crate::ops::connect::Finding;
+use crate::ops::connect::{Finding, NamedKey};
+use std::path::PathBuf;
 
 /// What puts the program and its entry right in most cases.
 const AGAIN: &str = "agevault connect installs it anew and writes its place into the configuration";
+
+/// How views in memory come back after a boot or `wipe`.
+pub const VIEWS_AGAIN: &str = "agevault export --refs --link makes them again, or agevault connect if the gateway wrote \
+     there meanwhile; agevault connect --print-unit has it done before each start";
+/// The same for a gateway that is not connected.
+pub const LINKS_AGAIN: &str = "agevault export --link makes them again";
 
 /// Words for one finding: the cause and its remedy.
 pub fn finding(finding: &Finding) -> Words {
@@ -58,7 +65,7 @@ pub fn finding(finding: &Finding) -> Words {
             format!("the gateway refers to {count} secrets, more than it asks one program for"),
             "remove entries that it does not need, then run agevault connect",
         ),
-        Finding::Failed(code) => failed(*code),
+        Finding::Failed(code, key) => failed(*code, key.as_ref()),
         Finding::TooSlow(timeout) => Words::new(
             "resolver-too-slow",
             exit::FINDINGS,
@@ -90,7 +97,18 @@ pub fn finding(finding: &Finding) -> Words {
                 "put them with agevault set or agevault auth; or run agevault connect, which removes dead references",
             )
         }
+        Finding::ViewsGone(paths) => Words::new(
+            "views-gone",
+            exit::FINDINGS,
+            format!("no view is behind files of the gateway's: {}", views(paths)),
+            VIEWS_AGAIN,
+        ),
     }
+}
+
+/// Paths in a message.
+pub fn views(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| name::path(path)).collect::<Vec<_>>().join(", ")
 }
 
 fn entry(misfit: &Misfit) -> Words {
@@ -125,35 +143,53 @@ fn entry(misfit: &Misfit) -> Words {
 }
 
 /// The resolver says by its exit code why it did not answer.
-fn failed(code: Option<i32>) -> Words {
+fn failed(code: Option<i32>, key: Option<&NamedKey>) -> Words {
+    let named = key.map(|key| format!("{} {}", key.option, name::path(&key.path)));
+    let locked = match (&named, key.is_some_and(|key| key.exists)) {
+        (Some(named), false) => {
+            format!(
+                "nothing is at {named} of args: put the key there; agevault connect takes another that needs no person"
+            )
+        }
+        (Some(named), true) => {
+            format!(
+                "what is at {named} of args does not open it unattended; agevault connect takes another key that does"
+            )
+        }
+        (None, _) => {
+            "args name none: give agevault connect one that needs no person, with -i FILE or --passphrase-file FILE"
+                .to_owned()
+        }
+    };
+    let with = named.map(|named| format!("agevault {named} list")).unwrap_or("agevault list".to_owned());
     let (what, hint) = match code.map(u8::try_from) {
-        Some(Ok(0)) => ("it printed no answer", AGAIN),
-        Some(Ok(exit::USAGE)) => ("it does not take the arguments in args", AGAIN),
+        Some(Ok(0)) => ("it printed no answer", AGAIN.to_owned()),
+        Some(Ok(exit::USAGE)) => ("it does not take the arguments in args", AGAIN.to_owned()),
         Some(Ok(exit::NO_ENTRY)) => (
             "there is no vault where --vault in args says",
-            "agevault restore brings one back; if it was moved, run agevault connect",
+            "agevault restore brings one back; if it was moved, run agevault connect".to_owned(),
         ),
-        Some(Ok(exit::LOCKED)) => (
-            "it cannot open the vault: no key, or one that does not fit",
-            "give a key that needs no person, with -i FILE or --passphrase-file FILE, to agevault connect",
-        ),
-        Some(Ok(exit::BUSY)) => (
-            "something took too long",
-            "agevault get on the same vault shows what is slow: a derivation, a file system",
-        ),
+        Some(Ok(exit::LOCKED)) => ("it cannot open the vault: no key, or one that does not fit", locked),
+        Some(Ok(exit::BUSY)) => {
+            ("something took too long", format!("{with} shows what is slow: a derivation, a file system"))
+        }
         Some(Ok(exit::DAMAGED)) => (
             "the vault file, or what this host knows of it, is damaged",
-            "agevault restore brings a kept generation back",
+            "agevault restore brings a kept generation back".to_owned(),
         ),
         Some(Ok(exit::UNSAFE)) => {
-            ("it refuses the owner or the mode of a file or directory", "agevault get on the same vault names it")
+            ("it refuses the owner or the mode of a file or directory", format!("{with} names it"))
         }
         Some(Ok(exit::NOT_AUTHENTIC)) => (
             "it does not believe the vault: its fingerprint is not the one in args",
-            "if you changed the keys, run agevault connect; if you did not, agevault trust shows what is known",
+            "if you changed the keys, run agevault connect; if you did not, agevault trust shows what is known"
+                .to_owned(),
         ),
-        Some(_) => ("it ended with a code of its own", "make sure that command is agevault, and args end with resolve"),
-        None => ("it cannot be run, or a signal ended it", AGAIN),
+        Some(_) => (
+            "it ended with a code of its own",
+            "make sure that command is agevault, and args end with resolve".to_owned(),
+        ),
+        None => ("it cannot be run, or a signal ended it", AGAIN.to_owned()),
     };
     let code = code.filter(|code| *code != 0).map(|code| format!(" (code {code})")).unwrap_or_default();
     Words::new("resolver-no-answer", exit::FINDINGS, format!("the resolver does not answer: {what}{code}"), hint)

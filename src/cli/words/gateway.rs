@@ -153,6 +153,15 @@ pub fn of_connect(error: &connect::Error) -> Words {
             format!("this vault is connected to the gateway at {}", name::path(dir)),
             "nothing was changed; name it with --state-dir, or disconnect it with agevault connect --undo first",
         ),
+        Error::NotConnected(dir) => Words::new(
+            "unconnected",
+            exit::CONFLICT,
+            format!(
+                "the gateway at {} is not connected to this vault: nobody would answer for references",
+                name::path(dir)
+            ),
+            "nothing was changed; agevault connect connects it; if that was undone, take agevault's lines out of its unit",
+        ),
         Error::TooMany(most) => Words::new(
             "too-many-references",
             exit::CONFLICT,

@@ -15,7 +15,7 @@ mod typed;
 mod vault;
 
 pub use capture::of_capture;
-pub use check::finding;
+pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
 pub use gateway::{audited, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};

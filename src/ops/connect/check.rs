@@ -38,8 +38,9 @@ pub enum Finding {
     Another,
     /// So many references are more than a gateway asks one program for.
     TooMany(usize),
-    /// It ended with this code: 0 without an answer, `None` by a signal, or it could not be run.
-    Failed(Option<i32>),
+    /// It ended with this code: 0 without an answer, `None` by a signal, or it could not be run. And the key that
+    /// its arguments name.
+    Failed(Option<i32>, Option<NamedKey>),
     /// It did not end within the time that the gateway waits.
     TooSlow(Duration),
     /// It took more than half of the time that the gateway waits.
@@ -48,6 +49,19 @@ pub enum Finding {
     TooMuch(u64),
     /// It has no value for these.
     Missing(Vec<String>),
+    /// These files of the gateway should be links to views, and lead to none.
+    ViewsGone(Vec<PathBuf>),
+}
+
+/// A key in the arguments of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedKey {
+    /// Its option.
+    pub option: &'static str,
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether something is there.
+    pub exists: bool,
 }
 
 impl Finding {
@@ -154,21 +168,24 @@ fn run(
     let entry = Entry { command: configured.command.clone(), args: configured.args.clone() };
     let (output, took) = ask(&entry, ids, &env, configured.timeout);
     report.took = Some(took);
+    let key = named_key(&configured.args);
     let findings = &mut report.findings;
     let Some(output) = output else {
         return findings.push(match took >= configured.timeout {
             true => Finding::TooSlow(configured.timeout),
-            false => Finding::Failed(None),
+            false => Finding::Failed(None, key),
         });
     };
     if output.code != Some(0) {
-        return findings.push(Finding::Failed(output.code));
+        return findings.push(Finding::Failed(output.code, key));
     }
     let printed = u64::try_from(output.stdout.expose().len()).unwrap_or(u64::MAX);
     if printed > configured.max_output {
         return findings.push(Finding::TooMuch(configured.max_output));
     }
-    let Some(have) = exec::read_answer(output.stdout.expose()) else { return findings.push(Finding::Failed(Some(0))) };
+    let Some(have) = exec::read_answer(output.stdout.expose()) else {
+        return findings.push(Finding::Failed(Some(0), key));
+    };
     if took > configured.timeout / 2 {
         findings.push(Finding::Slow(took, configured.timeout));
     }
@@ -176,6 +193,17 @@ fn run(
     if !missing.is_empty() {
         findings.push(Finding::Missing(missing));
     }
+}
+
+/// The first key that arguments name.
+fn named_key(args: &[String]) -> Option<NamedKey> {
+    let options = [("-i", "-i"), ("--identity", "-i"), ("--passphrase-file", "--passphrase-file")];
+    let key = |words: &[String]| {
+        let [option, path] = words else { return None };
+        let option = options.iter().find(|(spelled, _)| spelled == option)?.1;
+        Some(NamedKey { option, exists: Path::new(path).exists(), path: path.into() })
+    };
+    args.windows(2).find_map(key)
 }
 
 impl Held {
@@ -271,9 +299,9 @@ mod tests {
     fn a_program_that_does_not_answer_is_told_by_how_it_ended() {
         let dir = tempfile::tempdir().unwrap();
         let found = |text: &str, more: Value| checked(&script(dir.path(), text), more).findings;
-        assert_eq!(found("exit 4", json!({})), [Finding::Failed(Some(4))]);
-        assert_eq!(found("kill -9 $$", json!({})), [Finding::Failed(None)]);
-        assert_eq!(found("echo hello", json!({})), [Finding::Failed(Some(0))]);
+        assert_eq!(found("exit 4", json!({})), [Finding::Failed(Some(4), None)]);
+        assert_eq!(found("kill -9 $$", json!({})), [Finding::Failed(None, None)]);
+        assert_eq!(found("echo hello", json!({})), [Finding::Failed(Some(0), None)]);
         let one = BOTH.replace(r#""auth/main/p:key":"one","#, "");
         let missing = Finding::Missing(vec!["auth/main/p:key".to_owned()]);
         assert_eq!(found(&format!("echo '{one}'"), json!({})), [missing]);

@@ -1,7 +1,7 @@
 //! What a gateway has now: its stores of credentials, its configuration, its `.env`.
 
 use super::Error;
-use crate::formats::{self, auth_profiles, dotenv, openclaw_config};
+use crate::formats::{self, auth_profiles, dotenv, exec_config, openclaw_config, secretref};
 use crate::gateway::{self, Era, Found, Settings, Shape, Version};
 use crate::model::Scope;
 use crate::secret::{Secret, SecretBuf};
@@ -115,6 +115,18 @@ impl Held {
 }
 
 impl Held {
+    /// The arguments of the program that the configuration names for the vault's references, if it names one.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read.
+    pub fn resolver(&self) -> Result<Option<Vec<String>>, Error> {
+        let Some((path, bytes)) = &self.config else { return Ok(None) };
+        let tree = openclaw_config::tree(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))?;
+        let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned);
+        let entry = openclaw_config::at(&tree, &place).map(|entry| exec_config::read(entry).0);
+        Ok(entry.map(|configured| configured.map(|configured| configured.args).unwrap_or_default()))
+    }
+
     /// The profiles of a store.
     pub(super) fn profiles(&self, scope: &Scope) -> impl Iterator<Item = (&String, &RawValue)> {
         let profiles = self.stores.get(scope).into_iter().flat_map(|store| &store.profiles);

@@ -20,14 +20,14 @@ mod views;
 
 pub use apply::{Applied, Reload, apply, keep_env, reload};
 pub use audit::{Audit, Found, audit};
-pub use check::{Finding, Report, check};
+pub use check::{Finding, NamedKey, Report, check};
 pub use held::Held;
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
 pub use residue::{Cleaned, Left, Search, clean};
 pub use undo::{Undone, only_in_vault, undo};
-pub use views::{Place, has_links, put_views, take_views_back, unlinked};
+pub use views::{Place, has_links, missing_views, put_views, take_views_back, unlinked};
 
 use crate::{formats, fsio, gateway, model, store};
 use std::path::PathBuf;
@@ -59,6 +59,8 @@ pub enum Error {
     Another(PathBuf),
     /// The gateway asks the vault at this other path for secrets that this one does not have.
     AnotherVault(PathBuf),
+    /// References would be put where nothing answers for them: this gateway is not connected.
+    NotConnected(PathBuf),
     /// More references than this gateway asks for at once.
     TooMany(usize),
     /// The record of the connection cannot be read.

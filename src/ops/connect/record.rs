@@ -30,6 +30,9 @@ pub struct Connection {
     /// The orders that it had then, by store and provider.
     #[serde(default)]
     pub orders: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// Places of its files that are links to views in memory, by their whole paths.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub views: BTreeSet<PathBuf>,
     /// Configuration secrets that were taken out without a reference.
     #[serde(default)]
     pub dropped: BTreeSet<String>,
@@ -71,6 +74,23 @@ impl Connection {
     pub fn lock(root: &Path, vault_id: &str, patience: Duration) -> Result<Lock, Error> {
         let dir = Dir::open_or_create_private(root)?.child(OsStr::new("connections"), true)?;
         Ok(Lock::acquire(&dir, OsStr::new(&format!("{}.lock", name(vault_id)?)), patience)?)
+    }
+
+    /// The connections of all vaults to the gateway of `state_dir`. Records that cannot be read are passed over:
+    /// a vault's own commands name them.
+    pub fn of_gateway(root: &Path, state_dir: &Path) -> Vec<Self> {
+        let records = std::fs::read_dir(root.join("connections")).into_iter().flatten().flatten();
+        let read = |entry: std::fs::DirEntry| {
+            let name = entry.file_name();
+            Self::load(root, name.to_str()?.strip_suffix(".json")?).ok()?
+        };
+        records.filter_map(read).filter(|record| record.is_of(state_dir)).collect()
+    }
+
+    /// Whether it is that of the gateway of `state_dir`.
+    pub fn is_of(&self, state_dir: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        real(&self.state_dir) == real(state_dir)
     }
 
     /// Notes the orders of the gateway as they are now.

@@ -1,6 +1,6 @@
 //! Views in memory, for gateways that keep OAuth in a file: every other secret in them is a reference.
 
-use super::{Error, Undone};
+use super::{Connection, Error, Undone};
 use crate::formats::auth_profiles::Carried;
 use crate::fsio::Dir;
 use crate::fsio::Replacement;
@@ -132,4 +132,20 @@ pub fn unlinked(state_dir: &Path, agents: &BTreeSet<Scope>) -> Vec<PathBuf> {
 pub fn has_links(state_dir: &Path, agents: &BTreeSet<Scope>) -> bool {
     let file = |agent: &Scope| state_dir.join(Kind::AuthProfiles(agent.clone()).path());
     agents.iter().map(file).any(|path: PathBuf| std::fs::read_link(path).is_ok())
+}
+
+/// Places of the gateway's own files that should be links to views in memory, and lead to none: those that
+/// dangle, and those that connections remember and that are gone or ordinary files again. An agent whose
+/// directory is gone has none. Local state is in `root`.
+pub fn missing_views(root: &Path, state_dir: &Path, agents: &BTreeSet<Scope>) -> Vec<PathBuf> {
+    let known = Connection::of_gateway(root, state_dir).into_iter().flat_map(|connection| connection.views);
+    let known: BTreeSet<PathBuf> = known.filter(|path| path.parent().is_some_and(Path::exists)).collect();
+    let kinds = agents.iter().cloned().map(Kind::AuthProfiles).chain([Kind::Env]);
+    let places: BTreeSet<PathBuf> =
+        kinds.map(|kind| state_dir.join(kind.path())).chain(known.iter().cloned()).collect();
+    let is_missing = |path: &PathBuf| match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => !path.exists(),
+        _ => known.contains(path),
+    };
+    places.into_iter().filter(is_missing).collect()
 }
