@@ -167,6 +167,31 @@ fn the_commands_of_a_unit_make_views_before_a_start_and_capture_them_after_it() 
     assert_eq!(got.stdout, b"newer");
 }
 
+/// The command of the system unit is run as systemd would: with a credential, which the resolver finds too.
+#[test]
+fn the_system_unit_gives_the_gateway_the_entries_and_the_resolver_its_credential() {
+    for version in ["2026.4.27", "2026.9.6"] {
+        let host = Host::new(version);
+        let credentials = host.world.path("credentials");
+        fs::create_dir(&credentials).unwrap();
+        chmod(&credentials, 0o700);
+        fs::rename(host.world.identity(), credentials.join("agevault.identity")).unwrap();
+        fs::write(&host.openclaw, "#!/bin/sh\necho \"$A $CREDENTIALS_DIRECTORY $*\"\n").unwrap();
+        let run = |command: &mut Command| {
+            let output = command.env("CREDENTIALS_DIRECTORY", &credentials).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let args = ["connect", "--print-unit=systemd-system", "--openclaw", host.openclaw.to_str().unwrap()];
+        let unit = run(host.world.command(AGEVAULT).args(args));
+        assert!(!unit.contains(VALUE), "{unit}");
+        let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let line = line.replace("%d", credentials.to_str().unwrap());
+        let printed = run(host.world.command("sh").args(["-c", &line]));
+        assert_eq!(printed, format!("{VALUE} {} gateway\n", credentials.display()));
+    }
+}
+
 #[test]
 fn the_wrapper_runs_the_gateway_with_the_entries_of_the_vault() {
     let host = Host::new("2026.4.27");

@@ -74,6 +74,7 @@ fn usages() -> Vec<Usage> {
         Usage::OtherWorld => [Usage::OtherWorld],
         Usage::SetNewAuth => [Usage::SetNewAuth],
         Usage::Oauth => [Usage::Oauth],
+        Usage::WhichGateway => [Usage::WhichGateway],
         Usage::WhichPassphrase => [Usage::WhichPassphrase],
         Usage::NotPassphrase => [Usage::NotPassphrase],
         Usage::NoPassphrase => [Usage::NoPassphrase],

@@ -108,6 +108,8 @@ pub enum Usage {
     Pin,
     /// Not a version of a gateway.
     GatewayVersion,
+    /// A unit for a gateway that is neither found nor named.
+    WhichGateway,
     /// A recipient that is not a passphrase.
     NotPassphrase,
     /// No provider.

@@ -1,12 +1,13 @@
 //! `connect --print-unit`: files for a service manager, to be looked at and put in their place.
 
-use super::Error;
 use super::args::PrintUnit;
 use super::context::Context;
 use super::environment::{absolute, xdg};
+use super::handover::connection;
 use super::out::Out;
+use super::{Error, Usage};
 use crate::formats::units::{Places, Unit, render};
-use crate::gateway::{self, Era, Settings};
+use crate::gateway::{self, Era, Known, Settings, Version};
 use crate::model::{Credential, Kind, Scope, Vault};
 use crate::ops::connect::{self, Entry};
 use std::env;
@@ -25,7 +26,8 @@ pub fn print(context: &Context, vault: &Vault<'_>, entry: &Entry, which: PrintUn
     let mut gateway = vec!["--state-dir".to_owned(), text(&state)];
     gateway.extend(program.iter().flat_map(|program| ["--openclaw".to_owned(), text(program)]));
     let home = env::home_dir().ok_or(Error::NoHome)?;
-    let export = views(vault, &settings, &state);
+    let needs_views = matches!(which, PrintUnit::Systemd | PrintUnit::SystemdSystem);
+    let export = if needs_views { views(context, vault, &settings, &state)? } else { None };
     let places = Places {
         agevault: text(&entry.command),
         options: options.to_vec(),
@@ -74,18 +76,30 @@ pub fn warn_of_logout(out: Out) {
     }
 }
 
-/// The options of `export` by which the gateway gets views before it starts; none if it needs none.
-fn views(vault: &Vault<'_>, settings: &Settings, state: &Path) -> Option<String> {
-    let era = gateway::known(settings).era().filter(|era| !era.has_stores())?;
+/// The options of `export` by which the gateway gets views before it starts; none if it needs none. Where no program of
+/// a gateway is found, it is the one that was connected.
+fn views(context: &Context, vault: &Vault<'_>, settings: &Settings, state: &Path) -> Result<Option<String>, Error> {
+    let known = gateway::known(settings);
+    let connected = connection(context, &vault.vault_id).filter(|connection| connection.is_of(state));
+    let connected = connected.and_then(|connection| Version::parse(&connection.gateway)).map(Version::era);
+    let named = settings.version.is_some();
+    let era = match known {
+        Known::Version(version) => version.era(),
+        Known::Nothing if named => return Ok(None),
+        other => connected.or(other.era()).ok_or(Usage::WhichGateway)?,
+    };
+    if era.has_stores() {
+        return Ok(None);
+    }
     if era == Era::Plain {
-        return Some("--link".to_owned());
+        return Ok(Some("--link".to_owned()));
     }
     let is_oauth = |(profile, raw): (&str, &serde_json::value::RawValue)| {
         Credential::parse(profile, raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
     };
     let oauth = vault.scopes.iter().any(|(_, entries)| entries.profiles.iter().any(is_oauth));
     let agents = vault.scopes.keys().filter_map(|name| Scope::parse(name).ok()).collect();
-    (oauth || connect::has_links(state, &agents)).then(|| "--refs --link".to_owned())
+    Ok((oauth || connect::has_links(state, &agents)).then(|| "--refs --link".to_owned()))
 }
 
 /// Where the gateway's interpreter is found: beside the program, or at the usual places.

@@ -67,6 +67,10 @@ pub fn words(usage: Usage) -> Words {
             "the value of --gateway-version is not one that it takes".to_owned(),
             "write it as openclaw --version does, 2026.9.6 for instance, or none",
         ),
+        Usage::WhichGateway => (
+            "no openclaw was found, and what the unit needs depends on its version".to_owned(),
+            "name its program with --openclaw PATH, or its version with --gateway-version V",
+        ),
         Usage::SetNewAuth => {
             return Words::new(
                 "no-entry",
