@@ -7,7 +7,7 @@ use super::args::Resolve;
 use super::context::Context;
 use super::{Error, Usage, words};
 use crate::formats::exec;
-use crate::{fsio, ops};
+use crate::{fsio, ops, store};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -20,7 +20,10 @@ pub fn run(context: &mut Context, args: &Resolve) -> Result<(), Error> {
     let request = read_request()?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    context.out.view(&ops::resolve::resolve(&checked.vault, &request))
+    context.out.view(&ops::resolve::resolve(&checked.vault, &request))?;
+    // The answer counts; a host that cannot note anything has warned all the same.
+    let _ = store::note_served(&context.local, &checked);
+    Ok(())
 }
 
 /// Reads up to the end of the request, which need not be the end of the input.

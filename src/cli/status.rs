@@ -11,7 +11,7 @@ use crate::model::{Recipient, Standing};
 use crate::ops;
 use crate::ops::connect::Connection;
 use crate::ops::health::{self, Judged, Question, Verdict};
-use crate::store::{Checked, now};
+use crate::store::{Checked, Served, now};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -31,7 +31,8 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let verdict = judged.verdict();
     if context.out.json {
         let gateway = Gateway::of(context, &checked.vault.vault_id);
-        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway))?;
+        let served = served(context, &checked);
+        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway, served))?;
     } else if args.check {
         offenders(context, &judged, question.now)?;
     } else {
@@ -65,6 +66,11 @@ impl Gateway {
     }
 }
 
+/// What a resolver served although it was rolled back, unless the vault was saved since.
+fn served(context: &Context, checked: &Checked<'_>) -> Option<Served> {
+    context.local.served(&checked.vault.vault_id).filter(|served| served.at >= checked.vault.updated)
+}
+
 fn wanted(text: &str) -> Result<String, Error> {
     let provider = provider::normalise(text);
     if provider.is_empty() { Err(Usage::Provider.into()) } else { Ok(provider) }
@@ -76,6 +82,7 @@ fn as_json(
     path: &std::path::Path,
     verdict: Verdict,
     connected: &Gateway,
+    served: Option<Served>,
 ) -> Value {
     let Gateway { connection, missing } = connected;
     let views: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
@@ -105,6 +112,7 @@ fn as_json(
         "config": vault.config.len(),
         "gateway": connection.as_ref().map(gateway),
         "missing_views": views,
+        "served_behind": served.map(|served| json!({"at": served.at, "generation": served.generation})),
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
     })
 }
@@ -135,6 +143,10 @@ fn print(
     ];
     out.line(&format!("holds       {}", held.join(", ")))?;
     let Gateway { connection, missing } = Gateway::of(context, &vault.vault_id);
+    if let Some(served) = served(context, checked) {
+        let at = words::time(i64::try_from(served.at).unwrap_or_default());
+        out.line(&format!("served      generation {}, older than one seen before, at {at}", served.generation))?;
+    }
     if let Some(Connection { state_dir, gateway, refs, .. }) = &connection {
         let references = words::count(refs.len(), "reference", "references");
         out.line(&format!("gateway     OpenClaw {gateway} at {}, {references}", state_dir.display()))?;

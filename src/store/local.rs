@@ -82,6 +82,17 @@ impl LastSeen {
     }
 }
 
+/// That a resolver served a vault which is behind the last accepted save (DESIGN F10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Unix seconds.
+    pub at: u64,
+    /// Random name of the save that was served.
+    pub rev: String,
+    /// Its number.
+    pub generation: u64,
+}
+
 #[derive(Serialize, Deserialize)]
 struct PathRecord {
     vault_id: String,
@@ -173,6 +184,17 @@ impl Local {
         let (dir, _) = self.prepare("seen", seen)?;
         let _lock = Self::lock(&dir, vault_id, PATIENCE);
         self.write_seen(vault_id, seen)
+    }
+
+    /// What a resolver served last that was behind; a record that cannot be read counts as none.
+    pub fn served(&self, vault_id: &str) -> Option<Served> {
+        self.load(&self.0.join("served"), &format!("{}.json", file_safe(vault_id).ok()?)).ok()?
+    }
+
+    /// Notes it without waiting for a lock or a disk: what is accepted here does not depend on it.
+    pub(super) fn note_served(&self, vault_id: &str, served: &Served) -> Result<(), Error> {
+        let (dir, bytes) = self.prepare("served", served)?;
+        Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
     }
 
     fn lock(dir: &Dir, vault_id: &str, patience: Duration) -> Result<Lock, Error> {

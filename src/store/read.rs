@@ -1,6 +1,6 @@
 //! From sealed bytes to a vault that may be believed (DESIGN F7, F9, F10).
 
-use super::local::LastSeen;
+use super::local::{LastSeen, Served};
 use super::{Error, Local, Pin, Place, pin};
 use crate::model::Vault;
 use crate::seal::Opener;
@@ -164,6 +164,27 @@ pub fn accept(local: &Local, checked: &Checked<'_>) -> Result<(), Error> {
     }
     let is_newer = |last: Option<LastSeen>| last.is_none_or(|last| behind(&last, &checked.vault).is_none());
     local.accept_if(&checked.vault.vault_id, &seen, is_newer)
+}
+
+/// How often at most it is noted that the same old state is served, in seconds.
+const NOTED: u64 = 60;
+
+/// Notes that `checked` was served to a gateway although this host has accepted a later save. Does nothing for a
+/// vault that is not behind, and never changes what was accepted.
+///
+/// # Errors
+/// When local state cannot be written.
+pub fn note_served(local: &Local, checked: &Checked<'_>) -> Result<(), Error> {
+    if checked.behind.is_none() {
+        return Ok(());
+    }
+    let Vault { vault_id, rev, generation, .. } = &checked.vault;
+    let at = super::now();
+    let fresh = |before: Served| before.rev == *rev && at.saturating_sub(before.at) < NOTED;
+    if local.served(vault_id).is_some_and(fresh) {
+        return Ok(());
+    }
+    local.note_served(vault_id, &Served { at, rev: rev.clone(), generation: *generation })
 }
 
 /// Whether a vault that does not fit is a snapshot from before a change of its secret: the
