@@ -6,6 +6,7 @@ mod content;
 mod gateway;
 mod later;
 mod run;
+mod shapes;
 mod vault;
 
 pub use auth::{Auth, Order, Paste, Whose};
@@ -114,6 +115,7 @@ pub enum Command {
     #[command(subcommand)]
     Auth(Later<Auth>),
     /// What is in the vault, how long it lasts, which keys open it
+    #[command(after_help = shapes::STATUS)]
     Status(Later<Status>),
     /// Print one view for a gateway or another program
     Render(Later<Render>),
@@ -124,11 +126,13 @@ pub enum Command {
     /// Remove the files that `export` wrote
     Wipe(Later<Wipe>),
     /// Wire a gateway to the vault; run it again after any change
+    #[command(after_help = shapes::CONNECT)]
     Connect(Later<Connect>),
     /// Run a command with the env entries in its environment
     #[command(visible_alias = "exec", after_help = run::HELP)]
     Run(Later<Run>),
     /// Answer a gateway that asks for secrets (exec SecretRef protocol)
+    #[command(after_help = shapes::RESOLVE)]
     Resolve(Later<Resolve>),
     /// Who can open the vault
     #[command(subcommand)]

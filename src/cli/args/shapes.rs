@@ -1,0 +1,42 @@
+//! What commands print with `--json`, shown under their help and in the manual.
+
+/// Of `status`.
+pub const STATUS: &str = "\
+With --json, one object:
+  version 1; vault, fingerprint, generation, updated (Unix seconds); recipients [{label, kind}];
+  profiles [{id, provider, type, status, expires (Unix milliseconds)}], status one of ok, expiring,
+  expired, missing, refreshable, static, reference; missing [{agent, provider, profile}]; env and
+  config, how many; gateway {version, state_dir, references} or null; missing_views, the gateway's
+  files behind which no view is; served_behind {at, generation}, the older state that a gateway was
+  served last, or null; verdict ok, expiring or missing";
+
+/// Of `connect`.
+pub const CONNECT: &str = "\
+With --json, one object:
+  version 1; gateway, its version; added and removed, ids of references; roads {id: road}; residue,
+  files in which a secret still stands; audit, the exit code of the gateway's audit or null.
+  With --dry-run: done false, and dotenv, the names that would leave the .env, in the place of
+  gateway, residue and audit
+A road says how a secret reaches the gateway:
+  store      a reference in its store            own        it stays there, in plaintext
+  config     a reference in openclaw.json        none       the gateway does not have it
+  profile    a reference in a profile made       shadowed   out of use: a profile goes before it
+             for it                              no-target  it stays in openclaw.json, where this
+  run        only under agevault run                        gateway takes no reference
+  view       in a view in memory                 too-long   its id is too long for a reference";
+
+/// Of `resolve --check`.
+pub const RESOLVE: &str = "\
+With --check --json, one object:
+  version 1; command, the program in the gateway's configuration; references, how many it is asked
+  for; took_ms, timeout_ms; findings [{token, warning, what, hint, ids}], where what is not known is
+  null and a warning keeps nobody from anything. Tokens:
+  not-connected           the configuration has no entry secrets.providers.agevault
+  entry-...               source, command, member, bounds, secret: that part of the entry
+  command-...             gone, link, no-file, owner, writable, not-executable, untrusted, differs:
+                          the program
+  too-many-asked          more references than a gateway asks one program for
+  resolver-...            no-answer, too-slow, slow, too-much: what came of asking it
+  references-unresolved   it has no value for ids
+  views-gone              no view is behind files of the gateway's
+Without --check the output is the answer of the protocol.";
