@@ -26,6 +26,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         context.out.say(&format!("finished the removal of {name}"));
         return strangers(context, &opened);
     }
+    let vault_id = checked.vault.vault_id.clone();
     let leaving = find(&checked.vault, &label)?.public.clone();
     let known = context.local.known(&checked.vault.vault_id)?;
     let mut proven = known.map(|known| known.proven).unwrap_or_default();
@@ -46,6 +47,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         .out
         .warn("note: what that key could read before, it may have kept: rotate those secrets at their providers");
     context.out.warn("note: backups made before still open with it");
+    for option in ["-i", "--passphrase-file"] {
+        if let Some(file) = handover::resolver_option(context, &vault_id, option) {
+            let file = words::path(&file);
+            context.out.warn(&format!(
+                "note: the gateway opens the vault with {option} {file}; agevault resolve --check tells whether it still does"
+            ));
+        }
+    }
     strangers(context, &opened)
 }
 

@@ -44,13 +44,13 @@ pub struct Export {
     /// References to the vault in the place of keys and tokens; OAuth, which takes none, stays
     #[arg(long)]
     pub refs: bool,
-    /// Put links to the views into the gateway's state directory
+    /// Put links to the views into the gateway's state directory; with --refs only of one that is connected
     #[arg(long)]
     pub link: bool,
     /// Write plaintext to a disk, not only to memory
     #[arg(long)]
     pub on_disk: bool,
-    /// Write where it is not safe for the gateway
+    /// Write where it is not safe for the gateway, or where nothing answers for references
     #[arg(long)]
     pub force: bool,
     /// Replace views that the gateway has changed
