@@ -18,12 +18,16 @@ With --json, one object:
   With --dry-run: done false, and dotenv, the names that would leave the .env, in the place of
   gateway, residue and audit
 A road says how a secret reaches the gateway:
-  store      a reference in its store            own        it stays there, in plaintext
-  config     a reference in openclaw.json        none       the gateway does not have it
-  profile    a reference in a profile made       shadowed   out of use: a profile goes before it
-             for it                              no-target  it stays in openclaw.json, where this
-  run        only under agevault run                        gateway takes no reference
-  view       in a view in memory                 too-long   its id is too long for a reference";
+  store      a reference in its store
+  config     a reference in openclaw.json
+  profile    a reference in a profile made for it; as a variable only under agevault run
+  run        only to a gateway that was started with agevault run -- openclaw ...
+  view       in a view in memory, beside references
+  own        it stays with the gateway, in plaintext
+  none       the gateway does not have it
+  shadowed   out of use: the gateway takes a profile of the same provider before it
+  no-target  it stays in openclaw.json: this gateway takes no reference there
+  too-long   its id is too long for a reference";
 
 /// Of `resolve --check`.
 pub const RESOLVE: &str = "\
