@@ -6,6 +6,7 @@ use crate::fsio::{self, Dir, Replacement};
 use crate::model::Vault;
 use crate::seal;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -48,8 +49,11 @@ pub fn backup_create(seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<B
 pub fn keep_sealed(vault: &Vault<'_>, dir: &Path, file: &Path, content: &[u8]) -> Result<PathBuf, Error> {
     let dir = place(dir)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let name = format!("{}-{name}.age", Timestamp::now().strftime("%Y%m%dT%H%M%S%6fZ"));
     let sealed = seal::seal(content, &recipients(vault)?)?;
+    // What is sealed is never the same twice.
+    let digest: String = Sha256::digest(&sealed).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let name = name.trim_start_matches('.');
+    let name = format!("{name}-{}-{digest}.age", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
     Replacement::write(&dir, OsStr::new(&name), &sealed, 0o600)?.commit()?;
     Ok(dir.path().join(name))
 }

@@ -4,7 +4,7 @@ use super::super::context::{Context, Opened};
 use super::super::{Error, words};
 use super::{Way, bound, held, memory};
 use crate::gateway;
-use crate::ops::connect::{self, Connection, Undone};
+use crate::ops::connect::{self, Back, Connection, Undone};
 use serde_json::json;
 
 /// Undoes what `connect` has done, and says which files hold plaintext again.
@@ -21,7 +21,11 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let connection = Connection::load(root, id)?;
     let agents = gateway::agent_ids(settings)?;
     let still = || opened.is_current();
-    let of_views = connect::take_views_back(vault, state_dir, &agents, root, context.patience(), &still)?;
+    let linked = connection.as_ref().map(|connection| connection.views.clone()).unwrap_or_default();
+    let of_views = connect::take_views_back(
+        vault,
+        &Back { state_dir, agents: &agents, linked: &linked, local: root, patience: context.patience(), still: &still },
+    )?;
     let (before, agent_dirs) = (held(settings, program)?, gateway::agent_dirs(settings)?);
     let again = || held(settings, program);
     let Undone { mut ids, mut files } =

@@ -27,7 +27,7 @@ pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
 pub use residue::{Cleaned, Left, Search, clean};
 pub use undo::{Undone, only_in_vault, undo};
-pub use views::{Place, has_links, missing_views, put_views, take_views_back, unlinked};
+pub use views::{Back, Place, has_links, missing_views, put_views, take_views_back, unlinked};
 
 use crate::{formats, fsio, gateway, model, store};
 use std::path::PathBuf;

@@ -58,19 +58,29 @@ pub fn put_views(vault: &Vault<'_>, era: Era, place: Place<'_>) -> Result<Report
     )
 }
 
+/// What is put back in the place of views, and where.
+pub struct Back<'b> {
+    /// The gateway's state directory.
+    pub state_dir: &'b Path,
+    /// Its agents.
+    pub agents: &'b BTreeSet<Scope>,
+    /// Files that were links: one that is not there any more comes back too.
+    pub linked: &'b BTreeSet<PathBuf>,
+    /// Root of local state.
+    pub local: &'b Path,
+    /// How long to wait for others that write views of this vault.
+    pub patience: Duration,
+    /// Whether the vault still is as it was read.
+    pub still: Still<'b>,
+}
+
 /// Puts files with values in the places of links to our views, and takes the views away. What was put back, OAuth
 /// profiles among it. What the gateway renewed in the views was captured before.
 ///
 /// # Errors
 /// A view that was changed since; a lease on the views; a disk that fails.
-pub fn take_views_back(
-    vault: &Vault<'_>,
-    state_dir: &Path,
-    agents: &BTreeSet<Scope>,
-    local: &Path,
-    patience: Duration,
-    still: Still<'_>,
-) -> Result<Undone, Error> {
+pub fn take_views_back(vault: &Vault<'_>, back: &Back<'_>) -> Result<Undone, Error> {
+    let Back { state_dir, agents, linked, local, patience, still } = *back;
     let ledger = Ledger::load(local, &vault.vault_id, patience)?;
     // From here on nothing is captured; what was is in the vault that was read.
     if !still() {
@@ -91,28 +101,35 @@ pub fn take_views_back(
     for agent in agents {
         let kind = Kind::AuthProfiles(agent.clone());
         let path = state_dir.join(kind.path());
-        let (Ok(to), Some(parent), Some(name)) = (std::fs::read_link(&path), path.parent(), path.file_name()) else {
-            continue;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+        let seen = match std::fs::read_link(&path) {
+            Ok(to) => {
+                // A link of somebody else's is none of ours.
+                let Some(dir_of) = dirs.iter().find(|dir| dir.join(kind.path()) == to) else { continue };
+                unused.insert(dir_of.clone());
+                Some(dir_of)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && linked.contains(&path) => None,
+            Err(_) => continue,
         };
-        // A link of somebody else's is none of ours.
-        let Some(dir_of) = dirs.iter().find(|dir| dir.join(kind.path()) == to) else { continue };
         let _lock = StoreLock::take(parent)?;
         let dir = Dir::open(parent)?;
-        let seen = Seen::look(&Target::known(dir_of)?, &ledger, &key, kind.clone())?;
+        let look = |dir: &PathBuf| Seen::look(&Target::known(dir)?, &ledger, &key, kind.clone());
+        let seen = seen.map(look).transpose()?;
         match render(vault, &kind, &Carried::default(), Content::Values) {
             Ok(bytes) => {
                 let has = digests(&key, &kind, &bytes)?;
-                check_unchanged([(&seen, Some(&has))].into_iter(), Changes::Keep)?;
+                check_unchanged(seen.iter().map(|seen| (seen, Some(&has))), Changes::Keep)?;
                 Replacement::write(&dir, name, bytes.expose(), 0o600)?.commit()?;
                 let profiles = vault.scopes.get(agent.as_str()).into_iter().flat_map(|entries| entries.profiles.iter());
                 let ids = profiles.filter_map(|(profile, _)| SecretId::auth(agent.clone(), profile).ok());
                 undone.ids.extend(ids.map(|id| id.to_string()));
                 undone.files.insert(path);
             }
+            Err(views::Error::NoAgent(_)) if seen.is_none() => {}
             Err(views::Error::NoAgent(_)) => dir.remove(name)?,
             Err(error) => return Err(error.into()),
         }
-        unused.insert(dir_of.clone());
     }
     drop(ledger);
     for dir in &unused {
