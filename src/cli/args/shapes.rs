@@ -13,10 +13,14 @@ With --json, one object:
 /// Of `connect`.
 pub const CONNECT: &str = "\
 With --json, one object:
-  version 1; gateway, its version; added and removed, ids of references; roads {id: road}; residue,
-  files in which a secret still stands; audit, the exit code of the gateway's audit or null.
-  With --dry-run: done false, and dotenv, the names that would leave the .env, in the place of
-  gateway, residue and audit
+  version 1; gateway, its version; added and removed, ids of references; removed_there, ids that
+  the gateway had removed and that come back; entry, the members written of the resolver's entry,
+  or null; roads {id: road}; reload, one of done, degraded, refused, not-running; residue [{file,
+  ids}], where a secret still stands; audit, the exit code of the gateway's audit or null;
+  findings, what that names.
+  With --dry-run: done false, dotenv, the names that would leave the .env, views, whether they would
+  be written, and links, in the place of gateway, reload, residue, audit and findings.
+  With --undo: version 1; put_back, ids; files that hold plaintext again; only_in_vault, ids; reload
 A road says how a secret reaches the gateway:
   store      a reference in its store
   config     a reference in openclaw.json

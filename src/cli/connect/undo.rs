@@ -52,6 +52,9 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         true => "the gateway had no references to the vault",
         false => "the gateway has its secrets itself again; the vault keeps its copies",
     });
+    if !linked.is_empty() {
+        out.say("note: agevault's lines in the gateway's unit must go: export --refs --link is refused from now on");
+    }
     if let Some(what) = words::reload(reload) {
         out.say(&format!("note: {what}"));
     }
