@@ -37,7 +37,7 @@
 //!
 //! A SCRIPT has one line for each move: `expect RE` waits for output; `send TEXT` types it and Enter;
 //! `secret TEXT` does so once the terminal has stopped to echo, and fails if it does not (`hidden ctrl-c` and `hidden
-//! ctrl-d` press a key then); `key ctrl-c`, `ctrl-d`,
+//! ctrl-d`, `ctrl-z` press a key then, `paste A|B` types several lines at once); `key ctrl-c`, `ctrl-d`,
 //! `ctrl-z` or `enter`.
 //!
 //! Placeholders: `[HOME]`, `[RAM]`, `[FIXTURES]`, `[TIME]`, `[DATE]`, `[STAMP]` (a time in a file name), `[UUID]`, `[AGE1]`,

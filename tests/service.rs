@@ -22,7 +22,23 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// As systemd does it for a service of another user: the file is root's, and the service may read it.
+/// An access list that lets user 65534 do what `may` says, and nobody else but the owner. The group
+/// bits of the mode are its mask, so that a file reads 0440 and a directory 0550.
+fn grant(path: &Path, may: u16) {
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    // Owner, that user, the group, the mask, others: tag, permissions, id.
+    for (tag, may, id) in
+        [(1_u16, may, u32::MAX), (2, may, 65534), (4, 0, u32::MAX), (16, may, u32::MAX), (32, 0, u32::MAX)]
+    {
+        list.extend(tag.to_le_bytes());
+        list.extend(may.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    rustix::fs::setxattr(path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty()).unwrap();
+}
+
+/// As systemd does it for a service of another user: file and directory are root's, and an access
+/// list lets the service read them.
 #[test]
 fn a_credential_of_roots_opens_the_vault_of_a_service() {
     let world = World::with_vault();
@@ -36,7 +52,7 @@ fn a_credential_of_roots_opens_the_vault_of_a_service() {
     let get = || {
         let mut command = world.command(if root { "setpriv" } else { "env" });
         if root {
-            command.args(["--reuid=65534", "--regid=0", "--clear-groups", "--"]);
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
         }
         command.arg(&binary).args(["get", "env/A", "--no-input"]).env("CREDENTIALS_DIRECTORY", &credentials);
         world::run(command, b"")
@@ -48,8 +64,15 @@ fn a_credential_of_roots_opens_the_vault_of_a_service() {
         chown(&["-R", "65534"], world.home().parent().unwrap());
         chown(&["-R", "0:0"], &credentials);
     }
-    chmod(&credentials, 0o550);
-    chmod(&key, if root { 0o440 } else { 0o400 });
+    if root {
+        grant(&key, 4);
+        grant(&credentials, 5);
+    } else {
+        chmod(&key, 0o400);
+        chmod(&credentials, 0o550);
+    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&key), mode(&credentials)), (if root { 0o440 } else { 0o400 }, 0o550));
     let ran = get();
     assert_eq!((ran.code, ran.stdout.as_slice()), (Some(0), VALUE.as_bytes()), "{}", ran.stderr);
     // Others of its group could have read that one, or put another key there.

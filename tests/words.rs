@@ -9,7 +9,7 @@ use agevault::cli::words::{self, Words, mangled, note};
 use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
 use agevault::formats::exec_config::Misfit as EntryMisfit;
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
-use agevault::keys::Source;
+use agevault::keys::{CommandError, IdentityCommand, Source};
 use agevault::model::IdError;
 use agevault::ops::connect::{Finding, NamedKey};
 use agevault::ops::run::{self, TooMuch};
@@ -224,6 +224,7 @@ fn sources() -> Vec<Source> {
         Source::IdentityStdin => [Source::IdentityStdin],
         Source::PassphraseFile(_) => [Source::PassphraseFile(path())],
         Source::PassphraseFd(_) => [Source::PassphraseFd(3)],
+        Source::Command(_) => [Source::Command(IdentityCommand { line: "c".into(), search: Vec::new(), without: Vec::new() })],
         Source::Credential(_) => [Source::Credential(path())],
         Source::CredentialPassphrase(_) => [Source::CredentialPassphrase(path())],
         Source::DefaultIdentity(_) => [Source::DefaultIdentity(path())],
@@ -243,6 +244,8 @@ fn key_errors() -> Vec<keys::Error> {
         keys::Error::Seal(_) => [keys::Error::Seal(seal::Error::Memory(512))],
         keys::Error::NoTerminal => [keys::Error::NoTerminal],
         keys::Error::Interrupted => [keys::Error::Interrupted],
+        keys::Error::Pasted => [keys::Error::Pasted],
+        keys::Error::Command(_) => [keys::Error::Command(CommandError::Words)],
         keys::Error::Differ => [keys::Error::Differ],
     });
     let refusals = samples!(seal::Refused {
@@ -256,6 +259,17 @@ fn key_errors() -> Vec<keys::Error> {
     all.extend(seals().into_iter().map(|error| keys::Error::Unusable(identity(), error)));
     all.extend(refusals.into_iter().map(|refused| keys::Error::Refused(passphrase(), refused)));
     all.extend(sources().into_iter().map(keys::Error::Wrong));
+    all.extend(
+        samples!(CommandError {
+            CommandError::Words => [CommandError::Words],
+            CommandError::NoProgram => [CommandError::NoProgram],
+            CommandError::NotRun(_) => [CommandError::NotRun(io::ErrorKind::PermissionDenied.into())],
+            CommandError::Failed(_) => [CommandError::Failed(Some(3)), CommandError::Failed(None)],
+            CommandError::TooLong(_) => [CommandError::TooLong(120)],
+        })
+        .into_iter()
+        .map(keys::Error::Command),
+    );
     all
 }
 

@@ -2,7 +2,7 @@
 
 use super::words::plain;
 use super::{Error, Usage};
-use crate::harden;
+use crate::harden::Unseen;
 use crate::keys::{self, Prompt};
 use crate::seal::Passphrase;
 use crate::secret::{Secret, SecretBuf};
@@ -53,23 +53,13 @@ impl Terminal {
     /// A hidden entry that is no passphrase: a value, a token.
     ///
     /// # Errors
-    /// [`keys::Error::NoTerminal`], [`keys::Error::Interrupted`].
+    /// [`keys::Error::NoTerminal`], [`keys::Error::Interrupted`], [`keys::Error::Pasted`].
     pub fn hidden(&self, prompt: &str) -> Result<Secret, keys::Error> {
         if !self.allowed {
             return Err(keys::Error::NoTerminal);
         }
-        match harden::without_interrupt(|| rpassword::prompt_password(format!("{prompt}: "))) {
-            Ok(typed) => Ok(Secret::new(typed)),
-            Err(error) => Err(match error.kind() {
-                io::ErrorKind::Interrupted => keys::Error::Interrupted,
-                io::ErrorKind::UnexpectedEof => {
-                    // The prompt's line was not ended.
-                    let _ = open().and_then(|mut tty| writeln!(tty));
-                    keys::Error::Interrupted
-                }
-                _ => keys::Error::NoTerminal,
-            }),
-        }
+        let tty = open().map_err(|_| keys::Error::NoTerminal)?;
+        super::hidden::ask(&tty, &format!("{prompt}: "))
     }
 }
 
@@ -111,21 +101,28 @@ impl keys::Ask for Terminal {
     }
 }
 
-/// A line on the terminal while a derivation runs, taken back when it ends.
-struct Working(bool);
+/// A line on the terminal while a derivation runs, taken back when it ends; what is typed
+/// meanwhile is for whoever asks next, and not shown.
+struct Working {
+    shown: bool,
+    _unseen: Option<Unseen>,
+}
 
 impl Working {
     fn start(shown: bool) -> Self {
         if shown {
             tell!("deriving the key ...");
         }
-        Self(shown)
+        // A process in the background would be stopped for touching the terminal.
+        let ours = |tty: &File| rustix::termios::tcgetpgrp(tty).is_ok_and(|group| group == rustix::process::getpgrp());
+        let tty = shown.then(open).and_then(Result::ok).filter(ours);
+        Self { shown, _unseen: tty.and_then(|tty| Unseen::begin(tty, None).ok()) }
     }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        if self.0 {
+        if self.shown {
             tell!("\r\x1b[K");
         }
     }

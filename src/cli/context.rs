@@ -2,12 +2,12 @@
 
 use super::args::Globals;
 use super::ask::Terminal;
-use super::environment::{absolute, credentials, default_identity, var_number, var_path, xdg};
+use super::environment::{absolute, credentials, default_identity, identity_command, var_number, var_path, xdg};
 pub use super::opened::Opened;
 use super::out::Out;
 use super::{Error, Usage};
 use crate::gateway::{Settings, Version};
-use crate::keys::{self, Ladder, Source};
+use crate::keys::{self, Found, Ladder, Source};
 use crate::model::{Change, Scope};
 use crate::seal::Opener;
 use crate::secret::SecretBuf;
@@ -71,6 +71,7 @@ impl Context {
                 .unwrap_or_default(),
             env_passphrase_fd: var_number("AGEVAULT_PASSPHRASE_FD")?,
             env_passphrase_file: var_path("AGEVAULT_PASSPHRASE_FILE"),
+            identity_command: identity_command(),
             credentials: credentials(),
             default_identity: default_identity().ok(),
             prompt_only: globals.prompt,
@@ -175,6 +176,11 @@ impl Context {
         let sealed = place.read()?;
         let (plain, opener) = self.unlock(&sealed, place.path())?;
         Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
+    }
+
+    /// Every key source as it is found; with the vault, if there is one, cheap ones are tried.
+    pub fn survey(&self, sealed: Option<&[u8]>) -> Vec<Found> {
+        keys::survey(sealed, &self.ladder, self.terminal.present())
     }
 
     /// Opens any sealed vault with the key sources of this command.

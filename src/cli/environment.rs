@@ -1,6 +1,7 @@
 //! Environment variables and the places that follow from them (XDG base directories, on macOS too).
 
 use super::{Error, Usage};
+use crate::keys::IdentityCommand;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,16 @@ pub fn default_identity() -> Result<PathBuf, Error> {
 /// Where a service manager puts the credentials of a service.
 pub fn credentials() -> Option<PathBuf> {
     var_path("CREDENTIALS_DIRECTORY").filter(|dir| dir.is_absolute())
+}
+
+/// The program that prints an identity, as it is set; it gets no variable that leads to a key.
+pub fn identity_command() -> Option<IdentityCommand> {
+    let line = env::var_os("AGEVAULT_IDENTITY_CMD").filter(|line| !line.is_empty())?;
+    let is_ours =
+        |name: &OsString| name.as_encoded_bytes().starts_with(b"AGEVAULT_") || name == "CREDENTIALS_DIRECTORY";
+    let without = env::vars_os().map(|(name, _)| name).filter(is_ours).collect();
+    let search = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
+    Some(IdentityCommand { line, search, without })
 }
 
 /// The directory for plaintext that must not outlive this boot.

@@ -24,10 +24,12 @@ mod environment;
 mod error;
 mod export;
 mod handover;
+mod hidden;
 mod history;
 mod import;
 mod init;
 mod key_change;
+mod key_sources;
 mod memory;
 mod opened;
 mod order;
@@ -120,6 +122,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Auth(Later(Auth::Logout(args))) => content::remove(context, &args),
         Command::Auth(Later(Auth::Order(args))) => order::run(context, &args),
         Command::Auth(args) => auth::run(context, &args),
+        Command::Status(args) if args.keys => key_sources::run(context),
         Command::Status(args) => status::run(context, &args),
         Command::Render(args) => export::render(context, &args),
         Command::Export(args) => export::export(context, &args),

@@ -8,7 +8,7 @@ use std::io;
 /// Calls `then` with the number of each signal that asks this process to end, from a thread of
 /// its own, instead of ending it. One that is ignored, as under `nohup`, stays ignored.
 ///
-/// To be called after the last prompt: [`super::without_interrupt`] changes dispositions too.
+/// To be called after the last prompt: [`super::Unseen`] changes dispositions too.
 ///
 /// # Errors
 /// The system's, when a handler or the thread cannot be had.

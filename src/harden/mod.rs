@@ -11,14 +11,16 @@ mod memory;
 mod process;
 mod signals;
 mod sqlite;
+mod terminal;
 
 pub use alloc::{WipingAllocator, wipe};
 pub use ending::on_end;
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
-pub use process::{protect_process, take_descriptor, without_interrupt};
+pub use process::{protect_process, take_descriptor};
 pub use signals::{Relay, die_by};
 pub use sqlite::wipe_sqlite_memory;
+pub use terminal::Unseen;
 
 /// How much of the stack [`scrub_stack`] overwrites, in bytes.
 const SCRUBBED: usize = 128 * 1024;

@@ -24,19 +24,6 @@ pub fn protect_process() -> io::Result<()> {
     Ok(())
 }
 
-/// Runs `work` with SIGINT ignored, for a prompt that reads Ctrl-C itself: `rpassword` raises
-/// the signal before it has given the terminal its echo back.
-pub fn without_interrupt<R>(work: impl FnOnce() -> R) -> R {
-    // SAFETY: SIG_IGN is a valid disposition; handlers of ours are installed after the last prompt.
-    let before = unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
-    let result = work();
-    if before != libc::SIG_ERR {
-        // SAFETY: what was there before.
-        unsafe { libc::signal(libc::SIGINT, before) };
-    }
-    result
-}
-
 /// Takes over the descriptor `number` that the parent process has opened for us.
 ///
 /// # Errors

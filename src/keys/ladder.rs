@@ -1,6 +1,7 @@
 //! The sources in their order.
 
-use std::path::PathBuf;
+use super::IdentityCommand;
+use std::path::{Path, PathBuf};
 
 /// One place where a key can come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Source {
     PassphraseFile(PathBuf),
     /// A passphrase on an inherited descriptor.
     PassphraseFd(i32),
+    /// A program that prints an identity file.
+    Command(IdentityCommand),
     /// An identity that the service manager gave.
     Credential(PathBuf),
     /// A passphrase that the service manager gave.
@@ -21,6 +24,51 @@ pub enum Source {
     DefaultIdentity(PathBuf),
     /// A person at the terminal.
     Prompt,
+}
+
+impl Source {
+    /// The file of a source that is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Identity(path) | Self::PassphraseFile(path) | Self::DefaultIdentity(path) => Some(path),
+            Self::Credential(path) | Self::CredentialPassphrase(path) => Some(path),
+            Self::IdentityStdin | Self::PassphraseFd(_) | Self::Command(_) | Self::Prompt => None,
+        }
+    }
+}
+
+/// A rung of the ladder: how a source is named, or where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// `-i`.
+    Identity,
+    /// `--passphrase-fd`.
+    PassphraseFd,
+    /// `--passphrase-file`.
+    PassphraseFile,
+    /// `AGEVAULT_IDENTITY_FILE`.
+    EnvIdentity,
+    /// `AGEVAULT_PASSPHRASE_FD`.
+    EnvPassphraseFd,
+    /// `AGEVAULT_PASSPHRASE_FILE`.
+    EnvPassphraseFile,
+    /// `AGEVAULT_IDENTITY_CMD`.
+    Command,
+    /// `$CREDENTIALS_DIRECTORY/agevault.identity`.
+    Credential,
+    /// `$CREDENTIALS_DIRECTORY/agevault.passphrase`.
+    CredentialPassphrase,
+    /// `$XDG_CONFIG_HOME/agevault/identity.txt`.
+    DefaultIdentity,
+    /// The terminal.
+    Prompt,
+}
+
+impl Rung {
+    /// Whether what it leads to may be missing: nobody has named it.
+    fn may_be_missing(self) -> bool {
+        matches!(self, Self::Credential | Self::CredentialPassphrase | Self::DefaultIdentity)
+    }
 }
 
 /// What was given with the command and what is set in its environment.
@@ -38,6 +86,8 @@ pub struct Ladder {
     pub env_passphrase_fd: Option<i32>,
     /// `AGEVAULT_PASSPHRASE_FILE`.
     pub env_passphrase_file: Option<PathBuf>,
+    /// `AGEVAULT_IDENTITY_CMD`.
+    pub identity_command: Option<IdentityCommand>,
     /// `CREDENTIALS_DIRECTORY`, where a service finds `agevault.identity` or `agevault.passphrase`.
     pub credentials: Option<PathBuf>,
     /// `$XDG_CONFIG_HOME/agevault/identity.txt`.
@@ -49,52 +99,59 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// The sources to use: all identity files together count as one.
-    pub fn first_present(&self) -> Vec<Source> {
-        if self.prompt_only {
-            return vec![Source::Prompt];
-        }
-        if !self.identities.is_empty() {
-            return self.identities.clone();
-        }
-        let passphrase = |fd: Option<i32>, file: &Option<PathBuf>| {
-            fd.map(Source::PassphraseFd).or_else(|| file.clone().map(Source::PassphraseFile))
-        };
-        if let Some(source) = passphrase(self.passphrase_fd, &self.passphrase_file) {
-            return vec![source];
-        }
-        if !self.env_identities.is_empty() {
-            return self.env_identities.iter().cloned().map(Source::Identity).collect();
-        }
-        if let Some(source) = passphrase(self.env_passphrase_fd, &self.env_passphrase_file) {
-            return vec![source];
-        }
-        // These places are there whether or not somebody has put a file there.
-        let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
-        if let Some(source) = self.credential().into_iter().find(|(path, _)| is_there(path)).map(|(_, source)| source) {
-            return vec![source];
-        }
-        match &self.default_identity {
-            Some(path) if is_there(path) => vec![Source::DefaultIdentity(path.clone())],
-            _ if self.no_input => Vec::new(),
-            _ => vec![Source::Prompt],
-        }
+    /// Every rung in its order, with what was named there; all identity files together count as one.
+    pub fn rungs(&self) -> Vec<(Rung, Vec<Source>)> {
+        let fd = |fd: Option<i32>| fd.map(Source::PassphraseFd).into_iter().collect();
+        let file = |file: &Option<PathBuf>| file.clone().map(Source::PassphraseFile).into_iter().collect();
+        let credential = |name: &str| self.credentials.as_ref().map(|dir| dir.join(name)).into_iter();
+        vec![
+            (Rung::Identity, self.identities.clone()),
+            (Rung::PassphraseFd, fd(self.passphrase_fd)),
+            (Rung::PassphraseFile, file(&self.passphrase_file)),
+            (Rung::EnvIdentity, self.env_identities.iter().cloned().map(Source::Identity).collect()),
+            (Rung::EnvPassphraseFd, fd(self.env_passphrase_fd)),
+            (Rung::EnvPassphraseFile, file(&self.env_passphrase_file)),
+            (Rung::Command, self.identity_command.iter().cloned().map(Source::Command).collect()),
+            (Rung::Credential, credential("agevault.identity").map(Source::Credential).collect()),
+            (Rung::CredentialPassphrase, credential("agevault.passphrase").map(Source::CredentialPassphrase).collect()),
+            (Rung::DefaultIdentity, self.default_identity.iter().cloned().map(Source::DefaultIdentity).collect()),
+            (Rung::Prompt, if self.no_input { Vec::new() } else { vec![Source::Prompt] }),
+        ]
     }
 
-    /// The credentials of a service, there or not.
-    fn credential(&self) -> Vec<(PathBuf, Source)> {
-        let Some(dir) = &self.credentials else { return Vec::new() };
-        let (identity, passphrase) = (dir.join("agevault.identity"), dir.join("agevault.passphrase"));
-        vec![
-            (identity.clone(), Source::Credential(identity)),
-            (passphrase.clone(), Source::CredentialPassphrase(passphrase)),
-        ]
+    /// The sources of the first rung that is present: those to use. None with `--no-input`, if
+    /// there is nothing.
+    pub fn first_present(&self) -> Vec<Source> {
+        self.first_rung().map(|(_, sources)| sources).unwrap_or_default()
+    }
+
+    /// The same with its rung.
+    pub(super) fn first_rung(&self) -> Option<(Rung, Vec<Source>)> {
+        if self.prompt_only {
+            return Some((Rung::Prompt, vec![Source::Prompt]));
+        }
+        self.rungs().into_iter().find(|(rung, sources)| is_present(*rung, sources))
     }
 
     /// What was looked for when nothing was found.
     pub(super) fn looked_for(&self) -> Vec<Source> {
-        let credentials = self.credential().into_iter().map(|(_, source)| source);
-        credentials.chain(self.default_identity.clone().map(Source::DefaultIdentity)).collect()
+        let places = self.rungs().into_iter().filter(|(rung, _)| rung.may_be_missing());
+        places.flat_map(|(_, sources)| sources).collect()
+    }
+}
+
+/// Whether a rung counts: what was named does, whatever it is worth; a usual place does if
+/// somebody has put something there.
+pub(super) fn is_present(rung: Rung, sources: &[Source]) -> bool {
+    !sources.is_empty() && (!rung.may_be_missing() || sources.iter().all(is_there))
+}
+
+fn is_there(source: &Source) -> bool {
+    match source {
+        Source::Credential(path) | Source::CredentialPassphrase(path) | Source::DefaultIdentity(path) => {
+            std::fs::symlink_metadata(path).is_ok()
+        }
+        _ => true,
     }
 }
 
@@ -105,6 +162,7 @@ mod tests {
 
     #[test]
     fn options_come_before_the_environment_and_both_before_the_usual_place() {
+        let command = IdentityCommand { line: "true".into(), search: Vec::new(), without: Vec::new() };
         let mut ladder = Ladder {
             identities: vec![Source::IdentityStdin],
             passphrase_fd: Some(3),
@@ -112,6 +170,7 @@ mod tests {
             env_identities: vec!["e".into()],
             env_passphrase_fd: Some(4),
             env_passphrase_file: Some("q".into()),
+            identity_command: Some(command.clone()),
             credentials: None,
             default_identity: Some("/".into()),
             prompt_only: false,
@@ -129,6 +188,8 @@ mod tests {
         ladder.env_passphrase_fd = None;
         assert_eq!(ladder.first_present(), [Source::PassphraseFile("q".into())]);
         ladder.env_passphrase_file = None;
+        assert_eq!(ladder.first_present(), [Source::Command(command)]);
+        ladder.identity_command = None;
         assert_eq!(ladder.first_present(), [Source::DefaultIdentity("/".into())]);
         let dir = tempfile::tempdir().unwrap();
         ladder.credentials = Some(dir.path().to_owned());

@@ -1,10 +1,14 @@
 //! Where the opening key comes from (DESIGN 3): the first source that is present wins, and
 //! one that is present but unusable is an error, not a reason to try the next.
 
+mod command;
 mod ladder;
+mod survey;
 mod unlock;
 
-pub use ladder::{Ladder, Source};
+pub use command::{CommandError, IdentityCommand};
+pub use ladder::{Ladder, Rung, Source};
+pub use survey::{Found, State, Untried, survey};
 pub use unlock::{read_identities, read_new_passphrase, read_passphrase, unlock};
 
 use crate::seal::{Passphrase, Refused};
@@ -56,12 +60,16 @@ pub enum Error {
     Refused(Source, Refused),
     /// The key of this source opens something else.
     Wrong(Source),
+    /// The program that prints an identity did not.
+    Command(CommandError),
     /// What is to be opened is at fault.
     Seal(seal::Error),
     /// There is nobody to ask.
     NoTerminal,
     /// The person gave up.
     Interrupted,
+    /// More than one line came at once where one is taken.
+    Pasted,
     /// The two entries of a new passphrase differ.
     Differ,
 }

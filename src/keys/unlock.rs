@@ -81,14 +81,12 @@ fn by_prompt(
 /// # Errors
 /// As [`unlock`].
 pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identity>, Error> {
-    let file = |error| Error::File(source.clone(), error);
     let unusable = |error| Error::Unusable(source.clone(), error);
-    let (bytes, path) = match source {
-        Source::Identity(path) | Source::DefaultIdentity(path) => {
-            (fsio::read_private(path, MAX_KEY_FILE).map_err(file)?, path.as_path())
-        }
-        Source::Credential(path) => (fsio::read_credential(path, MAX_KEY_FILE).map_err(file)?, path.as_path()),
-        _ => (fsio::read_stdin(MAX_KEY_FILE).map_err(file)?, Path::new("standard input")),
+    let bytes = read_source(source)?;
+    let path = match source {
+        Source::Identity(path) | Source::DefaultIdentity(path) | Source::Credential(path) => path.as_path(),
+        Source::Command(_) => Path::new("of AGEVAULT_IDENTITY_CMD"),
+        _ => Path::new("standard input"),
     };
     if !seal::is_encrypted(&bytes) {
         return seal::parse_file(&bytes).map_err(unusable);
@@ -112,6 +110,17 @@ pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identit
         }
     }
     Err(Error::Wrong(source.clone()))
+}
+
+/// What an identity source holds, encrypted or not.
+pub(super) fn read_source(source: &Source) -> Result<SecretBuf, Error> {
+    let read = match source {
+        Source::Identity(path) | Source::DefaultIdentity(path) => fsio::read_private(path, MAX_KEY_FILE),
+        Source::Credential(path) => fsio::read_credential(path, MAX_KEY_FILE),
+        Source::Command(command) => return command.run(),
+        _ => fsio::read_stdin(MAX_KEY_FILE),
+    };
+    read.map_err(|error| Error::File(source.clone(), error))
 }
 
 /// Reads a passphrase from a file of ours or an inherited descriptor.

@@ -13,7 +13,7 @@ mod passphrase;
 pub use bounds::{MAX_COST_ALL, MAX_COST_SLOT, MAX_FILE, MAX_HEADER, MAX_SLOTS, MAX_STANZAS};
 pub use costs::{Costs, calibrate};
 pub use identity::{Identity, decrypt_file, is_encrypted, parse_file, sealed_to_passphrase};
-pub use open::{Key, Opener, unlock};
+pub use open::{Key, Opener, fits, unlock};
 pub use passphrase::{Passphrase, Refused, Slot, has_slot, slots};
 
 use age::x25519;

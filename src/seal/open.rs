@@ -73,6 +73,23 @@ pub fn unlock(sealed: &[u8], key: Key) -> Result<(SecretBuf, Opener), Error> {
     }
 }
 
+/// Whether one of these identities opens `sealed`, by its header alone.
+///
+/// # Errors
+/// [`Error::Damaged`], [`Error::NotAge`] and the bounds of F4.
+pub fn fits(sealed: &[u8], identities: &[Identity]) -> Result<bool, Error> {
+    bounds::check_header(sealed)?;
+    let decryptor = age::Decryptor::new_buffered(sealed).map_err(|error| from_age(&error))?;
+    let any = AnyOf { identities, matched: Cell::new(0) };
+    let opened = decryptor.decrypt(std::iter::once(&any as &dyn age::Identity));
+    crate::harden::scrub_stack();
+    match opened.map_err(|error| from_age(&error)) {
+        Ok(_) => Ok(true),
+        Err(Error::NoMatch) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Decrypts whole; nothing is handed out before the last chunk was authenticated.
 fn decrypt(sealed: &[u8], identity: &dyn age::Identity) -> Result<SecretBuf, Error> {
     bounds::check_header(sealed)?;

@@ -217,6 +217,9 @@ pub struct Get {
 
 #[derive(Args, Debug)]
 pub struct Status {
+    /// Show where the opening key is looked for, and what is found there; opens nothing
+    #[arg(long, conflicts_with = "check")]
+    pub keys: bool,
     /// Tell by the exit code: 0 fine, 1 expired or missing, 2 expires soon
     #[arg(long)]
     pub check: bool,

@@ -1,9 +1,9 @@
 //! Words for keys: where they were looked for and what is wrong with them.
 
-use super::vault::{of_file, of_seal};
+use super::vault::{of_file, of_seal, reason};
 use super::{Words, exit, name};
 use crate::fsio;
-use crate::keys::{Error, Source};
+use crate::keys::{CommandError, Error, Rung, Source, State, Untried};
 use crate::seal::{self, Refused};
 
 /// Words for an error of the opening key.
@@ -49,6 +49,7 @@ pub fn of_keys(error: &Error) -> Words {
             format!("{} does not open the vault", source(from)),
             "agevault recipients list, run with a key that opens it, shows which ones do",
         ),
+        Error::Command(error) => of_command(error),
         Error::Seal(error) => of_seal(error),
         Error::NoTerminal => locked(
             "no-terminal",
@@ -56,7 +57,82 @@ pub fn of_keys(error: &Error) -> Words {
             "name a file instead, such as --passphrase-file or --new-passphrase-file, or use standard input",
         ),
         Error::Interrupted => Words::new("interrupted", exit::INTERRUPTED, "interrupted, nothing was changed", ""),
+        Error::Pasted => Words::new(
+            "pasted",
+            exit::USAGE,
+            "more than one line was entered where one is taken; none of it was used",
+            "enter one line; longer text is taken from a file or from standard input",
+        ),
         Error::Differ => Words::new("differ", exit::USAGE, "the two entries differ, nothing was changed", "try again"),
+    }
+}
+
+fn of_command(error: &CommandError) -> Words {
+    const NAME: &str = "AGEVAULT_IDENTITY_CMD";
+    let (what, hint) = match error {
+        CommandError::Words => (
+            format!("{NAME} cannot be split into words"),
+            "write it as for a shell, with quotes that end, or as a JSON array of strings; no shell reads it",
+        ),
+        CommandError::NoProgram => (
+            format!("the program of {NAME} is not there"),
+            "name it by an absolute path, or by a name that is found in PATH",
+        ),
+        CommandError::NotRun(error) => (
+            format!("the program of {NAME} cannot be run: {}", reason(error)),
+            "try it by hand; it must print an identity file",
+        ),
+        CommandError::Failed(Some(code)) => (
+            format!("the program of {NAME} ended with code {code}, and nothing that it printed was used"),
+            "try it by hand; unset the variable to use another key",
+        ),
+        CommandError::Failed(None) => (
+            format!("the program of {NAME} was ended by a signal"),
+            "try it by hand; unset the variable to use another key",
+        ),
+        CommandError::TooLong(seconds) => (
+            format!("the program of {NAME} did not end within {seconds} seconds"),
+            "try it by hand; it must end, and so must what it starts, unless that lets go of its output",
+        ),
+    };
+    Words::new("identity-cmd", exit::LOCKED, what, hint)
+}
+
+/// A rung of the ladder: a word for machines, and what a person knows it by.
+pub fn rung(rung: Rung) -> (&'static str, &'static str) {
+    match rung {
+        Rung::Identity => ("identity", "-i"),
+        Rung::PassphraseFd => ("passphrase-fd", "--passphrase-fd"),
+        Rung::PassphraseFile => ("passphrase-file", "--passphrase-file"),
+        Rung::EnvIdentity => ("env-identity", "AGEVAULT_IDENTITY_FILE"),
+        Rung::EnvPassphraseFd => ("env-passphrase-fd", "AGEVAULT_PASSPHRASE_FD"),
+        Rung::EnvPassphraseFile => ("env-passphrase-file", "AGEVAULT_PASSPHRASE_FILE"),
+        Rung::Command => ("identity-cmd", "AGEVAULT_IDENTITY_CMD"),
+        Rung::Credential => ("credential-identity", "credential agevault.identity"),
+        Rung::CredentialPassphrase => ("credential-passphrase", "credential agevault.passphrase"),
+        Rung::DefaultIdentity => ("default-identity", "the usual identity file"),
+        Rung::Prompt => ("prompt", "a prompt"),
+    }
+}
+
+/// What a source is worth: a word for machines, and why.
+pub fn state(state: &State) -> (&'static str, String) {
+    match state {
+        State::Absent => ("absent", String::new()),
+        State::Opens => ("found", "opens the vault".to_owned()),
+        State::Untried(untried) => ("found", format!("not tried: {}", why_untried(*untried))),
+        State::Refused(error) => ("refused", of_keys(error).what),
+    }
+}
+
+fn why_untried(untried: Untried) -> &'static str {
+    match untried {
+        Untried::NoVault => "there is no vault to open",
+        Untried::Derivation => "a passphrase costs a derivation",
+        Untried::Encrypted => "it is encrypted and needs its passphrase",
+        Untried::Once => "it can be read only once",
+        Untried::Program => "a program would be run",
+        Untried::Person => "somebody would be asked",
     }
 }
 
@@ -110,6 +186,7 @@ fn source(source: &Source) -> String {
         Source::IdentityStdin => "the identity on standard input".to_owned(),
         Source::PassphraseFile(path) => format!("passphrase file {}", name::path(path)),
         Source::PassphraseFd(_) => "the passphrase descriptor".to_owned(),
+        Source::Command(_) => "the output of AGEVAULT_IDENTITY_CMD".to_owned(),
         Source::Prompt => "what was typed".to_owned(),
     }
 }

@@ -17,6 +17,7 @@ mod vault;
 pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
 pub use gateway::{audited, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
+pub use key::{rung, state};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;

@@ -21,6 +21,8 @@ enum Move {
     /// Typed where nobody reads along, so not before the terminal has stopped to echo.
     Secret(String),
     Key(u8),
+    /// Several lines at once where nobody reads along, `|` between them.
+    Paste(String),
     /// A key at a hidden prompt: once the terminal has stopped to echo.
     HiddenKey(u8),
 }
@@ -54,6 +56,8 @@ fn moves(script: &str) -> Outcome<Vec<(&str, Move)>> {
             ("secret", _) => Move::Secret(text.to_owned()),
             ("hidden", "ctrl-c") => Move::HiddenKey(3),
             ("hidden", "ctrl-d") => Move::HiddenKey(4),
+            ("hidden", "ctrl-z") => Move::HiddenKey(26),
+            ("paste", _) => Move::Paste(text.replace('|', "\r")),
             ("key", "enter") => Move::Key(b'\r'),
             ("key", "ctrl-c") => Move::Key(3),
             ("key", "ctrl-d") => Move::Key(4),
@@ -73,6 +77,7 @@ fn play(screen: &mut Screen, moves: Vec<(&str, Move)>) -> Outcome<()> {
             Move::Send(text) => screen.type_line(&text),
             Move::HiddenKey(key) => screen.wait_for_no_echo().and_then(|()| screen.send(&[key])),
             Move::Secret(text) => screen.wait_for_no_echo().and_then(|()| screen.type_line(&text)),
+            Move::Paste(text) => screen.wait_for_no_echo().and_then(|()| screen.type_line(&text)),
             Move::Key(key) => screen.send(&[key]),
         };
         done.map_err(|error| format!("at the terminal: {line}: {error}"))?;
