@@ -86,6 +86,8 @@ fn usages() -> Vec<Usage> {
         Usage::TooLong => [Usage::TooLong],
         Usage::NoInput => [Usage::NoInput],
         Usage::GatewayVersion => [Usage::GatewayVersion],
+        Usage::StdinTwice => [Usage::StdinTwice],
+        Usage::AcceptUnattended => [Usage::AcceptUnattended],
         Usage::ResolveInput => [Usage::ResolveInput],
         Usage::NothingToRun => [Usage::NothingToRun],
         Usage::OtherProvider => [Usage::OtherProvider],

@@ -11,7 +11,7 @@ use crate::keys::{self, Found, Ladder, Source};
 use crate::model::{Change, Scope};
 use crate::seal::Opener;
 use crate::secret::SecretBuf;
-use crate::store::{self, Checked, Known, Local, Pin, Place, Policy, Saved, Seen, Trust};
+use crate::store::{self, Checked, Local, Pin, Place, Policy, Saved, Seen};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -211,71 +211,6 @@ impl Context {
         Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &Vec::new)?)
     }
 
-    /// Believes an opened vault, asking a person about one never seen here.
-    ///
-    /// # Errors
-    /// A vault that is not authentic, malformed or unknown.
-    pub fn check<'a>(&self, opened: &'a Opened) -> Result<Checked<'a>, Error> {
-        let checked = match store::check(&self.local, &opened.place, &opened.seen, &self.policy) {
-            Err(store::Error::Unknown(pin)) if self.terminal.present() => {
-                self.first_use(opened, &pin)?;
-                store::check(&self.local, &opened.place, &opened.seen, &self.policy)?
-            }
-            other => other?,
-        };
-        if checked.trust == Trust::Succeeded {
-            self.out.warn(&format!(
-                "a recipient was removed from this vault elsewhere; its fingerprint is now {}",
-                checked.pin
-            ));
-            // Followed again next time if it cannot be noted now.
-            let _ = self.remember(opened, &checked);
-        }
-        // A host that only reads must notice a removal and a rollback too. A place where nothing
-        // can be written, such as a container's, goes by --pin.
-        if !matches!(checked.trust, Trust::Given) {
-            let _ = store::accept(&self.local, &checked);
-        }
-        if store::is_unfinished(&opened.place, &checked.vault)? {
-            self.out.warn(
-                "note: kept generations still open with a recipient that was removed; the next save seals anew what its key opens",
-            );
-        }
-        // What this host accepted may be newer than what was read a moment ago: no rollback.
-        if let Some(behind) = checked.behind.as_ref()
-            && opened.seen.is_current(&opened.place)?
-        {
-            self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
-        }
-        if let Some(mode) = opened.place.wide_mode() {
-            self.out.say(&format!("note: the vault file has mode {mode:04o}; the next save narrows it to 0600"));
-        }
-        Ok(checked)
-    }
-
-    fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
-        self.out.warn(&format!("{} has not been used on this host before", opened.place.path().display()));
-        self.out.warn(&format!("its fingerprint is {pin}"));
-        self.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
-        let report = Policy { report_only: true, ..self.policy.clone() };
-        let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
-        self.remember(opened, &checked)
-    }
-
-    /// Makes the pin of `checked` the one that this host expects.
-    ///
-    /// # Errors
-    /// When local state cannot be written.
-    pub fn remember(&self, opened: &Opened, checked: &Checked<'_>) -> Result<(), Error> {
-        let id = &checked.vault.vault_id;
-        let mut known = self.local.known(id)?.unwrap_or_else(|| Known::new(checked.pin.clone()));
-        known.move_to(checked.pin.clone());
-        known.prove(opened.seen.opener().public());
-        self.local.remember(id, &known)?;
-        store::accept(&self.local, checked)?;
-        Ok(opened.place.remember(&self.local, id)?)
-    }
-
     /// How the vault that was opened is written.
     pub fn edit<'a>(&'a self, opened: &'a Opened) -> store::Edit<'a> {
         let Opened { place, seen } = opened;
@@ -287,10 +222,30 @@ impl Context {
     /// # Errors
     /// As [`store::Edit::save`].
     pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
+        self.save_with(opened, checked, change, None)
+    }
+
+    /// The same with a recipient's key that the change brings.
+    ///
+    /// # Errors
+    /// As [`Context::save`].
+    pub fn save_with(
+        &self,
+        opened: &Opened,
+        checked: Checked<'_>,
+        change: Change,
+        new: Option<&Opener>,
+    ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
-        let saved = self.edit(opened).save(checked, change)?;
+        let saved = self.edit(opened).save_with(checked, change, new)?;
         super::sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
         Ok(saved)
+    }
+
+    /// Whether standard input holds the key, so that nothing else can come from there.
+    pub fn takes_key_from_stdin(&self) -> bool {
+        let is_stdin = |source: &Source| matches!(source, Source::IdentityStdin | Source::PassphraseFd(0));
+        self.ladder.first_present().iter().any(is_stdin)
     }
 
     /// What the gateway's environment says about its state directory.

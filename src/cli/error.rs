@@ -124,6 +124,10 @@ pub enum Usage {
     NeedsPerson,
     /// A value that is asked for, with `--no-input`.
     NoInput,
+    /// The key and the input of a command, both on standard input.
+    StdinTwice,
+    /// `--accept-rollback` for a command that runs without anybody.
+    AcceptUnattended,
     /// `resolve` by hand, or with the key where the request should be.
     ResolveInput,
     /// `run` without a command.

@@ -112,6 +112,9 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
         return Err(Usage::StdinFormat.into());
     }
     if let Some(format) = args.format {
+        if context.takes_key_from_stdin() {
+            return Err(Usage::StdinTwice.into());
+        }
         let shape = match format {
             InputFormat::AuthProfiles => Shape::AuthProfiles(only.cloned().unwrap_or_else(Scope::main)),
             InputFormat::Dotenv => Shape::Dotenv,

@@ -42,6 +42,7 @@ mod run;
 mod show;
 mod status;
 mod sweep;
+mod trust;
 mod units;
 mod usage;
 mod value;
@@ -108,6 +109,14 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
     let mut globals = cli.globals;
     // A gateway is no person, even one that was started from a terminal.
     globals.no_input |= matches!(cli.command, Command::Resolve(_));
+    let unattended = match &cli.command {
+        Command::Resolve(args) => !args.check,
+        Command::Capture(args) => args.watch,
+        _ => false,
+    };
+    if unattended && globals.accept_rollback {
+        return Err(Usage::AcceptUnattended.into());
+    }
     let mut context = Context::new(globals, matches!(cli.command, Command::Init(_)))?;
     let context = &mut context;
     match cli.command {
@@ -134,7 +143,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Resolve(args) => resolve::run(context, &args),
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),
-        Command::Trust => show::trust(context),
+        Command::Trust => trust::run(context),
         Command::Backup(Later(Backup::Create { dir })) => backup::create(context, &dir),
         Command::Backup(Later(Backup::List { dir })) => backup::list(context, &dir),
         Command::Backup(Later(Backup::Verify { path })) => backup::verify(context, &path),

@@ -91,7 +91,7 @@ fn add(context: &mut Context, what: &str, name: &str, new: &NewPassphrase) -> Re
         context.terminal.confirm("add it?")?;
     }
     let kind = recipient.kind.word();
-    context.save(&opened, checked, Change::of(Op::AddRecipient(recipient)))?;
+    context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), proof.as_ref())?;
     if let Some(proof) = proof {
         prove(context, &proof)?;
     }

@@ -116,8 +116,8 @@ fn into_empty(
     Ok(())
 }
 
-/// A backup that takes the place of a vault is believed if this host knows nothing else there,
-/// or if its fingerprint was given. One from before a removal brings the removed key back: that
+/// A backup that takes the place of a vault is believed if this host knows it and nothing else there,
+/// if the key at hand has saved it, or if its fingerprint was given or is confirmed. One from before a removal brings the removed key back: that
 /// is told, and needs a yes. Anybody who knows a public key can make a file that looks like one.
 fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Result<(), Error> {
     if context.policy.pin.is_some() {
@@ -135,7 +135,16 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
             context.terminal.confirm("restore it?")
         }
         Trust::Misfit => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
-        Trust::Known | Trust::Succeeded | Trust::Given | Trust::New => Ok(()),
+        Trust::Known | Trust::Succeeded | Trust::Given | Trust::Tagged => Ok(()),
+        // Whoever knows a public key of the backup's owner could have made it (DESIGN F9).
+        Trust::New if context.terminal.present() => {
+            context.out.warn(&format!(
+                "the vault in the backup was never used on this host: its fingerprint is {}",
+                checked.pin
+            ));
+            context.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")
+        }
+        Trust::New => Err(store::Error::Unknown(checked.pin.clone()).into()),
     }
 }
 

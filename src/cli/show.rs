@@ -1,11 +1,10 @@
-//! `list`, `get`, `trust`, `completions`, `man`.
+//! `list`, `get`, `completions`, `man`.
 
 use super::args::{Cli, Get};
 use super::context::Context;
 use super::{Error, Usage};
 use crate::model::{self, Credential, SecretId, Vault};
 use crate::secret::Secret;
-use crate::store::{self, Policy, Trust};
 use clap::CommandFactory;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -84,47 +83,6 @@ fn value_of(id: &SecretId, raw: &RawValue, field: Option<&str>) -> Result<Secret
     };
     let text = serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
     Ok(Secret::new(text))
-}
-
-/// The fingerprint, and what is known of it; remembers it when it is new or given.
-pub fn trust(context: &mut Context) -> Result<(), Error> {
-    let opened = context.open()?;
-    let report = Policy { report_only: true, ..context.policy.clone() };
-    let checked = store::check(&context.local, &opened.place, &opened.seen, &report)?;
-    let known = match &checked.trust {
-        Trust::Known => "known on this host",
-        Trust::Given => "as given with --pin",
-        Trust::Succeeded => "follows from the one known on this host: a recipient was removed elsewhere",
-        Trust::New => "not known on this host",
-        Trust::Misfit => "NOT the one known on this host, or not the one given with --pin",
-    };
-    if context.out.json {
-        let trusted = !matches!(checked.trust, Trust::New | Trust::Misfit);
-        let fingerprint = checked.pin.to_string();
-        context.out.json(&json!({"version": 1, "fingerprint": fingerprint, "trusted": trusted}))?;
-    } else {
-        context.out.line(&checked.pin.to_string())?;
-        context.out.say(known);
-    }
-    match (&checked.trust, &context.policy.pin) {
-        (Trust::Known, _) => return Ok(()),
-        (Trust::Given | Trust::Succeeded, _) => {}
-        // A fingerprint that was given and does not fit is no question at all.
-        (Trust::Misfit, Some(pin)) if !checked.pin.matches(pin) => {
-            return Err(store::Error::NotAuthentic(checked.pin).into());
-        }
-        // Given with the command by somebody who knows it: that is the confirmation.
-        (Trust::Misfit, Some(_)) => {}
-        (Trust::New | Trust::Misfit, _) => {
-            if !context.terminal.present() {
-                return Err(Usage::TrustNeedsPin.into());
-            }
-            context.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
-        }
-    }
-    context.remember(&opened, &checked)?;
-    context.out.say("remembered");
-    Ok(())
 }
 
 /// Completions, from the table of commands.

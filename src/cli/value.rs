@@ -36,13 +36,14 @@ pub fn read(context: &Context, file: Option<&Path>, prompt: &str) -> Result<Secr
     };
     let bytes = match file {
         Some(path) if path.as_os_str() != "-" => fsio::read_capped(path, LIMIT).map_err(too_long)?,
-        None if std::io::stdin().is_terminal() => {
+        None if std::io::stdin().is_terminal() && !context.takes_key_from_stdin() => {
             let typed = context.terminal.hidden(prompt);
             return check(typed.map_err(|error| match error {
                 crate::keys::Error::NoTerminal => Usage::NoInput.into(),
                 other => Error::from(other),
             })?);
         }
+        _ if context.takes_key_from_stdin() => return Err(Usage::StdinTwice.into()),
         _ => fsio::read_stdin(LIMIT).map_err(too_long)?,
     };
     let text = bytes.text().ok_or(Error::Value(Refused::NotText))?;

@@ -6,8 +6,13 @@ use crate::secret::{Secret, SecretBuf};
 use age::secrecy::ExposeSecret;
 use age::x25519;
 use age_core::format::{FileKey, Stanza};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use std::io::Read;
+use zeroize::Zeroizing;
 
+/// What the key of a tag is derived for.
+const TAG: &[u8] = b"agevault/tag/v1";
 /// Most keys in one file.
 const MAX_KEYS: usize = 64;
 /// Largest scrypt work factor of an encrypted identity file: 2^20, 1 GiB.
@@ -38,6 +43,15 @@ impl Identity {
     /// `AGE-SECRET-KEY-1...`
     pub fn to_secret(&self) -> Secret {
         Secret::new(self.0.to_string().expose_secret().to_owned())
+    }
+
+    /// HMAC-SHA256 of `message` under a key that only who has this identity can derive: HKDF-SHA256 of
+    /// its text `AGE-SECRET-KEY-1...`. `None` for a key whose secret is not at hand.
+    pub(super) fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
+        let key = Zeroizing::new(age_core::primitives::hkdf(&[], TAG, self.to_secret().expose().as_bytes()));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*key).ok()?;
+        mac.update(message);
+        Some(mac.finalize().into_bytes().into())
     }
 
     /// The content of an identity file, as `age-keygen` writes it. `created` is RFC 3339.

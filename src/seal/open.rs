@@ -39,6 +39,14 @@ impl Opener {
         self.0.public()
     }
 
+    /// Vouches for `message` as nobody can who has the public half alone: the same key gives the
+    /// same 32 bytes. `None` if the secret half is out of reach, as in a hardware token.
+    pub fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
+        let tag = self.0.tag(message);
+        crate::harden::scrub_stack();
+        tag
+    }
+
     /// The key itself, for `export-identity`.
     pub fn identity(&self) -> &Identity {
         &self.0

@@ -2,7 +2,7 @@
 
 use super::edit::{after_save, prove, remember, seal_vault, settle, stamp};
 use super::pin::new_secret;
-use super::{Error, Local, Pin, Place, now};
+use super::{Error, Local, Pin, Place, now, tag};
 use crate::fsio::{self, Replacement};
 use crate::model::{Keys, LazyMap, RawMap, Recipient, Vault};
 use crate::seal::Opener;
@@ -54,6 +54,8 @@ pub fn create(
         keys: Keys::new(new_secret()?, new_secret()?),
         other: RawMap::default(),
     };
+    let pin = Pin::of(&vault)?;
+    tag::renew(&mut vault, &pin, &proofs.iter().collect::<Vec<_>>())?;
     stamp(local, &mut vault, 0)?;
     let sealed = seal_vault(&vault, SIZE)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
@@ -67,5 +69,5 @@ pub fn create(
         place.dir().sync()?;
         settle(local, place, &vault, None)
     })?;
-    Ok(New { pin: Pin::of(&vault)? })
+    Ok(New { pin })
 }

@@ -3,7 +3,7 @@
 
 use super::local::{Known, LastSeen, Slot};
 use super::read::parse_and_check;
-use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot};
+use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot, tag};
 use crate::fsio::Replacement;
 use crate::model::{Change, Vault};
 use crate::seal::{self, Opener};
@@ -46,7 +46,15 @@ impl Edit<'_> {
     /// taken; [`Error::RolledBack`]; a disk that fails. The old vault is then still in place,
     /// except under [`Error::AfterSave`].
     pub fn save(&self, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
-        self.under_lock(checked, change, |vault, change, size| self.replace(vault, change, size))
+        self.save_with(checked, change, None)
+    }
+
+    /// The same for a change that brings a recipient whose key is at hand.
+    ///
+    /// # Errors
+    /// As [`Edit::save`].
+    pub fn save_with(&self, checked: Checked<'_>, change: Change, new: Option<&Opener>) -> Result<Saved, Error> {
+        self.under_lock(checked, change, |vault, change, size| self.replace(vault, change, size, new))
     }
 
     /// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
@@ -63,18 +71,21 @@ impl Edit<'_> {
             return then(believable(checked, policy)?, change, seen.size());
         }
         let plain = open_again(&seen.opener, &sealed)?;
-        let now = parse_and_check(local, place, &plain, policy)?;
+        let now = parse_and_check(local, place, &plain, &seen.opener, policy)?;
         change.check_against(&checked.vault, &now.vault)?;
         then(believable(now, policy)?, change, plain.expose().len())
     }
 
-    fn replace(&self, mut vault: Vault<'_>, change: Change, size: usize) -> Result<Saved, Error> {
+    fn replace(&self, mut vault: Vault<'_>, change: Change, size: usize, new: Option<&Opener>) -> Result<Saved, Error> {
         let Self { local, place, seen, .. } = *self;
         let proof = &seen.opener;
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let generations = place.generations()?;
         reseal::finish(&generations, &vault, proof)?;
+        let pin = super::Pin::of(&vault)?;
         lineage::apply(change, &mut vault, now())?;
+        let keys: Vec<&Opener> = std::iter::once(proof).chain(new).collect();
+        tag::renew(&mut vault, &pin, &keys)?;
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;

@@ -14,6 +14,7 @@ mod read;
 mod reseal;
 mod restore;
 mod snapshot;
+mod tag;
 
 pub use backup::{Backup, backup_create, backup_list, backup_of, keep_sealed};
 pub use create::{New, create};

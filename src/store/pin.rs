@@ -39,6 +39,11 @@ impl Pin {
         Ok(Self(super::hex(&digest)))
     }
 
+    /// All of it, in hexadecimal.
+    pub(super) fn digits(&self) -> &str {
+        &self.0
+    }
+
     /// Whether `text` has the form of a fingerprint, or of a whole pin.
     pub fn is_fingerprint(text: &str) -> bool {
         let digits = text.trim().chars().filter(|character| *character != '-');

@@ -1,7 +1,7 @@
 //! From sealed bytes to a vault that may be believed (DESIGN F7, F9, F10).
 
 use super::local::{LastSeen, Served};
-use super::{Error, Local, Pin, Place, pin};
+use super::{Error, Local, Pin, Place, pin, tag};
 use crate::model::Vault;
 use crate::seal::Opener;
 use crate::secret::SecretBuf;
@@ -72,6 +72,8 @@ pub enum Trust {
     Succeeded,
     /// Its pin was given with the command.
     Given,
+    /// Never seen here, but the key that opened it has vouched for it at a save.
+    Tagged,
     /// Never seen here.
     New,
     /// Its pin is not the one that it should be.
@@ -98,19 +100,23 @@ pub struct Checked<'a> {
 /// A malformed document; [`Error::NotAuthentic`] for a pin that does not fit,
 /// [`Error::Unknown`] for a vault never seen here, unless `policy` wants a report.
 pub fn check<'a>(local: &Local, place: &Place, seen: &'a Seen, policy: &Policy) -> Result<Checked<'a>, Error> {
-    parse_and_check(local, place, &seen.plain, policy)
+    parse_and_check(local, place, &seen.plain, &seen.opener, policy)
 }
 
 pub(super) fn parse_and_check<'a>(
     local: &Local,
     place: &Place,
     plain: &'a SecretBuf,
+    opener: &Opener,
     policy: &Policy,
 ) -> Result<Checked<'a>, Error> {
     let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
     let vault = Vault::parse(text)?;
     let pin = Pin::of(&vault)?;
-    let trust = trust(local, place, &vault, &pin, policy)?;
+    let trust = match trust(local, place, &vault, &pin, policy)? {
+        Trust::New if tag::fits(&vault, &pin, opener) => Trust::Tagged,
+        other => other,
+    };
     match trust {
         Trust::Misfit if !policy.report_only => return Err(Error::NotAuthentic(pin)),
         Trust::New if !policy.report_only => return Err(Error::Unknown(pin)),

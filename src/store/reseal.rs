@@ -7,7 +7,7 @@
 
 use super::edit::{Edit, after_save, prove, recipients, seal_vault, settle, stamp};
 use super::snapshot::{self, Snapshot};
-use super::{Checked, Error, Place, Saved, lineage, now};
+use super::{Checked, Error, Pin, Place, Saved, lineage, now, tag};
 use crate::fsio::{Dir, Replacement};
 use crate::model::{Change, RESEALING, Vault};
 use crate::seal::{self, Opener};
@@ -82,7 +82,9 @@ impl Edit<'_> {
         finish(&generations, &vault, &seen.opener)?;
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
+        let pin = Pin::of(&vault)?;
         lineage::apply(change, &mut vault, now())?;
+        tag::renew(&mut vault, &pin, &[&seen.opener, proof])?;
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);

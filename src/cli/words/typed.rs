@@ -104,6 +104,14 @@ pub fn words(usage: Usage) -> Words {
             "options for a new passphrase, but none is added".to_owned(),
             "write agevault recipients add passphrase --label NAME",
         ),
+        Usage::StdinTwice => (
+            "standard input cannot hold both the key and what this command reads there".to_owned(),
+            "put one of them into a file and name it",
+        ),
+        Usage::AcceptUnattended => (
+            "--accept-rollback is not for a command that runs without anybody".to_owned(),
+            "save once by hand with --accept-rollback; what follows needs it no more",
+        ),
         Usage::ResolveInput => (
             "the request of a gateway comes on standard input, and there is none".to_owned(),
             "agevault get prints a value to a person; for a key name a file",

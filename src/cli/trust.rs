@@ -1,0 +1,115 @@
+//! Whether an opened vault is believed, and `trust`.
+
+use super::context::{Context, Opened};
+use super::{Error, Usage};
+use crate::store::{self, Checked, Known, Pin, Policy, Trust};
+use serde_json::json;
+
+impl Context {
+    /// Believes an opened vault, asking a person about one never seen here.
+    ///
+    /// # Errors
+    /// A vault that is not authentic, malformed or unknown.
+    pub fn check<'a>(&self, opened: &'a Opened) -> Result<Checked<'a>, Error> {
+        let checked = match store::check(&self.local, &opened.place, &opened.seen, &self.policy) {
+            Err(store::Error::Unknown(pin)) if self.terminal.present() => {
+                self.first_use(opened, &pin)?;
+                store::check(&self.local, &opened.place, &opened.seen, &self.policy)?
+            }
+            other => other?,
+        };
+        if checked.trust == Trust::Succeeded {
+            self.out.warn(&format!(
+                "a recipient was removed from this vault elsewhere; its fingerprint is now {}",
+                checked.pin
+            ));
+            // Followed again next time if it cannot be noted now.
+            let _ = self.remember(opened, &checked);
+        }
+        // A host that only reads must notice a removal and a rollback too. A place where nothing
+        // can be written, such as a container's, goes by --pin.
+        if !matches!(checked.trust, Trust::Given) {
+            let _ = store::accept(&self.local, &checked);
+        }
+        if store::is_unfinished(&opened.place, &checked.vault)? {
+            self.out.warn(
+                "note: kept generations still open with a recipient that was removed; the next save seals anew what its key opens",
+            );
+        }
+        // What this host accepted may be newer than what was read a moment ago: no rollback.
+        if let Some(behind) = checked.behind.as_ref()
+            && opened.seen.is_current(&opened.place)?
+        {
+            self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
+        }
+        if let Some(mode) = opened.place.wide_mode() {
+            self.out.say(&format!("note: the vault file has mode {mode:04o}; the next save narrows it to 0600"));
+        }
+        Ok(checked)
+    }
+
+    fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
+        self.out.warn(&format!("{} has not been used on this host before", opened.place.path().display()));
+        self.out.warn(&format!("its fingerprint is {pin}"));
+        self.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
+        let report = Policy { report_only: true, ..self.policy.clone() };
+        let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
+        self.remember(opened, &checked)
+    }
+
+    /// Makes the pin of `checked` the one that this host expects.
+    ///
+    /// # Errors
+    /// When local state cannot be written.
+    pub fn remember(&self, opened: &Opened, checked: &Checked<'_>) -> Result<(), Error> {
+        let id = &checked.vault.vault_id;
+        let mut known = self.local.known(id)?.unwrap_or_else(|| Known::new(checked.pin.clone()));
+        known.move_to(checked.pin.clone());
+        known.prove(opened.seen.opener().public());
+        self.local.remember(id, &known)?;
+        store::accept(&self.local, checked)?;
+        Ok(opened.place.remember(&self.local, id)?)
+    }
+}
+
+/// The fingerprint, and what is known of it; remembers it when it is new or given.
+pub fn run(context: &mut Context) -> Result<(), Error> {
+    let opened = context.open()?;
+    let report = Policy { report_only: true, ..context.policy.clone() };
+    let checked = store::check(&context.local, &opened.place, &opened.seen, &report)?;
+    let known = match &checked.trust {
+        Trust::Known => "known on this host",
+        Trust::Given => "as given with --pin",
+        Trust::Succeeded => "follows from the one known on this host: a recipient was removed elsewhere",
+        Trust::Tagged => "not known on this host, but saved before with the key at hand",
+        Trust::New => "not known on this host",
+        Trust::Misfit => "NOT the one known on this host, or not the one given with --pin",
+    };
+    if context.out.json {
+        let trusted = !matches!(checked.trust, Trust::New | Trust::Misfit);
+        let fingerprint = checked.pin.to_string();
+        context.out.json(&json!({"version": 1, "fingerprint": fingerprint, "trusted": trusted}))?;
+    } else {
+        context.out.line(&checked.pin.to_string())?;
+        context.out.say(known);
+    }
+    match (&checked.trust, &context.policy.pin) {
+        (Trust::Known, _) => return Ok(()),
+        (Trust::Given | Trust::Succeeded | Trust::Tagged, _) => {}
+        // A fingerprint that was given and does not fit is no question at all.
+        (Trust::Misfit, Some(pin)) if !checked.pin.matches(pin) => {
+            return Err(store::Error::NotAuthentic(checked.pin).into());
+        }
+        // Given with the command by somebody who knows it: that is the confirmation.
+        (Trust::Misfit, Some(_)) => {}
+        (Trust::New | Trust::Misfit, _) => {
+            if !context.terminal.present() {
+                return Err(Usage::TrustNeedsPin.into());
+            }
+            context.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
+        }
+    }
+    context.remember(&opened, &checked)?;
+    context.out.say("remembered");
+    Ok(())
+}
