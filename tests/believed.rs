@@ -174,7 +174,7 @@ fn forgeries(plain: &str) -> Vec<(&'static str, Value)> {
     let link = json!([{"from": from, "to": to, "secret": secret, "mac": mac}]);
     let secret = ("vault_secret", json!(secret));
     vec![
-        ("another secret", with(&[secret.clone()])),
+        ("another secret", with(std::slice::from_ref(&secret))),
         ("a fresh id", with(&[secret.clone(), ("vault_id", json!("5b1a4e0c-3f5f-4a52-9d6e-0f2f6f3a9b11"))])),
         ("a forged succession", with(&[secret, ("epoch", json!(1)), ("succession", link)])),
     ]

@@ -226,7 +226,7 @@ fn sources() -> Vec<Source> {
         Source::IdentityStdin => [Source::IdentityStdin],
         Source::PassphraseFile(_) => [Source::PassphraseFile(path())],
         Source::PassphraseFd(_) => [Source::PassphraseFd(3)],
-        Source::Command(_) => [Source::Command(IdentityCommand { line: "c".into(), search: Vec::new(), without: Vec::new() })],
+        Source::Command(_) => [Source::Command(Box::new(IdentityCommand { line: "c".into(), search: Vec::new(), without: Vec::new() }))],
         Source::Credential(_) => [Source::Credential(path())],
         Source::CredentialPassphrase(_) => [Source::CredentialPassphrase(path())],
         Source::DefaultIdentity(_) => [Source::DefaultIdentity(path())],

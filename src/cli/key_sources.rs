@@ -52,7 +52,7 @@ fn as_json(found: &Found) -> Value {
 
 fn row(found: &Found) -> Vec<String> {
     let (state, why) = words::state(&found.state);
-    let note = match (place(found).map(|path| words::path(path)), &found.state) {
+    let note = match (place(found).map(words::path), &found.state) {
         (Some(path), State::Absent) => format!("nothing at {path}"),
         (Some(path), State::Opens) => format!("{path} {why}"),
         _ => why,

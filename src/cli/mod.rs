@@ -17,6 +17,7 @@ mod capture;
 mod capture_stores;
 mod captured;
 mod check;
+mod color;
 mod connect;
 mod content;
 mod context;

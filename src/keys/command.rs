@@ -97,7 +97,7 @@ impl IdentityCommand {
         let thread = std::thread::Builder::new().stack_size(64 * 1024).spawn(read);
         thread.map_err(|error| Error::Command(CommandError::NotRun(error)))?;
         match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(read) => read.map_err(|error| Error::File(Source::Command(self.clone()), error)),
+            Ok(read) => read.map_err(|error| Error::File(Source::Command(Box::new(self.clone())), error)),
             Err(_) => Err(Error::Command(CommandError::TooLong(PATIENCE.as_secs()))),
         }
     }

@@ -15,7 +15,7 @@ pub enum Source {
     /// A passphrase on an inherited descriptor.
     PassphraseFd(i32),
     /// A program that prints an identity file.
-    Command(IdentityCommand),
+    Command(Box<IdentityCommand>),
     /// An identity that the service manager gave.
     Credential(PathBuf),
     /// A passphrase that the service manager gave.
@@ -111,7 +111,10 @@ impl Ladder {
             (Rung::EnvIdentity, self.env_identities.iter().cloned().map(Source::Identity).collect()),
             (Rung::EnvPassphraseFd, fd(self.env_passphrase_fd)),
             (Rung::EnvPassphraseFile, file(&self.env_passphrase_file)),
-            (Rung::Command, self.identity_command.iter().cloned().map(Source::Command).collect()),
+            (
+                Rung::Command,
+                self.identity_command.iter().cloned().map(|command| Source::Command(Box::new(command))).collect(),
+            ),
             (Rung::Credential, credential("agevault.identity").map(Source::Credential).collect()),
             (Rung::CredentialPassphrase, credential("agevault.passphrase").map(Source::CredentialPassphrase).collect()),
             (Rung::DefaultIdentity, self.default_identity.iter().cloned().map(Source::DefaultIdentity).collect()),
@@ -188,7 +191,7 @@ mod tests {
         ladder.env_passphrase_fd = None;
         assert_eq!(ladder.first_present(), [Source::PassphraseFile("q".into())]);
         ladder.env_passphrase_file = None;
-        assert_eq!(ladder.first_present(), [Source::Command(command)]);
+        assert_eq!(ladder.first_present(), [Source::Command(Box::new(command))]);
         ladder.identity_command = None;
         assert_eq!(ladder.first_present(), [Source::DefaultIdentity("/".into())]);
         let dir = tempfile::tempdir().unwrap();

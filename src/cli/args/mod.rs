@@ -87,9 +87,20 @@ pub struct Globals {
     /// Machine-readable output
     #[arg(long, global = true)]
     pub json: bool,
+    /// Whether errors stand out [env: NO_COLOR]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
     /// Say nothing but errors and what was asked for
     #[arg(short, long, global = true)]
     pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]

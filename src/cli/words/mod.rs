@@ -234,7 +234,7 @@ pub fn report(error: &Error, codes: Codes) -> u8 {
         let error = json!({"version": 1, "error": {"token": words.token, "what": what, "hint": hint}});
         tell!("{}\n", name::json_text(&error));
     } else if !what.is_empty() {
-        tell!("agevault: {}\n", name::plain(&what));
+        tell!("{} {}\n", super::color::name(), name::plain(&what));
         if !hint.is_empty() {
             tell!("  {}\n", name::plain(&hint));
         }
