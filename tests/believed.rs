@@ -95,7 +95,7 @@ fn a_world() -> World {
     world.write("words", b"words of the tests");
     for (name, label) in [("second", "second"), ("third", "")] {
         let key = seal::Identity::generate();
-        world.write(name, key.to_file("2026-01-01T00:00:00Z", "of a test").expose());
+        world.write(name, key.to_file("2026-01-01T00:00:00Z", "of a test").unwrap().expose());
         if !label.is_empty() {
             world.ok(&["recipients", "add", &format!("./{name}"), "--label", label, "-q"], b"");
         }

@@ -53,7 +53,7 @@ fn world() -> (World, Needles) {
     let text = file.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1")).unwrap();
     let slot = agevault::seal::slots(&world.sealed().unwrap()).unwrap().remove(0);
     let passphrase = Passphrase::new(&SecretBuf::new(PASSPHRASE.as_bytes().to_vec())).unwrap();
-    let derived = slot.recipient(&passphrase).unwrap().1.to_secret();
+    let derived = slot.recipient(&passphrase).unwrap().1.to_secret().unwrap();
     let needles = BTreeMap::from([
         ("value", middle(VALUE.as_bytes())),
         ("another value", middle(OTHER.as_bytes())),

@@ -64,6 +64,7 @@ fn usages() -> Vec<Usage> {
         Usage::Id(_) => [Usage::Id(IdError::Shape)],
         Usage::Agent => [Usage::Agent],
         Usage::ValueInArgs => [Usage::ValueInArgs],
+        Usage::KeyInArgs => [Usage::KeyInArgs],
         Usage::Duration => [Usage::Duration],
         Usage::Variable(_) => [Usage::Variable("AGEVAULT_PASSPHRASE_FD")],
         Usage::NeedsYes => [Usage::NeedsYes],
@@ -181,6 +182,7 @@ fn seals() -> Vec<seal::Error> {
         seal::Error::Memory(_) => [seal::Error::Memory(512)],
         seal::Error::BadIdentity(..) => [seal::Error::BadIdentity(3, "an age identity with a typing error")],
         seal::Error::BadRecipient => [seal::Error::BadRecipient],
+        seal::Error::Ssh(_) => [seal::Error::Ssh(seal::SshRefused::Rsa)],
         seal::Error::Failed(_) => [seal::Error::Failed("sealing")],
     })
 }

@@ -80,6 +80,8 @@ pub enum Usage {
     Agent,
     /// A value on the command line.
     ValueInArgs,
+    /// A secret key on the command line.
+    KeyInArgs,
     /// A duration that is none.
     Duration,
     /// An environment variable without a usable value.

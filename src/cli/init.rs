@@ -182,5 +182,6 @@ pub fn write_identity(path: &Path, identity: &Identity, note: &str) -> Result<()
         return Err(fsio::Error::Exists(path.to_owned()).into());
     }
     let text = identity.to_file(&jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), note);
+    let text = text.ok_or(Usage::NotPassphrase)?;
     Ok(Replacement::write(&dir, OsStr::new(name), text.expose(), 0o600)?.commit()?)
 }

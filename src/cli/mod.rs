@@ -9,6 +9,7 @@ macro_rules! tell {
     }};
 }
 
+mod add_recipient;
 mod args;
 mod ask;
 mod auth;

@@ -2,13 +2,12 @@
 
 use super::args::{NewPassphrase, Recipients};
 use super::context::{Context, Opened};
-use super::init::{label, passphrase_recipient, write_identity};
+use super::init::{label, write_identity};
 use super::out::columns;
-use super::{Error, Usage, key_change};
+use super::{Error, Usage, add_recipient, key_change};
 use crate::keys::{self, Source};
 use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
 use crate::seal::{self, Opener};
-use crate::store::now;
 use serde_json::json;
 use std::path::Path;
 
@@ -16,7 +15,7 @@ use std::path::Path;
 pub fn run(context: &mut Context, args: &Recipients) -> Result<(), Error> {
     match args {
         Recipients::List => list(context),
-        Recipients::Add { recipient, label, new } => add(context, recipient, label, new),
+        Recipients::Add(args) => add_recipient::run(context, args),
         Recipients::Remove { label, drop_unreadable } => key_change::remove(context, label, *drop_unreadable),
         Recipients::Rename { old, new } => rename(context, old, new),
         Recipients::ExportIdentity { label, out } => export_identity(context, label, out),
@@ -51,76 +50,6 @@ fn row(recipient: &Recipient, used: &str) -> Vec<String> {
     };
     let mark = if recipient.public == used { "in use" } else { "" };
     vec![recipient.label.as_str().to_owned(), kind, recipient.public.clone(), mark.to_owned()]
-}
-
-fn add(context: &mut Context, what: &str, name: &str, new: &NewPassphrase) -> Result<(), Error> {
-    let label = label(name)?;
-    let wants_passphrase = what == "passphrase";
-    if !wants_passphrase && (source(new).is_some() || new.kdf_memory.is_some()) {
-        return Err(Usage::OptionsWithoutPassphrase.into());
-    }
-    // Before anybody types: names and strings that cannot be used.
-    let (recipient, proof) = if wants_passphrase {
-        (None, None)
-    } else if what.starts_with("age1") || what.starts_with("ssh-") {
-        let public = seal::Recipient::parse(what, None)?.public();
-        (Some(Recipient::new(label.clone(), public, None, now())), None)
-    } else {
-        let opener = identity_of(context, Path::new(what))?;
-        (Some(Recipient::new(label.clone(), opener.public(), None, now())), Some(opener))
-    };
-    let opened = context.open()?;
-    let checked = context.check(&opened)?;
-    if checked.vault.recipients.iter().any(|have| have.label == label) {
-        return Err(model::Error::Taken(name.to_owned()).into());
-    }
-    let (recipient, proof) = match recipient {
-        Some(recipient) => (recipient, proof),
-        None => {
-            let slots = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase).count();
-            if slots >= seal::MAX_SLOTS {
-                return Err(model::Error::Slots(seal::MAX_SLOTS).into());
-            }
-            let passphrase = keys::read_new_passphrase(source(new).as_ref(), &mut context.terminal)?;
-            let (recipient, opener) = passphrase_recipient(context, &passphrase, name, new.kdf_memory)?;
-            (recipient, Some(opener))
-        }
-    };
-    if proof.is_none() {
-        context.out.warn(&format!("whoever has the identity of {} will read every secret here", recipient.public));
-        context.terminal.confirm("add it?")?;
-    }
-    let kind = recipient.kind.word();
-    context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), proof.as_ref())?;
-    if let Some(proof) = proof {
-        prove(context, &proof)?;
-    }
-    context.out.say(&format!("added {name} ({kind})"));
-    Ok(())
-}
-
-/// Opens the saved vault with the new key, which makes it one that is proven on this host.
-fn prove(context: &Context, proof: &Opener) -> Result<(), Error> {
-    let place = context.place()?;
-    let sealed = place.read()?;
-    let plain = proof.open(&sealed)?;
-    let public = proof.public();
-    let vault = Vault::parse(plain.text().unwrap_or_default())?;
-    if let Some(mut known) = context.local.known(&vault.vault_id)? {
-        known.prove(public);
-        context.local.remember(&vault.vault_id, &known)?;
-    }
-    Ok(())
-}
-
-/// The one identity in a key file.
-fn identity_of(context: &mut Context, path: &Path) -> Result<Opener, Error> {
-    let source = Source::Identity(path.to_owned());
-    let mut identities = keys::read_identities(&source, &mut context.terminal)?;
-    match (identities.pop(), identities.is_empty()) {
-        (Some(one), true) => Ok(Opener::new(one)),
-        _ => Err(keys::Error::Unusable(source, seal::Error::BadIdentity(0, "holds several identities")).into()),
-    }
 }
 
 /// Where a new passphrase was said to come from.

@@ -88,10 +88,30 @@ pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identit
         Source::Command(_) => Path::new("of AGEVAULT_IDENTITY_CMD"),
         _ => Path::new("standard input"),
     };
+    if seal::SshKeyFile::is(&bytes) {
+        let key = seal::SshKeyFile::parse(&bytes).map_err(unusable)?;
+        let one = if key.is_encrypted() {
+            with_passphrase(source, path, ask, |passphrase| key.decrypt(passphrase))?
+        } else {
+            key.open().map_err(unusable)?
+        };
+        return Ok(vec![one]);
+    }
     if !seal::is_encrypted(&bytes) {
         return seal::parse_file(&bytes).map_err(unusable);
     }
     seal::sealed_to_passphrase(&bytes).map_err(unusable)?;
+    let plain = with_passphrase(source, path, ask, |passphrase| seal::decrypt_file(&bytes, passphrase))?;
+    seal::parse_file(&plain).map_err(unusable)
+}
+
+/// Asks for the passphrase of a key file until it opens, three times at most.
+fn with_passphrase<T>(
+    source: &Source,
+    path: &Path,
+    ask: &mut dyn Ask,
+    open: impl Fn(&Passphrase) -> Result<T, seal::Error>,
+) -> Result<T, Error> {
     for _ in 0..TRIES {
         let passphrase = match ask.passphrase(&Prompt::IdentityFile(path)) {
             Err(Error::Refused(Source::Prompt, Refused::Empty)) => {
@@ -101,12 +121,12 @@ pub fn read_identities(source: &Source, ask: &mut dyn Ask) -> Result<Vec<Identit
             other => other?,
         };
         let slow = ask.slow();
-        let opened = seal::decrypt_file(&bytes, &passphrase);
+        let opened = open(&passphrase);
         drop(slow);
         match opened {
-            Ok(plain) => return seal::parse_file(&plain).map_err(unusable),
+            Ok(opened) => return Ok(opened),
             Err(seal::Error::NoMatch) => ask.wrong(),
-            Err(error) => return Err(unusable(error)),
+            Err(error) => return Err(Error::Unusable(source.clone(), error)),
         }
     }
     Err(Error::Wrong(source.clone()))

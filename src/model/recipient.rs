@@ -3,6 +3,11 @@
 use super::Error;
 use serde::{Deserialize, Serialize};
 
+/// How the public half of an SSH key begins.
+const SSH: &str = "ssh-ed25519 ";
+/// Longest public half, in bytes.
+const MAX_PUBLIC: usize = 4096;
+
 /// The name by which a person speaks of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -43,6 +48,8 @@ pub enum RecipientKind {
     X25519,
     /// A passphrase (DESIGN F3).
     Passphrase,
+    /// An SSH key.
+    Ssh,
 }
 
 impl RecipientKind {
@@ -51,6 +58,7 @@ impl RecipientKind {
         match self {
             Self::X25519 => "x25519",
             Self::Passphrase => "passphrase",
+            Self::Ssh => "ssh",
         }
     }
 }
@@ -75,7 +83,7 @@ pub struct Recipient {
     pub label: Label,
     /// What it is.
     pub kind: RecipientKind,
-    /// The public half, `age1...`.
+    /// The public half, `age1...` or `ssh-ed25519 AAAA...`.
     #[serde(deserialize_with = "public")]
     pub public: String,
     /// Only for passphrases.
@@ -91,7 +99,11 @@ pub struct Recipient {
 impl Recipient {
     /// A recipient added now.
     pub fn new(label: Label, public: String, kdf: Option<Kdf>, added: u64) -> Self {
-        let kind = if kdf.is_some() { RecipientKind::Passphrase } else { RecipientKind::X25519 };
+        let kind = match &kdf {
+            Some(_) => RecipientKind::Passphrase,
+            None if public.starts_with(SSH) => RecipientKind::Ssh,
+            None => RecipientKind::X25519,
+        };
         Self { label, kind, public, kdf, added, other: serde_json::Map::new() }
     }
 
@@ -101,11 +113,16 @@ impl Recipient {
     }
 }
 
-/// Bech32 only: it is shown, and written to headers.
+/// Bech32, or base64 behind the one type of SSH keys: it is shown, and written to headers.
 fn public<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let plain = text.len() <= 4096 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if plain { Ok(text) } else { Err(serde::de::Error::custom("not a recipient")) }
+    let bech32 = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    let plain = match text.strip_prefix(SSH) {
+        Some(key) => key.bytes().all(base64),
+        None => text.bytes().all(bech32),
+    };
+    if plain && text.len() <= MAX_PUBLIC { Ok(text) } else { Err(serde::de::Error::custom("not a recipient")) }
 }
 
 /// The recipients with one more.

@@ -1,7 +1,7 @@
-//! Native age identities, and the files that `age-keygen` writes them to.
+//! Identities, and the files that `age-keygen` writes native ones to.
 
 use super::passphrase::Passphrase;
-use super::{Error, bounds};
+use super::{Error, bounds, ssh};
 use crate::secret::{Secret, SecretBuf};
 use age::secrecy::ExposeSecret;
 use age::x25519;
@@ -18,13 +18,24 @@ const MAX_KEYS: usize = 64;
 /// Largest scrypt work factor of an encrypted identity file: 2^20, 1 GiB.
 const MAX_WORK_FACTOR: u8 = 20;
 
-/// A native age identity.
-pub struct Identity(x25519::Identity);
+/// One key that opens what is sealed to its public half.
+pub struct Identity(Kind);
+
+enum Kind {
+    Native(x25519::Identity),
+    Ssh(ssh::Identity),
+}
+
+impl From<ssh::Identity> for Identity {
+    fn from(identity: ssh::Identity) -> Self {
+        Self(Kind::Ssh(identity))
+    }
+}
 
 impl Identity {
     /// A new key pair from the system's randomness.
     pub fn generate() -> Self {
-        Self(x25519::Identity::generate())
+        Self(Kind::Native(x25519::Identity::generate()))
     }
 
     /// Reads `AGE-SECRET-KEY-1...`.
@@ -32,43 +43,58 @@ impl Identity {
     /// # Errors
     /// [`Error::BadIdentity`] at line 1.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        text.parse().map(Self).map_err(|_| Error::BadIdentity(1, "not an age identity"))
+        let native = text.parse().map_err(|_| Error::BadIdentity(1, "not an age identity"))?;
+        Ok(Self(Kind::Native(native)))
     }
 
-    /// The public half, `age1...`.
+    /// The public half, as [`super::Recipient::public`] has it.
     pub fn public(&self) -> String {
-        self.0.to_public().to_string()
+        match &self.0 {
+            Kind::Native(native) => native.to_public().to_string(),
+            Kind::Ssh(ssh) => ssh.public(),
+        }
     }
 
-    /// `AGE-SECRET-KEY-1...`
-    pub fn to_secret(&self) -> Secret {
-        Secret::new(self.0.to_string().expose_secret().to_owned())
+    /// `AGE-SECRET-KEY-1...` of a native identity.
+    pub fn to_secret(&self) -> Option<Secret> {
+        match &self.0 {
+            Kind::Native(native) => Some(Secret::new(native.to_string().expose_secret().to_owned())),
+            Kind::Ssh(_) => None,
+        }
     }
 
     /// HMAC-SHA256 of `message` under a key that only who has this identity can derive: HKDF-SHA256 of
-    /// its text `AGE-SECRET-KEY-1...`. `None` for a key whose secret is not at hand.
+    /// its text `AGE-SECRET-KEY-1...`, of an SSH key's scalar. `None` for a key whose secret is not at hand.
     pub(super) fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
-        let key = Zeroizing::new(age_core::primitives::hkdf(&[], TAG, self.to_secret().expose().as_bytes()));
+        let derive = |secret: &[u8]| Zeroizing::new(age_core::primitives::hkdf(&[], TAG, secret));
+        let key = match &self.0 {
+            Kind::Native(_) => derive(self.to_secret()?.expose().as_bytes()),
+            Kind::Ssh(ssh) => derive(ssh.secret()),
+        };
         let mut mac = Hmac::<Sha256>::new_from_slice(&*key).ok()?;
         mac.update(message);
         Some(mac.finalize().into_bytes().into())
     }
 
-    /// The content of an identity file, as `age-keygen` writes it. `created` is RFC 3339.
-    pub fn to_file(&self, created: &str, note: &str) -> SecretBuf {
-        let key = self.to_secret();
+    /// The content of an identity file, as `age-keygen` writes it, for a native identity. `created` is
+    /// RFC 3339.
+    pub fn to_file(&self, created: &str, note: &str) -> Option<SecretBuf> {
+        let key = self.to_secret()?;
         let head = format!("# created: {created}\n# {note}\n# public key: {}\n", self.public());
         let mut text = Vec::with_capacity(head.len() + key.expose().len() + 1);
         text.extend_from_slice(head.as_bytes());
         text.extend_from_slice(key.expose().as_bytes());
         text.push(b'\n');
-        SecretBuf::new(text)
+        Some(SecretBuf::new(text))
     }
 }
 
 impl age::Identity for Identity {
     fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
-        self.0.unwrap_stanza(stanza)
+        match &self.0 {
+            Kind::Native(native) => native.unwrap_stanza(stanza),
+            Kind::Ssh(ssh) => ssh.unwrap(stanza).map(Ok),
+        }
     }
 }
 
@@ -88,8 +114,7 @@ pub fn parse_file(file: &SecretBuf) -> Result<Vec<Identity>, Error> {
             return Err(Error::Bound("number of keys in one file", MAX_KEYS as u64));
         }
         let bad = |what| Error::BadIdentity(at + 1, what);
-        let identity = line.parse().map(Identity).map_err(|_| bad(looks_like(line)))?;
-        identities.push(identity);
+        identities.push(Identity::parse(line).map_err(|_| bad(looks_like(line)))?);
     }
     if identities.is_empty() { Err(Error::BadIdentity(0, "holds no identity")) } else { Ok(identities) }
 }
@@ -99,7 +124,7 @@ fn looks_like(line: &str) -> &'static str {
     if line.starts_with("AGE-PLUGIN-") {
         "a plugin identity, which this version cannot use"
     } else if line.starts_with("-----BEGIN") {
-        "an SSH or PEM key, which this version cannot use"
+        "the beginning of an SSH or PEM key, which needs a file of its own"
     } else if line.starts_with("age1") {
         "a recipient, which is the public half"
     } else if line.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-PQ-") {

@@ -9,12 +9,14 @@ mod costs;
 mod identity;
 mod open;
 mod passphrase;
+mod ssh;
 
 pub use bounds::{MAX_COST_ALL, MAX_COST_SLOT, MAX_FILE, MAX_HEADER, MAX_SLOTS, MAX_STANZAS};
 pub use costs::{Costs, calibrate};
 pub use identity::{Identity, decrypt_file, is_encrypted, parse_file, sealed_to_passphrase};
 pub use open::{Key, Opener, fits, unlock};
 pub use passphrase::{Passphrase, Refused, Slot, has_slot, slots};
+pub use ssh::{KeyFile as SshKeyFile, Refused as SshRefused, is_ssh_public};
 
 use age::x25519;
 use std::io::Write;
@@ -38,6 +40,8 @@ pub enum Error {
     BadIdentity(usize, &'static str),
     /// Not a recipient that can be used here.
     BadRecipient,
+    /// An SSH key of a kind that is not used.
+    Ssh(SshRefused),
     /// The operating system or a crate failed: no randomness, no thread.
     Failed(&'static str),
 }
@@ -49,14 +53,19 @@ pub enum Recipient {
     Native(x25519::Recipient),
     /// The public half of a passphrase, with the salt and costs that lead to it.
     Passphrase(x25519::Recipient, Slot),
+    /// The public half of an SSH key.
+    Ssh(ssh::Recipient),
 }
 
 impl Recipient {
-    /// Reads `age1...`, with the slot for a passphrase.
+    /// Reads `age1...`, with the slot for a passphrase, or `ssh-ed25519 AAAA...`.
     ///
     /// # Errors
-    /// [`Error::BadRecipient`] for anything that is not a native age recipient.
+    /// [`Error::BadRecipient`] for anything else, [`Error::Ssh`] for other SSH keys.
     pub fn parse(public: &str, slot: Option<Slot>) -> Result<Self, Error> {
+        if is_ssh_public(public) && slot.is_none() {
+            return ssh::Recipient::parse(public).map(Self::Ssh);
+        }
         let native: x25519::Recipient = public.parse().map_err(|_| Error::BadRecipient)?;
         Ok(match slot {
             Some(slot) => Self::Passphrase(native, slot),
@@ -64,10 +73,11 @@ impl Recipient {
         })
     }
 
-    /// `age1...`
+    /// `age1...`, or `ssh-ed25519 AAAA...` without a comment.
     pub fn public(&self) -> String {
         match self {
             Self::Native(native) | Self::Passphrase(native, _) => native.to_string(),
+            Self::Ssh(ssh) => ssh.public(),
         }
     }
 }
@@ -83,6 +93,10 @@ impl age::Recipient for Recipient {
                 let (mut stanzas, labels) = native.wrap_file_key(file_key)?;
                 stanzas.insert(0, slot.stanza());
                 Ok((stanzas, labels))
+            }
+            Self::Ssh(ssh) => {
+                let stanza = ssh.wrap(file_key).map_err(|_| std::io::Error::from(std::io::ErrorKind::Other))?;
+                Ok((vec![stanza], std::collections::HashSet::new()))
             }
         }
     }

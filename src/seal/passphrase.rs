@@ -78,6 +78,11 @@ impl Passphrase {
         std::str::from_utf8(&self.0).map_or(0, |text| text.chars().count())
     }
 
+    /// For what decrypts key files of others.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// For age's own scrypt recipient.
     pub(super) fn to_age(&self) -> age::secrecy::SecretString {
         age::secrecy::SecretString::from(String::from_utf8_lossy(&self.0).into_owned())

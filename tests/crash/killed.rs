@@ -24,7 +24,7 @@ fn a_killed_set_leaves_the_old_or_the_new_value() {
 fn a_killed_removal_leaves_the_recipient_or_takes_it_from_every_file() {
     let world = World::new();
     let leaver = agevault::seal::Identity::generate();
-    let file = world.write("leaver.txt", leaver.to_secret().expose().as_bytes());
+    let file = world.write("leaver.txt", leaver.to_secret().unwrap().expose().as_bytes());
     world.ok(&["init", "--generate-identity", "-q", "-r", &leaver.public()], b"");
     for value in [b"1", b"2"] {
         world.ok(&["set", "env/A", "-q"], value);

@@ -108,7 +108,7 @@ fn identity_files_of_garbage_are_refused_without_repeating_it() {
         (
             "65 keys",
             (0..65)
-                .map(|_| format!("{}\n", agevault::seal::Identity::generate().to_secret().expose()))
+                .map(|_| format!("{}\n", agevault::seal::Identity::generate().to_secret().unwrap().expose()))
                 .collect::<String>()
                 .into_bytes(),
         ),

@@ -68,7 +68,7 @@ fn a_vault_of_the_largest_size_that_is_written_can_be_read_again() {
     const MIB: usize = 1024 * 1024;
     let identity = Identity::generate();
     let to = [Recipient::parse(&identity.public(), None).unwrap()];
-    let file = identity.to_secret().expose().to_owned();
+    let file = identity.to_secret().unwrap().expose().to_owned();
     let mut written = 0;
     for size in [62 * MIB, 63 * MIB - 9000, 63 * MIB + 9000, 64 * MIB - 9000, 64 * MIB + 9000] {
         let entries: Vec<String> =

@@ -15,7 +15,7 @@ pub use content::{Rename, Rm, Set, Then};
 pub use gateway::{Connect, Export, Format, Only, PrintUnit, Render, Resolve, Wipe};
 pub use later::Later;
 pub use run::Run;
-pub use vault::{Backup, History, NewPassphrase, Passwd, Recipients, Restore};
+pub use vault::{Backup, History, NewPassphrase, NewRecipient, Passwd, Recipients, Restore};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -17,20 +17,23 @@ pub struct NewPassphrase {
     pub kdf_memory: Option<u32>,
 }
 
+#[derive(Args, Debug)]
+pub struct NewRecipient {
+    /// age1..., 'ssh-ed25519 ...', a file with a key or its public half (*.pub), or `passphrase`
+    pub recipient: String,
+    /// Its name
+    #[arg(long, value_name = "LABEL")]
+    pub label: String,
+    #[command(flatten)]
+    pub new: NewPassphrase,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Recipients {
     /// List them
     List,
-    /// Add one: an age recipient (age1...), an identity file, or the word `passphrase`
-    Add {
-        /// age1..., a path, or `passphrase`
-        recipient: String,
-        /// Its name
-        #[arg(long, value_name = "LABEL")]
-        label: String,
-        #[command(flatten)]
-        new: NewPassphrase,
-    },
+    /// Add one: an age recipient (age1...), an SSH key, an identity file, or the word `passphrase`
+    Add(NewRecipient),
     /// Remove one; kept generations are sealed anew without it
     #[command(visible_alias = "rm")]
     Remove {

@@ -4,7 +4,7 @@ use super::vault::{of_file, of_seal, reason};
 use super::{Words, exit, name};
 use crate::fsio;
 use crate::keys::{CommandError, Error, Rung, Source, State, Untried};
-use crate::seal::{self, Refused};
+use crate::seal::{self, Refused, SshRefused};
 
 /// Words for an error of the opening key.
 pub fn of_keys(error: &Error) -> Words {
@@ -152,19 +152,37 @@ fn unusable(from: &Source, error: &seal::Error) -> Words {
                 0 => format!("cannot use {place}: it {what}"),
                 _ => format!("cannot use {place}: line {line} is {what}"),
             },
-            "an identity file has lines that begin with AGE-SECRET-KEY-1, as age-keygen writes it",
+            "an identity file is one that age-keygen writes, or an ed25519 key of OpenSSH",
         ),
         other => {
             let words = of_seal(other);
             let what = format!("cannot use {place}: {}", words.what);
             // What to do about a vault is no help with a key file.
             let hint = match other {
-                seal::Error::Memory(_) => words.hint,
+                seal::Error::Memory(_) | seal::Error::Ssh(_) => words.hint,
                 _ => "nothing was changed".to_owned(),
             };
             Words { token: words.token, exit: exit::LOCKED, what, hint }
         }
     }
+}
+
+/// Words for an SSH key that is refused, as a recipient or as an identity.
+pub fn ssh(refused: SshRefused) -> Words {
+    let another = "make one with ssh-keygen -t ed25519, or an age identity with age-keygen";
+    let (what, hint) = match refused {
+        SshRefused::Rsa => {
+            ("RSA keys are refused, because the time that their decryption takes can give them away", another)
+        }
+        SshRefused::OtherCurve => ("nothing can be sealed to SSH keys of type ECDSA or DSA", another),
+        SshRefused::Hardware => ("SSH keys on a security key sign, but they cannot open anything", another),
+        SshRefused::OldForm => (
+            "this is a key in PEM, and only OpenSSH's own form is read",
+            "ssh-keygen -p -f FILE writes an SSH key anew in it",
+        ),
+        SshRefused::Certificate => ("this is a certificate, and no key", "take the key itself, as in id_ed25519.pub"),
+    };
+    Words::new("ssh-key", exit::USAGE, what, hint)
 }
 
 fn why(refused: Refused) -> &'static str {

@@ -115,8 +115,9 @@ pub fn of_seal(error: &seal::Error) -> Words {
             "bad-recipient",
             exit::USAGE,
             "this is no recipient that can be used here",
-            "a recipient begins with age1, as age-keygen -y prints it; SSH keys and plugins are not supported yet",
+            "a recipient begins with age1, as age-keygen -y prints it, or with ssh-ed25519, as in id_ed25519.pub",
         ),
+        Error::Ssh(refused) => super::key::ssh(*refused),
         Error::Failed(what) => Words::new("failed", exit::FAILED, format!("{what} failed"), "nothing was changed"),
     }
 }

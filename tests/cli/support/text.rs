@@ -34,6 +34,8 @@ impl Placeholders {
         add("AGE-SECRET-KEY", secret_key, Some(secret_key));
         let public_key = format!("age1{bech32}");
         add("AGE1", &public_key, Some(&public_key));
+        let ssh_key = "ssh-ed25519 AAAA[A-Za-z0-9+/]{64}";
+        add("SSH-KEY", ssh_key, Some(ssh_key));
         add("UUID", uuid, Some(uuid));
         let now = format!(r"{}-\d\d-\d\d{TIME_OF_DAY}", this_year());
         add("TIME", &format!(r"\d{{4}}-\d\d-\d\d{TIME_OF_DAY}"), Some(&now));

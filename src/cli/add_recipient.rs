@@ -1,0 +1,133 @@
+//! `recipients add`: one more way to open the vault.
+
+use super::args::{NewPassphrase, NewRecipient};
+use super::context::Context;
+use super::init::{label, passphrase_recipient};
+use super::recipients::source;
+use super::{Error, Usage};
+use crate::fsio;
+use crate::keys::{self, Source};
+use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
+use crate::seal::{self, Opener};
+use crate::store::{Checked, now};
+use std::path::Path;
+
+/// Largest file of a public key, in bytes.
+const MAX_PUBLIC_FILE: usize = 64 * 1024;
+
+/// What was named to be added.
+enum New {
+    /// A passphrase that somebody is still to choose.
+    Passphrase,
+    /// A public half; nobody here has its other one.
+    Public(String),
+    /// A key that is at hand.
+    Key(Opener),
+}
+
+/// Adds what was named.
+pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
+    let name = args.label.as_str();
+    let label = label(name)?;
+    // Before anybody types: names and strings that cannot be used.
+    let what = read(context, &args.recipient, &args.new)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    if checked.vault.recipients.iter().any(|have| have.label == label) {
+        return Err(model::Error::Taken(name.to_owned()).into());
+    }
+    let (recipient, proof) = match what {
+        New::Passphrase => passphrase(context, &checked, name, &args.new)?,
+        New::Public(public) => (Recipient::new(label, public, None, now()), None),
+        New::Key(opener) => (Recipient::new(label, opener.public(), None, now()), Some(opener)),
+    };
+    if let Some(same) = checked.vault.recipients.iter().find(|have| have.public == recipient.public) {
+        return Err(model::Error::Taken(same.label.as_str().to_owned()).into());
+    }
+    if proof.is_none() {
+        context.out.warn(&format!("whoever has the identity of {} will read every secret here", recipient.public));
+        context.terminal.confirm("add it?")?;
+    }
+    let kind = recipient.kind.word();
+    context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), proof.as_ref())?;
+    if let Some(proof) = proof {
+        prove(context, &proof)?;
+    }
+    context.out.say(&format!("added {name} ({kind})"));
+    Ok(())
+}
+
+/// What `text` names: the word `passphrase`, a recipient, or a file with a key or its public half.
+fn read(context: &mut Context, text: &str, new: &NewPassphrase) -> Result<New, Error> {
+    if text == "passphrase" {
+        return Ok(New::Passphrase);
+    }
+    if source(new).is_some() || new.kdf_memory.is_some() {
+        return Err(Usage::OptionsWithoutPassphrase.into());
+    }
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    if begins("AGE-SECRET-KEY-") || begins("AGE-PLUGIN-") {
+        return Err(Usage::KeyInArgs.into());
+    }
+    let path = Path::new(text);
+    if begins("age1") || begins("ssh-") || seal::is_ssh_public(text) {
+        Ok(New::Public(seal::Recipient::parse(text, None)?.public()))
+    } else if path.extension().is_some_and(|extension| extension == "pub") {
+        Ok(New::Public(public_file(path)?))
+    } else {
+        Ok(New::Key(identity_of(context, path)?))
+    }
+}
+
+/// The one recipient in a file such as `id_ed25519.pub`.
+fn public_file(path: &Path) -> Result<String, Error> {
+    let file = fsio::read_capped(path, MAX_PUBLIC_FILE)?;
+    let text = file.text().ok_or(seal::Error::BadRecipient)?;
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    match (lines.next(), lines.next()) {
+        (Some(one), None) => Ok(seal::Recipient::parse(one, None)?.public()),
+        _ => Err(seal::Error::BadRecipient.into()),
+    }
+}
+
+fn passphrase(
+    context: &mut Context,
+    checked: &Checked<'_>,
+    name: &str,
+    new: &NewPassphrase,
+) -> Result<(Recipient, Option<Opener>), Error> {
+    let slots = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase).count();
+    if slots >= seal::MAX_SLOTS {
+        return Err(model::Error::Slots(seal::MAX_SLOTS).into());
+    }
+    let passphrase = keys::read_new_passphrase(source(new).as_ref(), &mut context.terminal)?;
+    let (recipient, opener) = passphrase_recipient(context, &passphrase, name, new.kdf_memory)?;
+    Ok((recipient, Some(opener)))
+}
+
+/// Opens the saved vault with the new key, which makes it one that is proven on this host.
+///
+/// # Errors
+/// A vault that does not open with it.
+pub fn prove(context: &Context, proof: &Opener) -> Result<(), Error> {
+    let place = context.place()?;
+    let sealed = place.read()?;
+    let plain = proof.open(&sealed)?;
+    let public = proof.public();
+    let vault = Vault::parse(plain.text().unwrap_or_default())?;
+    if let Some(mut known) = context.local.known(&vault.vault_id)? {
+        known.prove(public);
+        context.local.remember(&vault.vault_id, &known)?;
+    }
+    Ok(())
+}
+
+/// The one identity in a key file.
+fn identity_of(context: &mut Context, path: &Path) -> Result<Opener, Error> {
+    let source = Source::Identity(path.to_owned());
+    let mut identities = keys::read_identities(&source, &mut context.terminal)?;
+    match (identities.pop(), identities.is_empty()) {
+        (Some(one), true) => Ok(Opener::new(one)),
+        _ => Err(keys::Error::Unusable(source, seal::Error::BadIdentity(0, "holds several identities")).into()),
+    }
+}
