@@ -64,6 +64,7 @@ fn usages() -> Vec<Usage> {
         Usage::Id(_) => [Usage::Id(IdError::Shape)],
         Usage::Agent => [Usage::Agent],
         Usage::ValueInArgs => [Usage::ValueInArgs],
+        Usage::RecoveryPlace => [Usage::RecoveryPlace],
         Usage::KeyInArgs => [Usage::KeyInArgs],
         Usage::Duration => [Usage::Duration],
         Usage::Variable(_) => [Usage::Variable("AGEVAULT_PASSPHRASE_FD")],

@@ -4,7 +4,7 @@ use super::args::{NewPassphrase, NewRecipient};
 use super::context::Context;
 use super::init::{label, passphrase_recipient};
 use super::recipients::source;
-use super::{Error, Usage};
+use super::{Error, Usage, recovery};
 use crate::fsio;
 use crate::keys::{self, Source};
 use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
@@ -27,10 +27,13 @@ enum New {
 
 /// Adds what was named.
 pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
-    let name = args.label.as_str();
+    if args.recovery {
+        return recovery::run(context, args);
+    }
+    let name = args.label.as_deref().unwrap_or_default();
     let label = label(name)?;
     // Before anybody types: names and strings that cannot be used.
-    let what = read(context, &args.recipient, &args.new)?;
+    let what = read(context, args.recipient.as_deref().unwrap_or_default(), &args.new)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     if checked.vault.recipients.iter().any(|have| have.label == label) {

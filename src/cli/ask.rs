@@ -50,6 +50,16 @@ impl Terminal {
         }
     }
 
+    /// Shows something that no other stream may carry.
+    ///
+    /// # Errors
+    /// [`keys::Error::NoTerminal`].
+    pub fn show(&self, text: &SecretBuf) -> Result<(), keys::Error> {
+        let tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) };
+        let shown = tty.and_then(|mut tty| tty.write_all(text.expose()));
+        shown.map_err(|_| keys::Error::NoTerminal)
+    }
+
     /// A hidden entry that is no passphrase: a value, a token.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub fn create(context: &mut Context, dir: &Path) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    let backup = store::backup_create(&opened.seen, &checked, dir)?;
+    let backup = store::backup_create(&context.local, &opened.seen, &checked, dir)?;
     let recipients = &checked.vault.recipients;
     if context.out.json {
         let one = |recipient: &crate::model::Recipient| json!({"label": recipient.label, "kind": recipient.kind.word(), "memory_mib": recipient.memory_mib()});

@@ -80,6 +80,8 @@ pub enum Usage {
     Agent,
     /// A value on the command line.
     ValueInArgs,
+    /// A recovery key that nobody would see.
+    RecoveryPlace,
     /// A secret key on the command line.
     KeyInArgs,
     /// A duration that is none.

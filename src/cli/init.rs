@@ -8,6 +8,7 @@ use crate::fsio::{self, Dir, Replacement};
 use crate::keys::{self, Ask, Source};
 use crate::model::{self, Kdf, Label, Recipient};
 use crate::seal::{self, Costs, Identity, Opener, Passphrase, Slot};
+use crate::secret::SecretBuf;
 use crate::store::{self, Place, now};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -168,6 +169,12 @@ pub fn passphrase_recipient(
 
 /// Writes an identity file, 0600, where nothing is.
 pub fn write_identity(path: &Path, identity: &Identity, note: &str) -> Result<(), Error> {
+    let text = identity.to_file(&jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), note);
+    write_new(path, &text.ok_or(Usage::NotPassphrase)?)
+}
+
+/// Writes a secret to a file, 0600, where nothing is.
+pub fn write_new(path: &Path, text: &SecretBuf) -> Result<(), Error> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -181,7 +188,5 @@ pub fn write_identity(path: &Path, identity: &Identity, note: &str) -> Result<()
     if dir.meta(name)?.is_some() {
         return Err(fsio::Error::Exists(path.to_owned()).into());
     }
-    let text = identity.to_file(&jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), note);
-    let text = text.ok_or(Usage::NotPassphrase)?;
     Ok(Replacement::write(&dir, OsStr::new(name), text.expose(), 0o600)?.commit()?)
 }

@@ -8,7 +8,7 @@ use super::{Error, Usage, handover, words};
 use crate::keys;
 use crate::model::{self, Change, Op, Recipient, RecipientKind};
 use crate::seal::Opener;
-use crate::store::{self, Checked, Unreadable, rotation};
+use crate::store::{self, Checked, Opens, Unreadable, rotation};
 use std::path::Path;
 
 /// Removes a recipient, rotates the vault secret, seals kept generations anew.
@@ -16,7 +16,8 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let label = label(name)?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    if store::is_unfinished(&opened.place, &checked.vault)? && find(&checked.vault, &label).is_err() {
+    let removed_last = store::last_removed(&checked.vault)?.is_some_and(|last| last == name);
+    if removed_last && find(&checked.vault, &label).is_err() && store::is_unfinished(&opened.place, &checked.vault)? {
         // It was removed by a command that did not come to its end.
         let vault_id = checked.vault.vault_id.clone();
         let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
@@ -41,12 +42,16 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     }
     let mut change = Change::of(Op::RemoveRecipient(label));
     change.push(Op::Rotate(rotation(&checked.vault)?));
+    let readable = store::readable(&checked.vault);
     save(context, &opened, checked, change, opened.seen.opener(), drop_unreadable)?;
     context.out.say(&format!("removed {name}; it opens no file beside the vault any more"));
-    context
-        .out
-        .warn("note: what that key could read before, it may have kept: rotate those secrets at their providers");
-    context.out.warn("note: backups made before still open with it");
+    if readable > 0 {
+        let secrets = words::count(readable, "secret", "secrets");
+        context.out.warn(&format!(
+            "note: that key could read {secrets}: rotate them at their providers; agevault recipients exposed lists what is left"
+        ));
+    }
+    backups(context, &opened, &vault_id, &leaving);
     for option in ["-i", "--passphrase-file"] {
         if let Some(file) = handover::resolver_option(context, &vault_id, option) {
             let file = words::path(&file);
@@ -56,6 +61,24 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         }
     }
     strangers(context, &opened)
+}
+
+/// Names the backups that a removed key still opens.
+fn backups(context: &Context, opened: &Opened, vault_id: &str, leaving: &str) {
+    const SHOWN: usize = 10;
+    // The removal is done: a record that cannot be read is no reason to fail.
+    let mut found =
+        store::backups_of(&context.local, &opened.place, vault_id, opened.seen.opener(), leaving).unwrap_or_default();
+    found.reverse();
+    let known = if found.is_empty() { "none is known here" } else { "known here:" };
+    context.out.warn(&format!("note: backups made before still open with it; {known}"));
+    for (path, opens) in found.iter().take(SHOWN) {
+        let perhaps = if *opens == Opens::Perhaps { " (perhaps; the key at hand does not open it)" } else { "" };
+        context.out.warn(&format!("  {}{perhaps}", words::plain(&path.to_string_lossy())));
+    }
+    if let more @ 1.. = found.len().saturating_sub(SHOWN) {
+        context.out.warn(&format!("  and {more} more beside them"));
+    }
 }
 
 /// Names age files beside the vault that are not its own and that nobody sealed anew.

@@ -4,7 +4,7 @@ use super::args::{NewPassphrase, Recipients};
 use super::context::{Context, Opened};
 use super::init::{label, write_identity};
 use super::out::columns;
-use super::{Error, Usage, add_recipient, key_change};
+use super::{Error, Usage, add_recipient, exposed, key_change};
 use crate::keys::{self, Source};
 use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
 use crate::seal::{self, Opener};
@@ -17,6 +17,7 @@ pub fn run(context: &mut Context, args: &Recipients) -> Result<(), Error> {
         Recipients::List => list(context),
         Recipients::Add(args) => add_recipient::run(context, args),
         Recipients::Remove { label, drop_unreadable } => key_change::remove(context, label, *drop_unreadable),
+        Recipients::Exposed { label, waive } => exposed::run(context, label.as_deref(), waive),
         Recipients::Rename { old, new } => rename(context, old, new),
         Recipients::ExportIdentity { label, out } => export_identity(context, label, out),
     }

@@ -11,7 +11,7 @@ use crate::model::{Recipient, Standing};
 use crate::ops;
 use crate::ops::connect::Connection;
 use crate::ops::health::{self, Judged, Question, Verdict};
-use crate::store::{Checked, Served, now};
+use crate::store::{Checked, Checklist, Served, now};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -110,6 +110,7 @@ fn as_json(
         "missing": judged.missing.iter().map(missing).collect::<Vec<_>>(),
         "env": vault.env.len(),
         "config": vault.config.len(),
+        "exposed": Checklist::of(vault).map_or(0, |list| list.count()),
         "gateway": connection.as_ref().map(gateway),
         "missing_views": views,
         "served_behind": served.map(|served| json!({"at": served.at, "generation": served.generation})),
@@ -142,6 +143,11 @@ fn print(
         words::count(config, "config secret", "config secrets"),
     ];
     out.line(&format!("holds       {}", held.join(", ")))?;
+    let exposed = Checklist::of(vault)?.count();
+    if exposed > 0 {
+        let secrets = words::count(exposed, "secret", "secrets");
+        out.line(&format!("exposed     {secrets} that removed keys could read: agevault recipients exposed"))?;
+    }
     let Gateway { connection, missing } = Gateway::of(context, &vault.vault_id);
     if let Some(served) = served(context, checked) {
         let at = words::time(i64::try_from(served.at).unwrap_or_default());

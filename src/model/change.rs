@@ -27,6 +27,8 @@ pub enum Op {
     ReplaceRecipient(Label, Recipient),
     /// All entries and what is known of them, as a snapshot has them (DESIGN F11).
     Restore(Box<Entries>),
+    /// The checklist after a removal, with something taken off it.
+    Checklist(Box<RawValue>),
     /// New vault secret: those who knew the old one can no longer forge.
     Rotate(Rotation),
 }
@@ -39,6 +41,8 @@ pub struct Rotation {
     pub link: Box<RawValue>,
 }
 
+/// The member that holds the checklist.
+pub const CHECKLIST: &str = "checklist";
 /// The member of a vault whose last save was a capture.
 pub(super) const CAPTURED: &str = "captured";
 
@@ -78,6 +82,14 @@ impl Change {
     /// Whether it brings back all entries of a snapshot.
     pub fn restores(&self) -> bool {
         self.ops.iter().any(|op| matches!(op, Op::Restore(_)))
+    }
+
+    /// The label of the recipient that it removes.
+    pub fn leaver(&self) -> Option<&Label> {
+        self.ops.iter().find_map(|op| match op {
+            Op::RemoveRecipient(label) => Some(label),
+            _ => None,
+        })
     }
 
     /// The ids that it renames: from, to.
@@ -130,6 +142,12 @@ impl Change {
                     let order = |vault: &Vault<'_>| vault.scopes.get(scope.as_str())?.order.get(provider).cloned();
                     if order(seen) != order(now) {
                         return Err(Error::Conflict(format!("{}: order of {provider}", scope.as_str())));
+                    }
+                }
+                Op::Checklist(_) => {
+                    let list = |vault: &Vault<'_>| vault.other.get(CHECKLIST).map(|raw| raw.get().to_owned());
+                    if list(seen) != list(now) {
+                        return Err(Error::Conflict(CHECKLIST.to_owned()));
                     }
                 }
                 Op::Restore(_) if seen.rev != now.rev => return Err(Error::Conflict("all entries".to_owned())),
@@ -203,6 +221,10 @@ impl Op {
                 let Entries { scopes, env, config, meta } = *entries;
                 (vault.scopes, vault.env, vault.config) = (scopes, env, config);
                 vault.meta = LazyMap::Map(meta);
+                Ok(())
+            }
+            Self::Checklist(list) => {
+                vault.other.put(CHECKLIST, list);
                 Ok(())
             }
             Self::Rotate(Rotation { secret, link }) => {

@@ -14,7 +14,7 @@ mod raw;
 mod recipient;
 mod vault;
 
-pub use change::{Change, Op, Rotation};
+pub use change::{CHECKLIST, Change, Op, Rotation};
 pub use check::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME, MAX_PAYLOAD, MAX_VALUE, fits};
 pub use credential::{Credential, Kind, Member};
 pub use entries::Entries;

@@ -1,15 +1,23 @@
 //! Backups: sealed vaults that a person keeps elsewhere, with names that sort by time.
 
 use super::edit::recipients;
-use super::{Checked, Error, Seen};
+use super::local::file_safe;
+use super::{Checked, Error, Local, Place, Seen};
 use crate::fsio::{self, Dir, Replacement};
 use crate::model::Vault;
-use crate::seal;
+use crate::seal::{self, MAX_FILE, Opener};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+/// The folder of local state that names directories of backups.
+const NOTED: &str = "backups";
+/// The directory beside a vault in which `connect` makes one.
+const BESIDE: &str = "backups";
+/// Most directories that are remembered of one vault.
+const MAX_DIRS: usize = 32;
 
 /// A backup in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,18 +32,77 @@ pub struct Backup {
     pub written: u64,
 }
 
+/// Whether a recipient opens a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opens {
+    /// It is among the backup's recipients.
+    Yes,
+    /// The key at hand cannot look.
+    Perhaps,
+}
+
+/// Remembers that backups of a vault lie in `dir`.
+fn note(local: &Local, vault_id: &str, dir: &Path) -> Result<(), Error> {
+    let mut dirs = noted(local, vault_id)?;
+    if dirs.iter().any(|have| have == dir) {
+        return Ok(());
+    }
+    dirs.push(dir.to_owned());
+    dirs.drain(..dirs.len().saturating_sub(MAX_DIRS));
+    local.keep(NOTED, &format!("{}.json", file_safe(vault_id)?), &dirs)
+}
+
+fn noted(local: &Local, vault_id: &str) -> Result<Vec<PathBuf>, Error> {
+    let dirs = local.load(&local.root().join(NOTED), &format!("{}.json", file_safe(vault_id)?))?;
+    Ok(dirs.unwrap_or_default())
+}
+
+/// The backups of a vault, beside it and in all directories that this host has written some to, that the
+/// recipient with this public half opens, as far as `opener` can tell. Directories that are away are left out.
+///
+/// # Errors
+/// A record of local state that cannot be read.
+pub fn backups_of(
+    local: &Local,
+    place: &Place,
+    vault_id: &str,
+    opener: &Opener,
+    public: &str,
+) -> Result<Vec<(PathBuf, Opens)>, Error> {
+    let mut found = Vec::new();
+    let mut dirs = noted(local, vault_id)?;
+    let beside = place.path().with_file_name(BESIDE);
+    if !dirs.contains(&beside) {
+        dirs.push(beside);
+    }
+    for backup in dirs.iter().filter_map(|dir| backup_list(dir).ok()).flatten() {
+        let Ok(sealed) = fsio::read_capped(&backup.path, MAX_FILE) else { continue };
+        let Ok(plain) = opener.open(sealed.expose()) else {
+            found.push((backup.path, Opens::Perhaps));
+            continue;
+        };
+        let vault = plain.text().and_then(|text| Vault::parse(text).ok()).filter(|vault| vault.vault_id == vault_id);
+        if vault.is_some_and(|vault| vault.recipients.iter().any(|recipient| recipient.public == public)) {
+            found.push((backup.path, Opens::Yes));
+        }
+    }
+    Ok(found)
+}
+
 /// Copies the vault file, as it was read and checked, into `dir` (made 0700 if missing).
 /// What the disk gives back is compared with what was opened.
 ///
 /// # Errors
 /// A directory of another user or open to writing by others, a full or failing disk.
-pub fn backup_create(seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<Backup, Error> {
+pub fn backup_create(local: &Local, seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<Backup, Error> {
     let dir = place(dir)?;
     let vault = &checked.vault;
     let time = Timestamp::now();
     let rev: String = vault.rev.chars().take(8).collect();
     let name = format!("agevault-{}-g{}-{rev}.age", time.strftime("%Y%m%dT%H%M%SZ"), vault.generation);
     Replacement::write(&dir, OsStr::new(&name), &seen.sealed, 0o600)?.commit()?;
+    // Only for naming it later: a backup that is there is one.
+    let _ = note(local, &vault.vault_id, dir.path());
     let size = u64::try_from(seen.sealed.len()).unwrap_or_default();
     let written = u64::try_from(time.as_second()).unwrap_or_default();
     Ok(Backup { path: dir.path().join(&name), name, size, written })

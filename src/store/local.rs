@@ -206,7 +206,7 @@ impl Local {
         Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
     }
 
-    fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
+    pub(super) fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
         // Whoever can write there could take pins away: that is no first use.
         match Dir::open(dir).and_then(|dir| dir.own_meta()) {
             Ok(meta) if meta.mode & 0o022 != 0 => return Err(fsio::Error::Mode(dir.to_owned(), meta.mode).into()),
@@ -224,7 +224,7 @@ impl Local {
         }
     }
 
-    fn keep<T: Serialize>(&self, below: &str, name: &str, record: &T) -> Result<(), Error> {
+    pub(super) fn keep<T: Serialize>(&self, below: &str, name: &str, record: &T) -> Result<(), Error> {
         let (dir, bytes) = self.prepare(below, record)?;
         Ok(Replacement::write(&dir, OsStr::new(name), &bytes, 0o600)?.commit()?)
     }
@@ -239,7 +239,7 @@ impl Local {
 }
 
 /// A vault id as a file name: only the canonical form of a UUID, never a path.
-fn file_safe(vault_id: &str) -> Result<String, Error> {
+pub(super) fn file_safe(vault_id: &str) -> Result<String, Error> {
     let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
     id.filter(|id| id == vault_id).ok_or(Error::Model(crate::model::Error::Malformed { line: 1, column: 1 }))
 }

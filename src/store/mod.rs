@@ -6,6 +6,7 @@
 mod backup;
 mod create;
 mod edit;
+mod exposure;
 mod lineage;
 mod local;
 mod pin;
@@ -16,15 +17,16 @@ mod restore;
 mod snapshot;
 mod tag;
 
-pub use backup::{Backup, backup_create, backup_list, backup_of, keep_sealed};
+pub use backup::{Backup, Opens, backup_create, backup_list, backup_of, backups_of, keep_sealed};
 pub use create::{New, create};
 pub use edit::{Edit, Saved};
+pub use exposure::{Checklist, Removed, readable};
 pub use lineage::Lineage;
 pub use local::{Known, Local, Served, Slot as KnownSlot};
 pub use pin::{Pin, rotation};
 pub use place::Place;
 pub use read::{Checked, Policy, Seen, Trust, accept, check, is_retired, note_served};
-pub use reseal::{Unreadable, is_unfinished};
+pub use reseal::{Unreadable, is_unfinished, last_removed};
 pub use restore::{Kin, Restoring, place_whole, restore_change, set_aside, verify_deep};
 pub use snapshot::{Snapshot, history, strangers};
 

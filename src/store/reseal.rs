@@ -7,7 +7,7 @@
 
 use super::edit::{Edit, after_save, prove, recipients, seal_vault, settle, stamp};
 use super::snapshot::{self, Snapshot};
-use super::{Checked, Error, Pin, Place, Saved, lineage, now, tag};
+use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, tag};
 use crate::fsio::{Dir, Replacement};
 use crate::model::{Change, RESEALING, Vault};
 use crate::seal::{self, Opener};
@@ -30,12 +30,17 @@ pub enum Unreadable {
 struct Mark {
     tag: String,
     generation: u64,
+    /// The label of the recipient that was removed, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed: Option<String>,
 }
 
 impl Mark {
     /// The mark of the last one that came about; one that is older than everything if none did.
     fn of(vault: &Vault<'_>) -> Result<Self, Error> {
-        let Some(raw) = vault.other.get(RESEALING) else { return Ok(Self { tag: String::new(), generation: 0 }) };
+        let Some(raw) = vault.other.get(RESEALING) else {
+            return Ok(Self { tag: String::new(), generation: 0, removed: None });
+        };
         let mark: Self = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
         // The tag becomes part of file names.
         let is_tag = mark.tag.len() <= 32 && mark.tag.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -83,10 +88,14 @@ impl Edit<'_> {
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
         let pin = Pin::of(&vault)?;
+        let removed = change.leaver().map(|label| label.as_str().to_owned());
+        if let Some(label) = &removed {
+            exposure::note(&mut vault, label)?;
+        }
         lineage::apply(change, &mut vault, now())?;
         tag::renew(&mut vault, &pin, &[&seen.opener, proof])?;
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
-        let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation };
+        let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation, removed };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
         let openers = [&seen.opener, proof];
@@ -182,4 +191,12 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
 pub fn is_unfinished(place: &Place, vault: &Vault<'_>) -> Result<bool, Error> {
     let mark = Mark::of(vault)?;
     Ok(snapshot::history(place)?.iter().any(|one| mark.is_old(one)))
+}
+
+/// The label of the recipient that the last such save removed.
+///
+/// # Errors
+/// A mark that is malformed.
+pub fn last_removed(vault: &Vault<'_>) -> Result<Option<String>, Error> {
+    Ok(Mark::of(vault)?.removed)
 }

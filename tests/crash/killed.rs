@@ -53,6 +53,31 @@ fn a_killed_removal_leaves_the_recipient_or_takes_it_from_every_file() {
 }
 
 #[test]
+fn a_killed_addition_leaves_a_vault_that_its_owner_opens_and_the_new_key_if_it_was_saved() {
+    let world = World::with_vault();
+    world.ok(&["set", "env/A", "-q"], b"1");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(world.path("id_ed25519"))
+        .status();
+    assert!(made.unwrap().success(), "ssh-keygen is needed");
+    let ssh: &[&str] = &["-i", "id_ed25519"];
+    let job = Job { args: &["recipients", "add", "id_ed25519", "--label", "laptop"], stdin: b"" };
+    let places = everywhere(&world, job, |world| {
+        either(step("opens", world.entries())?, &["1"])?;
+        gets(world, &[], "1")?;
+        let again = job.run(world);
+        // There already, or added now: then the key opens it in either case.
+        if again.code != Some(6) {
+            step("again", again.expect(0))?;
+        }
+        gets(world, ssh, "1")?;
+        clean_after_a_save(world, ssh)
+    });
+    println!("recipients add: killed at {places} calls");
+}
+
+#[test]
 fn a_killed_passwd_leaves_one_passphrase_that_opens_everything() {
     const OLD: &[&str] = &["--passphrase-file", "old.txt"];
     const NEW: &[&str] = &["--passphrase-file", "new.txt"];

@@ -6,9 +6,16 @@ With --json, one object:
   version 1; vault, fingerprint, generation, updated (Unix seconds); recipients [{label, kind}];
   profiles [{id, provider, type, status, expires (Unix milliseconds)}], status one of ok, expiring,
   expired, missing, refreshable, static, reference; missing [{agent, provider, profile}]; env and
-  config, how many; gateway {version, state_dir, references} or null; missing_views, the gateway's
-  files behind which no view is; served_behind {at, generation}, the older state that a gateway was
-  served last, or null; verdict ok, expiring or missing";
+  config, how many; exposed, how many secrets removed keys could read; gateway {version, state_dir,
+  references} or null; missing_views, the gateway's files behind which no view is; served_behind
+  {at, generation}, the older state that a gateway was served last, or null; verdict ok, expiring or
+  missing";
+
+/// Of `recipients exposed`.
+pub const EXPOSED: &str = "\
+With --json, one object:
+  version 1; exposed [{label, kind, removed (Unix seconds), open, ids that are still the same, waived,
+  ids, total, how many it could read}]";
 
 /// Of `connect`.
 pub const CONNECT: &str = "\

@@ -20,10 +20,17 @@ pub struct NewPassphrase {
 #[derive(Args, Debug)]
 pub struct NewRecipient {
     /// age1..., 'ssh-ed25519 ...', a file with a key or its public half (*.pub), or `passphrase`
-    pub recipient: String,
-    /// Its name
-    #[arg(long, value_name = "LABEL")]
-    pub label: String,
+    #[arg(required_unless_present = "recovery")]
+    pub recipient: Option<String>,
+    /// Its name [default with --recovery: recovery]
+    #[arg(long, value_name = "LABEL", required_unless_present = "recovery")]
+    pub label: Option<String>,
+    /// Make a key that is kept off this host, on paper for instance, and show it once
+    #[arg(long, conflicts_with_all = ["recipient", "new_passphrase_file", "new_passphrase_fd", "kdf_memory"])]
+    pub recovery: bool,
+    /// Write the recovery key to this new file instead of the terminal
+    #[arg(long, value_name = "FILE", requires = "recovery")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub new: NewPassphrase,
 }
@@ -42,6 +49,15 @@ pub enum Recipients {
         /// Remove kept generations that the key at hand cannot open
         #[arg(long)]
         drop_unreadable: bool,
+    },
+    /// What removed keys could read and nobody has rotated yet
+    #[command(after_help = super::shapes::EXPOSED)]
+    Exposed {
+        /// Only the one that had this name
+        label: Option<String>,
+        /// Take these entries off the list
+        #[arg(long, value_name = "ID", num_args = 1..)]
+        waive: Vec<String>,
     },
     /// Give one another name
     Rename {

@@ -151,7 +151,10 @@ impl Way {
         if !plan.is_empty() {
             let text = match store::backup_of(&opened.seen, &dir)? {
                 Some(backup) => format!("backed up already: {}", backup.path.display()),
-                None => format!("backed up to {}", store::backup_create(&opened.seen, &checked, &dir)?.path.display()),
+                None => format!(
+                    "backed up to {}",
+                    store::backup_create(&context.local, &opened.seen, &checked, &dir)?.path.display()
+                ),
             };
             context.out.say(&text);
         }

@@ -25,6 +25,10 @@ pub fn words(usage: Usage) -> Words {
             "a value was given on the command line, where other users and the shell's history see it".to_owned(),
             "give it on standard input, at the prompt, or with --value-file where there is one; and rotate the one that was typed",
         ),
+        Usage::RecoveryPlace => (
+            "a recovery key is shown once, and there is no terminal to show it on".to_owned(),
+            "repeat on a terminal, or have it written to a new file with --out FILE",
+        ),
         Usage::KeyInArgs => (
             "a secret key was given on the command line, where other users and the shell's history see it".to_owned(),
             "name the file that holds it; and take another key, for this one is not secret any more",

@@ -1,0 +1,44 @@
+//! `recipients exposed`: what removed keys could read and nobody has rotated yet.
+
+use super::context::Context;
+use super::show::id;
+use super::{Error, words};
+use crate::model::{self, Change, Op, SecretId};
+use crate::store::{Checklist, Removed};
+use serde_json::{Value, json};
+
+/// Lists it, or takes entries off the list.
+pub fn run(context: &mut Context, label: Option<&str>, waive: &[String]) -> Result<(), Error> {
+    let waive: Vec<SecretId> = waive.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let mut list = Checklist::of(&checked.vault)?;
+    let named = |one: &Removed| label.is_none_or(|label| label == one.label);
+    if label.is_some() && !list.open().any(|(one, _)| named(one)) {
+        return Err(model::Error::NoEntry(label.unwrap_or_default().to_owned()).into());
+    }
+    if !waive.is_empty() {
+        waive.iter().try_for_each(|id| list.waive(label, id))?;
+        context.save(&opened, checked, Change::of(Op::Checklist(list.to_raw()?)))?;
+        context.out.say(&format!("waived {}", words::count(waive.len(), "entry", "entries")));
+        return Ok(());
+    }
+    let removals = list.open().filter(|(one, _)| named(one));
+    if context.out.json {
+        let one = |(one, open): (&Removed, Vec<&SecretId>)| {
+            let open: Vec<String> = open.iter().map(ToString::to_string).collect();
+            json!({
+                "label": one.label, "kind": one.kind.word(), "removed": one.removed, "open": open,
+                "waived": one.waived, "total": one.total(),
+            })
+        };
+        return context.out.json(&json!({"version": 1, "exposed": removals.map(one).collect::<Vec<Value>>()}));
+    }
+    for (one, open) in removals {
+        let time = words::time(i64::try_from(one.removed).unwrap_or_default());
+        let left = format!("{} of {} left to rotate", open.len(), words::count(one.total(), "secret", "secrets"));
+        context.out.line(&format!("{} ({}), removed {time}: {left}", one.label, one.kind.word()))?;
+        open.iter().try_for_each(|id| context.out.line(&format!("  {id}")))?;
+    }
+    Ok(())
+}
