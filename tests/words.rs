@@ -183,6 +183,13 @@ fn seals() -> Vec<seal::Error> {
         seal::Error::Memory(_) => [seal::Error::Memory(512)],
         seal::Error::BadIdentity(..) => [seal::Error::BadIdentity(3, "an age identity with a typing error")],
         seal::Error::BadRecipient => [seal::Error::BadRecipient],
+        seal::Error::PostQuantum => [seal::Error::PostQuantum],
+        seal::Error::Plugin(..) => [
+            seal::Error::Plugin("name".to_owned(), seal::PluginFault::Missing),
+            seal::Error::Plugin("name".to_owned(), seal::PluginFault::Unsafe(path())),
+            seal::Error::Plugin("name".to_owned(), seal::PluginFault::Failed),
+            seal::Error::Plugin("name".to_owned(), seal::PluginFault::Unanswered),
+        ],
         seal::Error::Ssh(_) => [seal::Error::Ssh(seal::SshRefused::Rsa)],
         seal::Error::Failed(_) => [seal::Error::Failed("sealing")],
     })

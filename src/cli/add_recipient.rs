@@ -15,6 +15,9 @@ use std::path::Path;
 /// Largest file of a public key, in bytes.
 const MAX_PUBLIC_FILE: usize = 64 * 1024;
 
+/// Of a plugin's identity without the usual comment.
+const NO_RECIPIENT: &str = "does not say which recipient it belongs to, so add that one, age1...";
+
 /// What was named to be added.
 enum New {
     /// A passphrase that somebody is still to choose.
@@ -52,11 +55,15 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
         context.terminal.confirm("add it?")?;
     }
     let kind = recipient.kind.word();
+    let by_plugin = seal::Recipient::parse(&recipient.public, None).is_ok_and(|parsed| parsed.needs_plugin());
     context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), proof.as_ref())?;
     if let Some(proof) = proof {
         prove(context, &proof)?;
     }
     context.out.say(&format!("added {name} ({kind})"));
+    if by_plugin {
+        context.out.warn("note: from now on every save needs this plugin, those of unattended commands too");
+    }
     Ok(())
 }
 
@@ -130,6 +137,9 @@ fn identity_of(context: &mut Context, path: &Path) -> Result<Opener, Error> {
     let source = Source::Identity(path.to_owned());
     let mut identities = keys::read_identities(&source, &mut context.terminal)?;
     match (identities.pop(), identities.is_empty()) {
+        (Some(one), true) if one.public().is_empty() => {
+            Err(keys::Error::Unusable(source, seal::Error::BadIdentity(0, NO_RECIPIENT)).into())
+        }
         (Some(one), true) => Ok(Opener::new(one)),
         _ => Err(keys::Error::Unusable(source, seal::Error::BadIdentity(0, "holds several identities")).into()),
     }

@@ -50,6 +50,12 @@ impl Terminal {
         }
     }
 
+    /// Asks for something that may be seen; `None` when nobody answers.
+    pub fn line(&self, prompt: &str) -> Option<String> {
+        let mut tty = open().ok().filter(|_| self.allowed)?;
+        write!(tty, "{prompt}").and_then(|()| read_line(&mut tty)).ok()
+    }
+
     /// Shows something that no other stream may carry.
     ///
     /// # Errors

@@ -5,11 +5,12 @@ use super::ask::Terminal;
 use super::environment::{absolute, credentials, default_identity, identity_command, var_number, var_path, xdg};
 pub use super::opened::Opened;
 use super::out::Out;
+use super::plugins::Plugins;
 use super::{Error, Usage};
 use crate::gateway::{Settings, Version};
 use crate::keys::{self, Found, Ladder, Source};
 use crate::model::{Change, Scope};
-use crate::seal::Opener;
+use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use crate::store::{self, Checked, Local, Pin, Place, Policy, Saved, Seen};
 use std::env;
@@ -62,6 +63,7 @@ impl Context {
         if version.is_some_and(|version| version != "none" && Version::parse(version).is_none()) {
             return Err(Usage::GatewayVersion.into());
         }
+        seal::set_plugin_host(Box::new(Plugins::new(globals.no_input, globals.quiet)));
         let ladder = Ladder {
             identities: globals.identity.iter().map(|path| identity_source(path)).collect(),
             passphrase_fd: globals.passphrase_fd,

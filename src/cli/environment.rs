@@ -90,6 +90,11 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|error| crate::fsio::Error::io("look at", path, error).into())
 }
 
+/// The directories in which programs are looked for.
+pub fn search_path() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
 /// The variables of this process.
 pub fn inherited() -> Vec<(OsString, OsString)> {
     env::vars_os().collect()

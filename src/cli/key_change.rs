@@ -32,12 +32,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let known = context.local.known(&checked.vault.vault_id)?;
     let mut proven = known.map(|known| known.proven).unwrap_or_default();
     proven.push(opened.seen.opener().public());
-    let stays = |recipient: &Recipient| recipient.public != leaving && proven.contains(&recipient.public);
+    let in_use = opened.seen.opener();
+    let is_proven = |public: &String| proven.contains(public) || in_use.may_be(public);
+    let stays = |recipient: &Recipient| recipient.public != leaving && is_proven(&recipient.public);
     if !checked.vault.recipients.iter().any(stays) {
         return Err(model::Error::LastRecipient.into());
     }
     // What is written is opened with the key at hand, so that one must stay.
-    if opened.seen.opener().public() == leaving {
+    if in_use.may_be(&leaving) {
         return Err(Usage::RemovesItself.into());
     }
     let mut change = Change::of(Op::RemoveRecipient(label));

@@ -37,6 +37,7 @@ mod memory;
 mod opened;
 mod order;
 mod out;
+mod plugins;
 mod qr;
 mod recipients;
 mod recovery;

@@ -41,8 +41,8 @@ mod tests {
             draw(key.expose().as_bytes()).unwrap().iter().map(|line| line.chars().collect()).collect();
         let ink = |x: usize, y: usize| match lines[y / 2][x] {
             '\u{2588}' => true,
-            '\u{2580}' => y % 2 == 0,
-            '\u{2584}' => y % 2 == 1,
+            '\u{2580}' => y.is_multiple_of(2),
+            '\u{2584}' => !y.is_multiple_of(2),
             _ => false,
         };
         let (wide, high) = (lines[0].len(), lines.len() * 2);

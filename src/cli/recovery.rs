@@ -42,7 +42,7 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
     }
     let opener = Opener::new(identity);
     let recipient = Recipient::new(label, opener.public(), None, now());
-    match context.save(&opened, checked, Change::of(Op::AddRecipient(recipient))) {
+    match context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), Some(&opener)) {
         Ok(_) | Err(Error::Store(store::Error::AfterSave(_))) => {}
         Err(error) => {
             // A key that opens nothing would only be taken for one that does.

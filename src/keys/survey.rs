@@ -104,13 +104,21 @@ fn slot(sealed: Option<&[u8]>, without: Error, untried: Untried) -> Result<State
 fn identity(sealed: Option<&[u8]>, source: &Source) -> Result<State, Error> {
     let unusable = |error| Error::Unusable(source.clone(), error);
     let bytes = read_source(source)?;
-    if seal::is_encrypted(&bytes) {
+    let identities = if seal::SshKeyFile::is(&bytes) {
+        let key = seal::SshKeyFile::parse(&bytes).map_err(unusable)?;
+        if key.is_encrypted() {
+            return Ok(State::Untried(Untried::Encrypted));
+        }
+        vec![key.open().map_err(unusable)?]
+    } else if seal::is_encrypted(&bytes) {
         seal::sealed_to_passphrase(&bytes).map_err(unusable)?;
         return Ok(State::Untried(Untried::Encrypted));
-    }
-    let identities = seal::parse_file(&bytes).map_err(unusable)?;
+    } else {
+        seal::parse_file(&bytes).map_err(unusable)?
+    };
     match sealed.map(|sealed| seal::fits(sealed, &identities)) {
         Some(Ok(true)) => Ok(State::Opens),
+        Some(Ok(false)) if identities.iter().any(seal::Identity::needs_plugin) => Ok(State::Untried(Untried::Program)),
         Some(Ok(false)) => Err(Error::Wrong(source.clone())),
         Some(Err(_)) | None => Ok(State::Untried(Untried::NoVault)),
     }

@@ -50,6 +50,8 @@ pub enum RecipientKind {
     Passphrase,
     /// An SSH key.
     Ssh,
+    /// What a plugin opens, a key on hardware for instance.
+    Plugin,
 }
 
 impl RecipientKind {
@@ -59,6 +61,7 @@ impl RecipientKind {
             Self::X25519 => "x25519",
             Self::Passphrase => "passphrase",
             Self::Ssh => "ssh",
+            Self::Plugin => "plugin",
         }
     }
 }
@@ -83,7 +86,7 @@ pub struct Recipient {
     pub label: Label,
     /// What it is.
     pub kind: RecipientKind,
-    /// The public half, `age1...` or `ssh-ed25519 AAAA...`.
+    /// The public half, `age1...`, `age1NAME1...` or `ssh-ed25519 AAAA...`.
     #[serde(deserialize_with = "public")]
     pub public: String,
     /// Only for passphrases.
@@ -102,6 +105,8 @@ impl Recipient {
         let kind = match &kdf {
             Some(_) => RecipientKind::Passphrase,
             None if public.starts_with(SSH) => RecipientKind::Ssh,
+            // Before the last 1 stands the name of what reads it.
+            None if public.rsplit_once('1').is_some_and(|(name, _)| name != "age") => RecipientKind::Plugin,
             None => RecipientKind::X25519,
         };
         Self { label, kind, public, kdf, added, other: serde_json::Map::new() }
@@ -116,7 +121,7 @@ impl Recipient {
 /// Bech32, or base64 behind the one type of SSH keys: it is shown, and written to headers.
 fn public<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let bech32 = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bech32 = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-._".contains(&byte);
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
     let plain = match text.strip_prefix(SSH) {
         Some(key) => key.bytes().all(base64),

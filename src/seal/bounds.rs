@@ -68,7 +68,7 @@ pub(super) fn check_recipients(recipients: &[Recipient]) -> Result<(), Error> {
     }
     check_slots(recipients.iter().filter_map(|recipient| match recipient {
         Recipient::Passphrase(_, slot) => Some(slot),
-        Recipient::Native(_) | Recipient::Ssh(_) => None,
+        Recipient::Native(_) | Recipient::Ssh(_) | Recipient::Tag(_) | Recipient::Plugin(_) => None,
     }))
 }
 

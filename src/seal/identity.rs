@@ -1,7 +1,7 @@
 //! Identities, and the files that `age-keygen` writes native ones to.
 
 use super::passphrase::Passphrase;
-use super::{Error, bounds, ssh};
+use super::{Error, bounds, plugin, ssh};
 use crate::secret::{Secret, SecretBuf};
 use age::secrecy::ExposeSecret;
 use age::x25519;
@@ -24,6 +24,7 @@ pub struct Identity(Kind);
 enum Kind {
     Native(x25519::Identity),
     Ssh(ssh::Identity),
+    Plugin(plugin::Identity),
 }
 
 impl From<ssh::Identity> for Identity {
@@ -47,11 +48,36 @@ impl Identity {
         Ok(Self(Kind::Native(native)))
     }
 
-    /// The public half, as [`super::Recipient::public`] has it.
+    /// The public half, as [`super::Recipient::public`] has it; empty for a plugin's that does not tell.
     pub fn public(&self) -> String {
         match &self.0 {
             Kind::Native(native) => native.to_public().to_string(),
             Kind::Ssh(ssh) => ssh.public(),
+            Kind::Plugin(plugin) => plugin.public().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Whether a program has to be run to open with it.
+    pub fn needs_plugin(&self) -> bool {
+        self.plugin().is_some()
+    }
+
+    /// The plugin that this is an identity of.
+    pub(super) fn plugin(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Native(_) | Kind::Ssh(_) => None,
+            Kind::Plugin(plugin) => Some(plugin.name()),
+        }
+    }
+
+    /// The file key, if one of the stanzas is for this key.
+    pub(super) fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, Error> {
+        match &self.0 {
+            Kind::Native(native) => age::Identity::unwrap_stanzas(native, stanzas)
+                .transpose()
+                .map_err(|error| super::open::from_age(&error)),
+            Kind::Ssh(ssh) => Ok(stanzas.iter().find_map(|stanza| ssh.unwrap(stanza))),
+            Kind::Plugin(plugin) => plugin.unwrap(stanzas),
         }
     }
 
@@ -59,7 +85,7 @@ impl Identity {
     pub fn to_secret(&self) -> Option<Secret> {
         match &self.0 {
             Kind::Native(native) => Some(Secret::new(native.to_string().expose_secret().to_owned())),
-            Kind::Ssh(_) => None,
+            Kind::Ssh(_) | Kind::Plugin(_) => None,
         }
     }
 
@@ -70,6 +96,7 @@ impl Identity {
         let key = match &self.0 {
             Kind::Native(_) => derive(self.to_secret()?.expose().as_bytes()),
             Kind::Ssh(ssh) => derive(ssh.secret()),
+            Kind::Plugin(_) => return None,
         };
         let mut mac = Hmac::<Sha256>::new_from_slice(&*key).ok()?;
         mac.update(message);
@@ -89,15 +116,6 @@ impl Identity {
     }
 }
 
-impl age::Identity for Identity {
-    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
-        match &self.0 {
-            Kind::Native(native) => native.unwrap_stanza(stanza),
-            Kind::Ssh(ssh) => ssh.unwrap(stanza).map(Ok),
-        }
-    }
-}
-
 /// Reads the identities of a file: one a line, with comments and empty lines between.
 ///
 /// # Errors
@@ -105,16 +123,23 @@ impl age::Identity for Identity {
 pub fn parse_file(file: &SecretBuf) -> Result<Vec<Identity>, Error> {
     let text = file.text().ok_or(Error::BadIdentity(1, "not text"))?;
     let mut identities = Vec::new();
+    // Plugins write the recipient of an identity into a comment before it.
+    let mut named = None;
     for (at, line) in text.lines().enumerate() {
         let line = line.trim_end();
         if line.is_empty() || line.starts_with('#') {
+            named = plugin::named_in(line).or(named);
             continue;
         }
         if identities.len() == MAX_KEYS {
             return Err(Error::Bound("number of keys in one file", MAX_KEYS as u64));
         }
         let bad = |what| Error::BadIdentity(at + 1, what);
-        identities.push(Identity::parse(line).map_err(|_| bad(looks_like(line)))?);
+        let identity = match plugin::Identity::parse(line, named.take()) {
+            Some(plugin) => Identity(Kind::Plugin(plugin)),
+            None => Identity::parse(line).map_err(|_| bad(looks_like(line)))?,
+        };
+        identities.push(identity);
     }
     if identities.is_empty() { Err(Error::BadIdentity(0, "holds no identity")) } else { Ok(identities) }
 }
@@ -122,7 +147,7 @@ pub fn parse_file(file: &SecretBuf) -> Result<Vec<Identity>, Error> {
 /// What a line that is no native identity seems to be, for the message.
 fn looks_like(line: &str) -> &'static str {
     if line.starts_with("AGE-PLUGIN-") {
-        "a plugin identity, which this version cannot use"
+        "a plugin identity with a typing error"
     } else if line.starts_with("-----BEGIN") {
         "the beginning of an SSH or PEM key, which needs a file of its own"
     } else if line.starts_with("age1") {

@@ -9,16 +9,22 @@ mod costs;
 mod identity;
 mod open;
 mod passphrase;
+mod plugin;
 mod ssh;
 
 pub use bounds::{MAX_COST_ALL, MAX_COST_SLOT, MAX_FILE, MAX_HEADER, MAX_SLOTS, MAX_STANZAS};
 pub use costs::{Costs, calibrate};
 pub use identity::{Identity, decrypt_file, is_encrypted, parse_file, sealed_to_passphrase};
-pub use open::{Key, Opener, fits, unlock};
+pub use open::{Key, Opener, SealedKey, fits, unlock};
 pub use passphrase::{Passphrase, Refused, Slot, has_slot, slots};
+pub use plugin::{Fault as PluginFault, Host as PluginHost, set_host as set_plugin_host};
 pub use ssh::{KeyFile as SshKeyFile, Refused as SshRefused, is_ssh_public};
 
 use age::x25519;
+use age_core::format::{FileKey, Stanza};
+use age_core::secrecy::ExposeSecret;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::Write;
 
 /// What can be wrong with sealed bytes or with a key.
@@ -42,6 +48,10 @@ pub enum Error {
     BadRecipient,
     /// An SSH key of a kind that is not used.
     Ssh(SshRefused),
+    /// A post-quantum recipient, which age keeps from standing beside any other.
+    PostQuantum,
+    /// The plugin of this name did not do its work.
+    Plugin(String, PluginFault),
     /// The operating system or a crate failed: no randomness, no thread.
     Failed(&'static str),
 }
@@ -55,16 +65,31 @@ pub enum Recipient {
     Passphrase(x25519::Recipient, Slot),
     /// The public half of an SSH key.
     Ssh(ssh::Recipient),
+    /// The public half of a key on hardware, sealed to without its plugin: `age1tag1...`.
+    Tag(age::tag::Recipient),
+    /// What a plugin seals to.
+    Plugin(plugin::Recipient),
 }
 
 impl Recipient {
-    /// Reads `age1...`, with the slot for a passphrase, or `ssh-ed25519 AAAA...`.
+    /// Reads `age1...`, with the slot for a passphrase, `ssh-ed25519 AAAA...` or `age1NAME1...`.
     ///
     /// # Errors
-    /// [`Error::BadRecipient`] for anything else, [`Error::Ssh`] for other SSH keys.
+    /// [`Error::BadRecipient`] for anything else, [`Error::Ssh`] for other SSH keys,
+    /// [`Error::PostQuantum`].
     pub fn parse(public: &str, slot: Option<Slot>) -> Result<Self, Error> {
-        if is_ssh_public(public) && slot.is_none() {
-            return ssh::Recipient::parse(public).map(Self::Ssh);
+        if slot.is_none() {
+            if is_ssh_public(public) {
+                return ssh::Recipient::parse(public).map(Self::Ssh);
+            }
+            match public.rsplit_once('1').map(|(prefix, _)| prefix) {
+                Some("age1tag") => return public.parse().map(Self::Tag).map_err(|_| Error::BadRecipient),
+                Some("age1tagpq" | "age1pq") => return Err(Error::PostQuantum),
+                Some(prefix) if prefix.starts_with("age1") => {
+                    return plugin::Recipient::parse(public).map(Self::Plugin);
+                }
+                _ => {}
+            }
         }
         let native: x25519::Recipient = public.parse().map_err(|_| Error::BadRecipient)?;
         Ok(match slot {
@@ -78,41 +103,90 @@ impl Recipient {
         match self {
             Self::Native(native) | Self::Passphrase(native, _) => native.to_string(),
             Self::Ssh(ssh) => ssh.public(),
+            Self::Tag(tag) => tag.to_string(),
+            Self::Plugin(plugin) => plugin.public().to_owned(),
+        }
+    }
+}
+
+impl Recipient {
+    /// Whether a program has to be run whenever something is sealed to it.
+    pub fn needs_plugin(&self) -> bool {
+        matches!(self, Self::Plugin(_))
+    }
+
+    fn wrap(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), Error> {
+        use age::Recipient as _;
+        let failed = |_| Error::Failed("sealing");
+        match self {
+            Self::Native(native) => native.wrap_file_key(file_key).map_err(failed),
+            Self::Passphrase(native, slot) => {
+                let (mut stanzas, labels) = native.wrap_file_key(file_key).map_err(failed)?;
+                stanzas.insert(0, slot.stanza());
+                Ok((stanzas, labels))
+            }
+            Self::Ssh(ssh) => Ok((vec![ssh.wrap(file_key)?], HashSet::new())),
+            Self::Tag(tag) => tag.wrap_file_key(file_key).map_err(failed),
+            Self::Plugin(plugin) => plugin.wrap(file_key),
         }
     }
 }
 
 impl age::Recipient for Recipient {
-    fn wrap_file_key(
-        &self,
-        file_key: &age_core::format::FileKey,
-    ) -> Result<(Vec<age_core::format::Stanza>, std::collections::HashSet<String>), age::EncryptError> {
-        match self {
-            Self::Native(native) => native.wrap_file_key(file_key),
-            Self::Passphrase(native, slot) => {
-                let (mut stanzas, labels) = native.wrap_file_key(file_key)?;
-                stanzas.insert(0, slot.stanza());
-                Ok((stanzas, labels))
-            }
-            Self::Ssh(ssh) => {
-                let stanza = ssh.wrap(file_key).map_err(|_| std::io::Error::from(std::io::ErrorKind::Other))?;
-                Ok((vec![stanza], std::collections::HashSet::new()))
-            }
-        }
+    fn wrap_file_key(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+        self.wrap(file_key).map_err(|_| std::io::Error::from(std::io::ErrorKind::Other).into())
     }
+}
+
+/// A recipient while something is sealed. Age's errors say less than ours, and it keeps the file key to itself.
+struct Noting<'a> {
+    recipient: &'a Recipient,
+    key: &'a RefCell<Option<FileKey>>,
+    fault: &'a RefCell<Option<Error>>,
+}
+
+impl age::Recipient for Noting<'_> {
+    fn wrap_file_key(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+        *self.key.borrow_mut() = Some(copy(file_key));
+        self.recipient.wrap(file_key).map_err(|fault| {
+            *self.fault.borrow_mut() = Some(fault);
+            std::io::Error::from(std::io::ErrorKind::Other).into()
+        })
+    }
+}
+
+fn copy(key: &FileKey) -> FileKey {
+    FileKey::init_with_mut(|room| room.copy_from_slice(key.expose_secret()))
 }
 
 /// Seals `plain` to every recipient, with a fresh file key (DESIGN F2).
 ///
 /// # Errors
-/// No recipient, too many, or costs beyond the bounds of F4.
+/// No recipient, too many, or costs beyond the bounds of F4; a plugin that fails.
 pub fn seal(plain: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>, Error> {
+    Ok(seal_known(plain, recipients)?.0)
+}
+
+/// The same, and the key of what was sealed, by which [`Opener::learn`] opens it again.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_known(plain: &[u8], recipients: &[Recipient]) -> Result<(Vec<u8>, SealedKey), Error> {
     bounds::check_recipients(recipients)?;
-    let encryptor = age::Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as _))
-        .map_err(|_| Error::Failed("sealing"))?;
+    let (key, fault) = (RefCell::new(None), RefCell::new(None));
+    let noting: Vec<Noting<'_>> =
+        recipients.iter().map(|recipient| Noting { recipient, key: &key, fault: &fault }).collect();
+    let failed = |error: age::EncryptError| match (fault.take(), error) {
+        (Some(fault), _) => fault,
+        // Labels that differ: in practice those of post-quantum recipients.
+        (None, age::EncryptError::IncompatibleRecipients { .. }) => Error::PostQuantum,
+        _ => Error::Failed("sealing"),
+    };
+    let encryptor = age::Encryptor::with_recipients(noting.iter().map(|recipient| recipient as _)).map_err(&failed)?;
     let mut sealed = Vec::with_capacity(plain.len() + plain.len() / 4096 + 512 + 256 * recipients.len());
     let mut writer = encryptor.wrap_output(&mut sealed).map_err(|_| Error::Failed("sealing"))?;
     writer.write_all(plain).map_err(|_| Error::Failed("sealing"))?;
     writer.finish().map_err(|_| Error::Failed("sealing"))?;
-    Ok(sealed)
+    let key = key.take().ok_or(Error::Failed("sealing"))?;
+    Ok((sealed, SealedKey(key)))
 }

@@ -1,12 +1,15 @@
 //! Opening: whole, authenticated, with one derivation per command (DESIGN F7, F8).
 
 use super::passphrase::{Passphrase, PassphraseIdentity};
-use super::{Error, Identity, bounds};
+use super::{Error, Identity, bounds, copy};
 use crate::secret::SecretBuf;
 use age::DecryptError;
 use age_core::format::{FileKey, Stanza};
-use std::cell::Cell;
+use sha2::{Digest, Sha256};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What somebody has to open a vault with.
 pub enum Key {
@@ -17,13 +20,47 @@ pub enum Key {
 }
 
 /// The one key that has opened the vault, ready to open it again without a derivation.
+///
+/// That of a plugin also keeps the keys of single files that it has opened or seen sealed: a person
+/// is asked for a PIN or a touch once, however often a command looks at the same file (DESIGN F8).
 #[derive(Clone)]
-pub struct Opener(std::sync::Arc<Identity>);
+pub struct Opener {
+    identity: Arc<Identity>,
+    /// Digest of the header -> key of that file. Empty unless the identity is a plugin's.
+    known: Arc<Mutex<BTreeMap<[u8; 32], SealedKey>>>,
+}
+
+/// The key of one sealed file.
+pub struct SealedKey(pub(super) FileKey);
+
+impl age::Identity for SealedKey {
+    fn unwrap_stanza(&self, _: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        Some(Ok(copy(&self.0)))
+    }
+}
 
 impl Opener {
     /// A key that is known to open the vault, such as one just made for it.
     pub fn new(identity: Identity) -> Self {
-        Self(std::sync::Arc::new(identity))
+        Self { identity: Arc::new(identity), known: Arc::default() }
+    }
+
+    /// Takes note of the key of a file that this opener is among the recipients of.
+    ///
+    /// # Errors
+    /// As [`unlock`].
+    pub fn learn(&self, sealed: &[u8], key: &SealedKey) -> Result<(), Error> {
+        if self.identity.plugin().is_some() {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(digest(sealed)?, SealedKey(copy(&key.0)));
+        }
+        Ok(())
+    }
+
+    /// Whether this is, or may be, the key of a recipient: an identity of a plugin need not tell.
+    pub fn may_be(&self, public: &str) -> bool {
+        let untold = |name: &str| self.public().is_empty() && public.starts_with(&format!("age1{name}1"));
+        self.public() == public || self.identity.plugin().is_some_and(untold)
     }
 
     /// Opens another state of the same vault.
@@ -31,25 +68,37 @@ impl Opener {
     /// # Errors
     /// As [`unlock`].
     pub fn open(&self, sealed: &[u8]) -> Result<SecretBuf, Error> {
-        decrypt(sealed, &*self.0)
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.is_empty()
+            && let Some(key) = known.get(&digest(sealed)?)
+        {
+            return decrypt(sealed, key);
+        }
+        drop(known);
+        let any = AnyOf::new(std::slice::from_ref(&*self.identity));
+        let plain = any.decrypt(sealed)?;
+        if let Some(key) = any.key.take() {
+            self.learn(sealed, &key)?;
+        }
+        Ok(plain)
     }
 
     /// The public half of the key: which recipient this is.
     pub fn public(&self) -> String {
-        self.0.public()
+        self.identity.public()
     }
 
     /// Vouches for `message` as nobody can who has the public half alone: the same key gives the
     /// same 32 bytes. `None` if the secret half is out of reach, as in a hardware token.
     pub fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
-        let tag = self.0.tag(message);
+        let tag = self.identity.tag(message);
         crate::harden::scrub_stack();
         tag
     }
 
     /// The key itself, for `export-identity`.
     pub fn identity(&self) -> &Identity {
-        &self.0
+        &self.identity
     }
 }
 
@@ -61,11 +110,14 @@ impl Opener {
 pub fn unlock(sealed: &[u8], key: Key) -> Result<(SecretBuf, Opener), Error> {
     match key {
         Key::Identities(identities) => {
-            let any = AnyOf { identities: &identities, matched: Cell::new(0) };
-            let plain = decrypt(sealed, &any)?;
-            let matched = any.matched.get();
-            let identity = identities.into_iter().nth(matched).ok_or(Error::NoMatch)?;
-            Ok((plain, Opener::new(identity)))
+            let any = AnyOf::new(&identities);
+            let plain = any.decrypt(sealed)?;
+            let (matched, key) = (any.matched.get(), any.key.take());
+            let opener = Opener::new(identities.into_iter().nth(matched).ok_or(Error::NoMatch)?);
+            if let Some(key) = key {
+                opener.learn(sealed, &key)?;
+            }
+            Ok((plain, opener))
         }
         Key::Passphrase(passphrase) => {
             let lazy = PassphraseIdentity::new(passphrase);
@@ -81,14 +133,14 @@ pub fn unlock(sealed: &[u8], key: Key) -> Result<(SecretBuf, Opener), Error> {
     }
 }
 
-/// Whether one of these identities opens `sealed`, by its header alone.
+/// Whether one of these identities opens `sealed`, by its header alone. Plugins are not run.
 ///
 /// # Errors
 /// [`Error::Damaged`], [`Error::NotAge`] and the bounds of F4.
 pub fn fits(sealed: &[u8], identities: &[Identity]) -> Result<bool, Error> {
     bounds::check_header(sealed)?;
     let decryptor = age::Decryptor::new_buffered(sealed).map_err(|error| from_age(&error))?;
-    let any = AnyOf { identities, matched: Cell::new(0) };
+    let any = AnyOf { plugins: false, ..AnyOf::new(identities) };
     let opened = decryptor.decrypt(std::iter::once(&any as &dyn age::Identity));
     crate::harden::scrub_stack();
     match opened.map_err(|error| from_age(&error)) {
@@ -112,7 +164,12 @@ fn decrypt(sealed: &[u8], identity: &dyn age::Identity) -> Result<SecretBuf, Err
     read.map(|_| plain).map_err(|_| Error::Damaged)
 }
 
-fn from_age(error: &DecryptError) -> Error {
+/// Which file this is.
+fn digest(sealed: &[u8]) -> Result<[u8; 32], Error> {
+    Ok(Sha256::digest(bounds::check_header(sealed)?).into())
+}
+
+pub(super) fn from_age(error: &DecryptError) -> Error {
     match error {
         DecryptError::NoMatchingKeys | DecryptError::DecryptionFailed => Error::NoMatch,
         DecryptError::UnknownFormat => Error::NotAge,
@@ -120,10 +177,28 @@ fn from_age(error: &DecryptError) -> Error {
     }
 }
 
-/// Several identities as one that remembers which of them it was.
+/// Several identities as one that remembers which of them it was, and why others failed.
 struct AnyOf<'a> {
     identities: &'a [Identity],
     matched: Cell<usize>,
+    /// Whether plugins may run.
+    plugins: bool,
+    /// The file key, if a plugin has opened it.
+    key: RefCell<Option<SealedKey>>,
+    fault: RefCell<Option<Error>>,
+}
+
+impl<'a> AnyOf<'a> {
+    fn new(identities: &'a [Identity]) -> Self {
+        Self { identities, matched: Cell::new(0), plugins: true, key: RefCell::default(), fault: RefCell::default() }
+    }
+
+    fn decrypt(&self, sealed: &[u8]) -> Result<SecretBuf, Error> {
+        decrypt(sealed, self).map_err(|error| match (error, self.fault.take()) {
+            (Error::NoMatch, Some(fault)) => fault,
+            (error, _) => error,
+        })
+    }
 }
 
 impl age::Identity for AnyOf<'_> {
@@ -132,10 +207,22 @@ impl age::Identity for AnyOf<'_> {
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
-        self.identities.iter().enumerate().find_map(|(at, identity)| {
-            let unwrapped = age::Identity::unwrap_stanzas(identity, stanzas)?;
-            self.matched.set(at);
-            Some(unwrapped)
-        })
+        // Plugins last: a key that lies here needs nobody's touch.
+        let (here, plugins): (Vec<_>, Vec<_>) =
+            self.identities.iter().enumerate().partition(|(_, identity)| identity.plugin().is_none());
+        for (at, identity) in here.into_iter().chain(plugins.into_iter().filter(|_| self.plugins)) {
+            match identity.unwrap(stanzas) {
+                Ok(Some(key)) => {
+                    self.matched.set(at);
+                    if identity.plugin().is_some() {
+                        *self.key.borrow_mut() = Some(SealedKey(copy(&key)));
+                    }
+                    return Some(Ok(key));
+                }
+                Ok(None) => {}
+                Err(fault) => _ = self.fault.borrow_mut().get_or_insert(fault),
+            }
+        }
+        None
     }
 }

@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use std::cell::RefCell;
 use unicode_normalization::UnicodeNormalization;
 
-const TAG: &str = "agevault/argon2id/v1";
+pub(super) const TAG: &str = "agevault/argon2id/v1";
 const INFO: &[u8] = b"agevault/argon2id/v1/x25519";
 const MAX_PASSPHRASE: usize = 1024;
 const SALT: usize = 16;
@@ -239,10 +239,10 @@ impl PassphraseIdentity {
         check_slots(slots.iter().map(|(slot, _)| slot))?;
         for (slot, native) in &slots {
             let identity = slot.derive(&self.passphrase)?;
-            match age::Identity::unwrap_stanza(&identity, native) {
-                Some(Ok(file_key)) => return Ok((identity, file_key)),
-                Some(Err(_)) => return Err(Error::Damaged),
-                None => {}
+            match identity.unwrap(std::slice::from_ref(*native)) {
+                Ok(Some(file_key)) => return Ok((identity, file_key)),
+                Err(_) => return Err(Error::Damaged),
+                Ok(None) => {}
             }
         }
         Err(Error::NoMatch)

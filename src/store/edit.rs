@@ -137,14 +137,15 @@ pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64) -> Result<(
 pub(super) struct Sealed {
     pub(super) plain: SecretBuf,
     pub(super) bytes: Vec<u8>,
+    key: seal::SealedKey,
 }
 
 pub(super) fn seal_vault(vault: &Vault<'_>, size: usize) -> Result<Sealed, Error> {
     let plain = vault.render(size)?;
     // What no reader would take must not replace what one does.
     Vault::parse(plain.text().unwrap_or_default())?;
-    let bytes = seal::seal(plain.expose(), &recipients(vault)?)?;
-    Ok(Sealed { plain, bytes })
+    let (bytes, key) = seal::seal_known(plain.expose(), &recipients(vault)?)?;
+    Ok(Sealed { plain, bytes, key })
 }
 
 /// Whom a vault is sealed to: always from the payload, never from the header (DESIGN F5).
@@ -159,6 +160,7 @@ pub(super) fn recipients(vault: &Vault<'_>) -> Result<Vec<seal::Recipient>, Erro
 /// What the disk gave back is what was written ([`Replacement`] compared it); now it must
 /// also open.
 pub(super) fn prove(sealed: &Sealed, proof: &Opener) -> Result<(), Error> {
+    proof.learn(&sealed.bytes, &sealed.key)?;
     let opened = proof.open(&sealed.bytes)?;
     if opened.expose() == sealed.plain.expose() { Ok(()) } else { Err(seal::Error::Damaged.into()) }
 }

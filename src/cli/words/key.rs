@@ -1,10 +1,11 @@
 //! Words for keys: where they were looked for and what is wrong with them.
 
+use super::name::plain;
 use super::vault::{of_file, of_seal, reason};
 use super::{Words, exit, name};
 use crate::fsio;
 use crate::keys::{CommandError, Error, Rung, Source, State, Untried};
-use crate::seal::{self, Refused, SshRefused};
+use crate::seal::{self, PluginFault, Refused, SshRefused};
 
 /// Words for an error of the opening key.
 pub fn of_keys(error: &Error) -> Words {
@@ -159,11 +160,36 @@ fn unusable(from: &Source, error: &seal::Error) -> Words {
             let what = format!("cannot use {place}: {}", words.what);
             // What to do about a vault is no help with a key file.
             let hint = match other {
-                seal::Error::Memory(_) | seal::Error::Ssh(_) => words.hint,
+                seal::Error::Memory(_) | seal::Error::Ssh(_) | seal::Error::Plugin(..) => words.hint,
                 _ => "nothing was changed".to_owned(),
             };
-            Words { token: words.token, exit: exit::LOCKED, what, hint }
+            let exit = if matches!(other, seal::Error::Plugin(..)) { words.exit } else { exit::LOCKED };
+            Words { token: words.token, exit, what, hint }
         }
+    }
+}
+
+/// Words for a plugin; its name has passed the grammar for them.
+pub fn plugin(name: &str, fault: &PluginFault) -> Words {
+    let locked = |what: String, hint| Words::new("plugin", exit::LOCKED, what, hint);
+    match fault {
+        PluginFault::Missing => locked(
+            format!("the plugin age-plugin-{name} is not there"),
+            "install it into a directory that PATH names by its whole path",
+        ),
+        PluginFault::Unsafe(path) => Words::new(
+            "unsafe-plugin",
+            exit::UNSAFE,
+            format!("the plugin {} could be replaced by another user", plain(&path.to_string_lossy())),
+            "it and its directory must be yours or root's, and writable by nobody else",
+        ),
+        PluginFault::Failed => {
+            locked(format!("the plugin age-plugin-{name} failed"), "what it said stands above; try it with age itself")
+        }
+        PluginFault::Unanswered => locked(
+            format!("the plugin age-plugin-{name} asked something, and nobody answered"),
+            "repeat on a terminal, or open the vault with another key",
+        ),
     }
 }
 

@@ -117,6 +117,13 @@ pub fn of_seal(error: &seal::Error) -> Words {
             "this is no recipient that can be used here",
             "a recipient begins with age1, as age-keygen -y prints it, or with ssh-ed25519, as in id_ed25519.pub",
         ),
+        Error::PostQuantum => Words::new(
+            "post-quantum",
+            exit::USAGE,
+            "post-quantum recipients (age1pq1..., age1tagpq1...) are not supported yet",
+            "age keeps them from standing beside any other kind; name a recipient of a usual kind",
+        ),
+        Error::Plugin(name, fault) => super::key::plugin(name, fault),
         Error::Ssh(refused) => super::key::ssh(*refused),
         Error::Failed(what) => Words::new("failed", exit::FAILED, format!("{what} failed"), "nothing was changed"),
     }

@@ -1,0 +1,247 @@
+//! The plugin protocol (C2SP age-plugin), as the side that starts the program.
+
+use super::{Fault, Host};
+use crate::secret::Secret;
+use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza, is_arbitrary_string};
+use age_core::secrecy::ExposeSecret;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use zeroize::Zeroizing;
+
+/// Columns of a body's lines; the last one is shorter.
+const COLUMNS: usize = 64;
+/// Most that a plugin may say in one stanza, in bytes.
+const MAX_STANZA: usize = 128 * 1024;
+/// What no plugin may write into a header: a passphrase's own, and age's for a file with one passphrase.
+const RESERVED: [&str; 2] = [super::super::passphrase::TAG, "scrypt"];
+/// Most stanzas of one talk.
+const MAX_STANZAS: usize = 1000;
+
+/// A started plugin; it ends with this.
+struct Talk<'h> {
+    host: &'h dyn Host,
+    name: &'h str,
+    child: Child,
+    /// What came and was not looked at yet.
+    heard: Vec<u8>,
+}
+
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Has the plugin seal the file key to one recipient.
+pub(super) fn wrap(
+    host: &dyn Host,
+    name: &str,
+    recipient: &str,
+    file_key: &FileKey,
+) -> Result<(Vec<Stanza>, HashSet<String>), Fault> {
+    let mut talk = Talk::start(host, name, "recipient-v1")?;
+    talk.say(&["add-recipient", recipient], &[])?;
+    talk.say(&["extension-labels"], &[])?;
+    talk.say(&["wrap-file-key"], file_key.expose_secret())?;
+    talk.say(&["done"], &[])?;
+    let (mut stanzas, mut labels) = (Vec::new(), HashSet::new());
+    talk.answer(&mut BTreeMap::new(), |stanza| match stanza.tag.as_str() {
+        "recipient-stanza" => {
+            let mut args = stanza.args.into_iter();
+            let (file, tag) = (args.next(), args.next());
+            // Stanzas of other kinds beside it would keep everybody else out.
+            let own = |tag: &String| file.as_deref() == Some("0") && !RESERVED.contains(&tag.as_str());
+            let tag = tag.filter(own).ok_or(Fault::Failed)?;
+            stanzas.push(Stanza { tag, args: args.collect(), body: stanza.body });
+            Ok(true)
+        }
+        "labels" => {
+            labels.extend(stanza.args);
+            Ok(true)
+        }
+        _ => Ok(false),
+    })?;
+    if stanzas.is_empty() { Err(Fault::Failed) } else { Ok((stanzas, labels)) }
+}
+
+/// Has the plugin open one of the stanzas, if one is its own. `answers` are those of the last time,
+/// and then those of this one.
+pub(super) fn unwrap(
+    host: &dyn Host,
+    name: &str,
+    identity: &Secret,
+    stanzas: &[Stanza],
+    answers: &mut BTreeMap<String, Secret>,
+) -> Result<Option<FileKey>, Fault> {
+    let mut talk = Talk::start(host, name, "identity-v1")?;
+    talk.say(&["add-identity", identity.expose()], &[])?;
+    for stanza in stanzas {
+        let args = stanza.args.iter().map(String::as_str);
+        let words: Vec<&str> = ["recipient-stanza", "0", &stanza.tag].into_iter().chain(args).collect();
+        talk.say(&words, &stanza.body)?;
+    }
+    talk.say(&["done"], &[])?;
+    let mut found = None;
+    let talked = talk.answer(answers, |stanza| match (stanza.tag.as_str(), stanza.args.as_slice()) {
+        ("file-key", [file]) if file == "0" && found.is_none() => {
+            let body: &[u8; FILE_KEY_BYTES] = stanza.body.as_slice().try_into().map_err(|_| Fault::Failed)?;
+            found = Some(FileKey::init_with_mut(|room| room.copy_from_slice(body)));
+            Ok(true)
+        }
+        _ => Ok(false),
+    });
+    // One identity may fail where another one has opened it.
+    if found.is_some() { Ok(found) } else { talked.map(|()| None) }
+}
+
+impl<'h> Talk<'h> {
+    fn start(host: &'h dyn Host, name: &'h str, machine: &str) -> Result<Self, Fault> {
+        let program = host.find(name)?;
+        let child = Command::new(program)
+            .arg(format!("--age-plugin={machine}"))
+            .env_clear()
+            .envs(host.environment())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        Ok(Self { host, name, child: child.map_err(|_| Fault::Failed)?, heard: Vec::new() })
+    }
+
+    /// Sends `-> WORDS`, and the body in lines.
+    fn say(&mut self, words: &[&str], body: &[u8]) -> Result<(), Fault> {
+        let body = Zeroizing::new(BASE64_STANDARD_NO_PAD.encode(body));
+        let mut text = Zeroizing::new(format!("-> {}\n", words.join(" ")).into_bytes());
+        let lines = body.as_bytes().chunks(COLUMNS);
+        // The last line is shorter than the others, if need be empty.
+        let full = body.len().is_multiple_of(COLUMNS);
+        for line in lines {
+            text.extend_from_slice(line);
+            text.push(b'\n');
+        }
+        if full {
+            text.push(b'\n');
+        }
+        let sent = self.child.stdin.as_mut().map(|to| to.write_all(&text).and_then(|()| to.flush()));
+        sent.and_then(Result::ok).ok_or(Fault::Failed)
+    }
+
+    /// Reads up to the next line break.
+    fn line(&mut self) -> Result<String, Fault> {
+        loop {
+            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+                let rest = self.heard.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.heard, rest);
+                line.pop();
+                return String::from_utf8(line).map_err(|_| Fault::Failed);
+            }
+            let mut part = Zeroizing::new([0; 4096]);
+            let count = self.child.stdout.as_mut().and_then(|from| from.read(&mut *part).ok()).unwrap_or(0);
+            if count == 0 || self.heard.len() > MAX_STANZA {
+                return Err(Fault::Failed);
+            }
+            self.heard.extend_from_slice(part.get(..count).unwrap_or_default());
+        }
+    }
+
+    fn hear(&mut self) -> Result<Stanza, Fault> {
+        let line = self.line()?;
+        let mut args: Vec<String> =
+            line.strip_prefix("-> ").ok_or(Fault::Failed)?.split(' ').map(str::to_owned).collect();
+        if !args.iter().all(is_arbitrary_string) {
+            return Err(Fault::Failed);
+        }
+        let tag = args.remove(0);
+        let mut body = Zeroizing::new(String::new());
+        loop {
+            let line = Zeroizing::new(self.line()?);
+            body.push_str(&line);
+            if line.len() < COLUMNS {
+                break;
+            }
+            if line.len() > COLUMNS || body.len() > MAX_STANZA {
+                return Err(Fault::Failed);
+            }
+        }
+        let body = BASE64_STANDARD_NO_PAD.decode(body.as_bytes()).map_err(|_| Fault::Failed)?;
+        Ok(Stanza { tag, args, body })
+    }
+
+    /// Answers what the plugin says until it is done: questions here, results by `take`, which tells
+    /// whether it knows them.
+    fn answer(
+        &mut self,
+        answers: &mut BTreeMap<String, Secret>,
+        mut take: impl FnMut(Stanza) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let mut asked = BTreeSet::new();
+        let mut given = BTreeMap::new();
+        let mut fault = None;
+        for _ in 0..MAX_STANZAS {
+            let stanza = self.hear()?;
+            let text = String::from_utf8_lossy(&stanza.body).into_owned();
+            match stanza.tag.as_str() {
+                "done" => {
+                    return match fault {
+                        None => {
+                            answers.append(&mut given);
+                            Ok(())
+                        }
+                        Some(fault) => Err(fault),
+                    };
+                }
+                "msg" => {
+                    self.host.message(self.name, &text);
+                    self.say(&["ok"], &[])?;
+                }
+                "error" => {
+                    self.host.message(self.name, &text);
+                    fault = fault.or(Some(Fault::Failed));
+                    self.say(&["ok"], &[])?;
+                }
+                "confirm" => {
+                    let decode = |arg: &String| {
+                        BASE64_STANDARD_NO_PAD.decode(arg).ok().and_then(|text| String::from_utf8(text).ok())
+                    };
+                    let (yes, no) = (stanza.args.first().and_then(decode), stanza.args.get(1).and_then(decode));
+                    let answer = yes.and_then(|yes| self.host.confirm(self.name, &text, &yes, no.as_deref()));
+                    match answer {
+                        Some(true) => self.say(&["ok", "yes"], &[])?,
+                        Some(false) => self.say(&["ok", "no"], &[])?,
+                        None => self.unanswered(&mut fault)?,
+                    }
+                }
+                "request-public" => match self.host.public(self.name, &text) {
+                    Some(answer) => self.say(&["ok"], answer.as_bytes())?,
+                    None => self.unanswered(&mut fault)?,
+                },
+                "request-secret" => {
+                    // Asked again in one run, the last answer was wrong.
+                    let known = if asked.insert(text.clone()) { answers.remove(&text) } else { None };
+                    match known.or_else(|| self.host.secret(self.name, &text)) {
+                        Some(answer) => {
+                            self.say(&["ok"], answer.expose().as_bytes())?;
+                            given.insert(text, answer);
+                        }
+                        None => self.unanswered(&mut fault)?,
+                    }
+                }
+                _ => {
+                    let known = take(stanza)?;
+                    self.say(&[if known { "ok" } else { "unsupported" }], &[])?;
+                }
+            }
+        }
+        Err(Fault::Failed)
+    }
+
+    fn unanswered(&mut self, fault: &mut Option<Fault>) -> Result<(), Fault> {
+        *fault = Some(Fault::Unanswered);
+        self.say(&["fail"], &[])
+    }
+}
