@@ -12,6 +12,7 @@
 //! | 4 | [`gateway`] | the gateway's state directory and databases |
 //! | 4 | [`views`] | plaintext views as files, and the ledger of them |
 //! | 3 | [`formats`] | foreign formats, reader and writer together |
+//! | 3 | [`session`] | the process that holds a key for a time |
 //! | 2 | [`fsio`] | files: owners, modes, atomic replacing, locks |
 //! | 2 | [`model`] | the document: ids, codec, changes |
 //! | 2 | [`seal`] | bytes to sealed bytes and back; the only user of `age` |
@@ -34,5 +35,6 @@ pub mod model;
 pub mod ops;
 pub mod seal;
 pub mod secret;
+pub mod session;
 pub mod store;
 pub mod views;

@@ -15,7 +15,7 @@ use agevault::ops::connect::{Finding, NamedKey};
 use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
 use agevault::store::Pin;
-use agevault::{formats, fsio, gateway, keys, model, seal, store, views};
+use agevault::{formats, fsio, gateway, keys, model, seal, session, store, views};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -70,6 +70,7 @@ fn usages() -> Vec<Usage> {
         Usage::Variable(_) => [Usage::Variable("AGEVAULT_PASSPHRASE_FD")],
         Usage::NeedsYes => [Usage::NeedsYes],
         Usage::NeedsPerson => [Usage::NeedsPerson],
+        Usage::NotHeld => [Usage::NotHeld],
         Usage::Label => [Usage::Label],
         Usage::NoRecipient => [Usage::NoRecipient],
         Usage::StdinFormat => [Usage::StdinFormat],
@@ -191,6 +192,7 @@ fn seals() -> Vec<seal::Error> {
             seal::Error::Plugin("name".to_owned(), seal::PluginFault::Unanswered),
         ],
         seal::Error::Ssh(_) => [seal::Error::Ssh(seal::SshRefused::Rsa)],
+        seal::Error::Gone => [seal::Error::Gone],
         seal::Error::Failed(_) => [seal::Error::Failed("sealing")],
     })
 }
@@ -239,6 +241,9 @@ fn sources() -> Vec<Source> {
         Source::Command(_) => [Source::Command(Box::new(IdentityCommand { line: "c".into(), search: Vec::new(), without: Vec::new() }))],
         Source::Credential(_) => [Source::Credential(path())],
         Source::CredentialPassphrase(_) => [Source::CredentialPassphrase(path())],
+        Source::Session(_) => [Source::Session(Box::new(keys::SessionPlace {
+            dir: path(), vault: path(), vault_id: None, named: true,
+        }))],
         Source::DefaultIdentity(_) => [Source::DefaultIdentity(path())],
         Source::Prompt => [Source::Prompt],
     })
@@ -254,6 +259,7 @@ fn key_errors() -> Vec<keys::Error> {
         keys::Error::Refused(..) => [keys::Error::Refused(passphrase(), seal::Refused::Empty)],
         keys::Error::Wrong(_) => [keys::Error::Wrong(Source::Prompt)],
         keys::Error::Seal(_) => [keys::Error::Seal(seal::Error::Memory(512))],
+        keys::Error::NoSession => [keys::Error::NoSession],
         keys::Error::NoTerminal => [keys::Error::NoTerminal],
         keys::Error::Interrupted => [keys::Error::Interrupted],
         keys::Error::Pasted => [keys::Error::Pasted],
@@ -283,6 +289,15 @@ fn key_errors() -> Vec<keys::Error> {
         .map(keys::Error::Command),
     );
     all
+}
+
+fn sessions() -> Vec<session::Error> {
+    samples!(session::Error {
+        session::Error::File(_) => [session::Error::File(fsio::Error::Mode(path(), 0o755))],
+        session::Error::Start => [session::Error::Start],
+        session::Error::Stays => [session::Error::Stays],
+        session::Error::Foreign => [session::Error::Foreign],
+    })
 }
 
 fn gateways() -> Vec<gateway::Error> {
@@ -406,6 +421,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Usage(_) => [Cli::Usage(Usage::Agent)],
         Cli::Store(_) => [Cli::Store(store::Error::RolledBack)],
         Cli::Keys(_) => [Cli::Keys(keys::Error::NoTerminal)],
+        Cli::Session(_) => [Cli::Session(session::Error::Start)],
         Cli::Gateway(_) => [Cli::Gateway(gateway::Error::Empty(path()))],
         Cli::Format(..) => [Cli::Format(formats::Error::NotText, None)],
         Cli::Views(_) => [Cli::Views(views::Error::OnDisk(path()))],
@@ -442,6 +458,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ("the command line", usages().into_iter().map(Cli::Usage).collect()),
         ("values", values().into_iter().map(Cli::Value).collect()),
         ("the opening key", key_errors().into_iter().map(Cli::Keys).collect()),
+        ("a session", sessions().into_iter().map(Cli::Session).collect()),
         ("the vault", stores().into_iter().map(Cli::Store).collect()),
         ("the gateway's state directory", gateways().into_iter().map(Cli::Gateway).collect()),
         ("connecting a gateway", connects().into_iter().map(Cli::Connect).collect()),

@@ -6,6 +6,7 @@ use super::environment::{absolute, credentials, default_identity, identity_comma
 pub use super::opened::Opened;
 use super::out::Out;
 use super::plugins::Plugins;
+use super::unlock::session_place;
 use super::{Error, Usage};
 use crate::gateway::{Settings, Version};
 use crate::keys::{self, Found, Ladder, Source};
@@ -30,17 +31,17 @@ pub struct Context {
     /// What was typed.
     pub globals: Globals,
     vault: PathBuf,
-    ladder: Ladder,
+    pub(super) ladder: Ladder,
     patience: Duration,
 }
 
 impl Context {
     /// Reads the environment; nothing is opened or made. With `both_keys` an identity and a
-    /// passphrase may be named together, as `init` takes them.
+    /// passphrase may be named together, as `init` takes them. A session may not count as a key.
     ///
     /// # Errors
     /// No home directory, options that exclude each other.
-    pub fn new(globals: Globals, both_keys: bool) -> Result<Self, Error> {
+    pub fn new(globals: Globals, both_keys: bool, session_counts: bool) -> Result<Self, Error> {
         let vault = match globals.vault.clone().or_else(|| var_path("AGEVAULT_FILE")) {
             Some(path) => path,
             None => xdg("XDG_DATA_HOME", ".local/share")?.join("agevault/vault.age"),
@@ -50,7 +51,8 @@ impl Context {
             None => xdg("XDG_STATE_HOME", ".local/state")?.join("agevault"),
         };
         let given_passphrase = globals.passphrase_fd.is_some() || globals.passphrase_file.is_some();
-        let given = [!globals.identity.is_empty(), given_passphrase, globals.prompt];
+        let session = globals.session.is_some() && session_counts;
+        let given = [!globals.identity.is_empty(), given_passphrase, globals.prompt, session];
         if (given.iter().filter(|given| **given).count() > 1 && !both_keys)
             || (globals.passphrase_fd.is_some() && globals.passphrase_file.is_some())
         {
@@ -75,17 +77,20 @@ impl Context {
             env_passphrase_file: var_path("AGEVAULT_PASSPHRASE_FILE"),
             identity_command: identity_command(),
             credentials: credentials(),
+            session: None,
             default_identity: default_identity().ok(),
             prompt_only: globals.prompt,
             no_input: globals.no_input,
         };
+        let vault = absolute(&vault)?;
+        let session = session_place(&globals, &vault).filter(|_| session_counts);
         Ok(Self {
             out: Out { json: globals.json, quiet: globals.quiet },
             terminal: Terminal::new(globals.no_input, globals.quiet, globals.yes),
             local: Local::new(absolute(&local)?),
             policy: Policy { pin: globals.pin.clone(), accept_rollback: globals.accept_rollback, report_only: false },
-            vault: absolute(&vault)?,
-            ladder,
+            vault,
+            ladder: Ladder { session, ..ladder },
             patience: Duration::from_secs(globals.lock_timeout),
             globals,
         })
@@ -129,11 +134,12 @@ impl Context {
             Ok([name.to_owned(), absolute(path)?.to_str().ok_or(Error::Unattended)?.to_owned()])
         };
         let mut options = Vec::new();
-        for source in self.ladder.first_present() {
+        for source in self.ladder().first_present() {
             match source {
                 Source::Identity(path) | Source::DefaultIdentity(path) => options.extend(option("-i", &path)?),
                 Source::PassphraseFile(path) => options.extend(option("--passphrase-file", &path)?),
                 Source::Credential(_) | Source::CredentialPassphrase(_) => return Ok(Vec::new()),
+                Source::Session(place) => options.extend(option("--session", &place.dir)?),
                 _ => return Err(Error::Unattended),
             }
         }
@@ -182,7 +188,7 @@ impl Context {
 
     /// Every key source as it is found; with the vault, if there is one, cheap ones are tried.
     pub fn survey(&self, sealed: Option<&[u8]>) -> Vec<Found> {
-        keys::survey(sealed, &self.ladder, self.terminal.present())
+        keys::survey(sealed, &self.ladder(), self.terminal.present())
     }
 
     /// Opens any sealed vault with the key sources of this command.
@@ -190,8 +196,8 @@ impl Context {
     /// # Errors
     /// As [`Context::open`].
     pub fn unlock(&mut self, sealed: &[u8], path: &Path) -> Result<(SecretBuf, Opener), Error> {
-        let local = &self.local;
-        Ok(keys::unlock(sealed, &self.ladder, &mut self.terminal, path, &|| slot_labels(local, path))?)
+        let (ladder, local) = (self.ladder(), &self.local);
+        Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &|| slot_labels(local, path))?)
     }
 
     /// Opens a sealed vault with a key of its own, or else by asking.

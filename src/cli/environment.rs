@@ -95,6 +95,12 @@ pub fn search_path() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }
 
+/// The name of this user, for commands that are shown.
+pub fn user() -> String {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
+    named.unwrap_or_else(|| crate::fsio::own_uid().to_string())
+}
+
 /// The variables of this process.
 pub fn inherited() -> Vec<(OsString, OsString)> {
     env::vars_os().collect()

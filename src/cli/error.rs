@@ -1,7 +1,7 @@
 //! Why a command did not do what was asked: one type for all of them, worded in [`super::words`].
 
 use super::{usage, value};
-use crate::{formats, fsio, gateway, keys, model, ops, seal, store, views};
+use crate::{formats, fsio, gateway, keys, model, ops, seal, session, store, views};
 use std::path::PathBuf;
 
 /// Why a command did not do what was asked.
@@ -13,6 +13,8 @@ pub enum Error {
     Store(store::Error),
     /// The opening key.
     Keys(keys::Error),
+    /// The process that holds a key.
+    Session(session::Error),
     /// The gateway's state directory.
     Gateway(gateway::Error),
     /// A foreign format, and the file it was in.
@@ -53,7 +55,7 @@ pub enum Error {
     OnlyReference,
     /// `HOME` is not set.
     NoHome,
-    /// No directory in memory is known for plaintext.
+    /// No directory is known for what must not outlive this boot.
     NoRuntimeDir,
     /// The person said no.
     Declined,
@@ -90,6 +92,8 @@ pub enum Usage {
     Variable(&'static str),
     /// A question that nobody is there to answer.
     NeedsYes,
+    /// A kind of key that no session can hold.
+    NotHeld,
     /// Not a label.
     Label,
     /// A new vault without any recipient.
@@ -163,7 +167,7 @@ macro_rules! from {
         })*
     };
 }
-from!(store => Store, keys => Keys, gateway => Gateway, views => Views);
+from!(store => Store, keys => Keys, session => Session, gateway => Gateway, views => Views);
 
 impl From<fsio::Error> for Error {
     fn from(error: fsio::Error) -> Self {

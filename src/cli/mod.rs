@@ -50,12 +50,13 @@ mod status;
 mod sweep;
 mod trust;
 mod units;
+mod unlock;
 mod usage;
 mod value;
 pub mod words;
 
 use crate::fsio;
-use args::{Auth, Backup, Cli, Command, History, Later};
+use args::{Auth, Backup, Cli, Command, History, Later, Recipients};
 use clap::{CommandFactory, FromArgMatches};
 use context::Context;
 use std::mem::ManuallyDrop;
@@ -110,6 +111,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Completions { shell } => return show::completions(shell),
         Command::Man { command } => return show::man(&command),
+        Command::HoldSession => return unlock::hold(),
         _ => {}
     }
     let mut globals = cli.globals;
@@ -123,7 +125,7 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
     if unattended && globals.accept_rollback {
         return Err(Usage::AcceptUnattended.into());
     }
-    let mut context = Context::new(globals, matches!(cli.command, Command::Init(_)))?;
+    let mut context = Context::new(globals, matches!(cli.command, Command::Init(_)), !asks_again(&cli.command))?;
     let context = &mut context;
     match cli.command {
         Command::Init(args) => init::run(context, &args),
@@ -149,6 +151,8 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Resolve(args) => resolve::run(context, &args),
         Command::Recipients(args) => recipients::run(context, &args),
         Command::Passwd(args) => key_change::passwd(context, &args),
+        Command::Unlock(args) => unlock::unlock(context, &args),
+        Command::Lock => unlock::lock(context),
         Command::Trust => trust::run(context),
         Command::Backup(Later(Backup::Create { dir })) => backup::create(context, &dir),
         Command::Backup(Later(Backup::List { dir })) => backup::list(context, &dir),
@@ -156,6 +160,16 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Restore(args) => restore::run(context, &args),
         Command::History(Later(History::List)) => history::list(context),
         Command::History(Later(History::Show { generation })) => history::show(context, generation),
-        Command::Completions { .. } | Command::Man { .. } => Ok(()),
+        Command::Completions { .. } | Command::Man { .. } | Command::HoldSession => Ok(()),
+    }
+}
+
+/// Whoever changes keys, or unlocks, has the key: that somebody had it some time ago does not count.
+fn asks_again(command: &Command) -> bool {
+    let changes = |verb: &Recipients| !matches!(verb, Recipients::List);
+    match command {
+        Command::Recipients(Later(verb)) => changes(verb),
+        Command::Passwd(_) | Command::Unlock(_) => true,
+        _ => false,
     }
 }

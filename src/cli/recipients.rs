@@ -78,7 +78,8 @@ fn export_identity(context: &mut Context, name: &str, out: &Path) -> Result<(), 
         return Err(Usage::NotPassphrase.into());
     }
     let opener = opener_of(context, &opened, recipient)?;
-    let identity = opener.as_ref().unwrap_or_else(|| opened.seen.opener()).identity();
+    let identity =
+        opener.as_ref().unwrap_or_else(|| opened.seen.opener()).identity().ok_or(Usage::NeedsItsPassphrase)?;
     write_identity(out, identity, "opens an agevault vault without its passphrase")?;
     context.out.say(&format!("wrote {}", out.display()));
     context.out.warn("warning: this file opens the vault without the passphrase, until agevault passwd changes it");

@@ -2,7 +2,7 @@
 
 use super::args::PrintUnit;
 use super::context::Context;
-use super::environment::{absolute, xdg};
+use super::environment::{absolute, user, xdg};
 use super::handover::connection;
 use super::out::Out;
 use super::{Error, Usage};
@@ -111,14 +111,10 @@ fn search_path(program: Option<&Path>) -> String {
     dirs.join(":")
 }
 
-fn unit(profile: Option<&str>) -> String {
+/// The name of the gateway's unit, as the gateway makes it from its profile.
+pub fn unit(profile: Option<&str>) -> String {
     let profile = profile.map(str::trim).filter(|name| !name.is_empty() && *name != "default");
     profile.map_or("openclaw-gateway.service".to_owned(), |name| format!("openclaw-gateway-{name}.service"))
-}
-
-fn user() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
-    named.unwrap_or_else(|| crate::fsio::own_uid().to_string())
 }
 
 fn text(path: impl Into<PathBuf>) -> String {

@@ -14,7 +14,7 @@ pub use command::keeps_environment;
 pub use database::Fault;
 pub use port::{listens, port};
 pub use program::{Output, Program, StoreChange, converse};
-pub use service::{ends_with_logout, service_files};
+pub use service::{ends_with_logout, service_files, start_unit};
 pub use sqlite::stores;
 pub use state_dir::{Found, Settings, Shape, agent_dirs, agent_ids, check_owner, find, open, own_stores, resolve};
 pub use store_lock::StoreLock;

@@ -1,6 +1,12 @@
 //! What the service manager of this host does with a user's services.
 
+use super::converse;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// How long the service manager may take to start a unit.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Whether the services of `user` end with the user's last session: systemd runs this host, below
 /// `root`, and nobody has asked it to let them linger.
@@ -27,6 +33,23 @@ pub fn service_files(home: &Path) -> Vec<PathBuf> {
     files.retain(|file| file.is_file());
     files.sort();
     files
+}
+
+/// Starts the user unit `name` if its file lies in `unit_dir` and it is not running; whether it did. The first
+/// `systemctl` of `search_path` does it.
+pub fn start_unit(unit_dir: &Path, name: &str, search_path: &[PathBuf]) -> bool {
+    let found = search_path.iter().map(|dir| dir.join("systemctl")).find(|path| path.is_absolute() && path.is_file());
+    let Some(systemctl) = found.filter(|_| unit_dir.join(name).exists()) else { return false };
+    let does = |verb: &str| {
+        let output = converse(Command::new(&systemctl).args(["--user", verb, "--", name]), b"", PATIENCE);
+        output.is_ok_and(|output| output.code == Some(0))
+    };
+    if does("is-active") {
+        return false;
+    }
+    // One that has failed too often without the key must not wait for its turn.
+    does("reset-failed");
+    does("start")
 }
 
 #[cfg(test)]

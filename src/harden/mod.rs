@@ -5,6 +5,7 @@
 //! [`scrub_stack`] is called after derivations and unwrapping. Nothing here knows what a vault is.
 
 mod alloc;
+mod caller;
 mod ending;
 mod locked;
 mod memory;
@@ -14,6 +15,7 @@ mod sqlite;
 mod terminal;
 
 pub use alloc::{WipingAllocator, wipe};
+pub use caller::{leave_caller, peer_uid};
 pub use ending::on_end;
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};

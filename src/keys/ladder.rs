@@ -1,6 +1,7 @@
 //! The sources in their order.
 
 use super::IdentityCommand;
+use crate::session::Session;
 use std::path::{Path, PathBuf};
 
 /// One place where a key can come from.
@@ -20,6 +21,8 @@ pub enum Source {
     Credential(PathBuf),
     /// A passphrase that the service manager gave.
     CredentialPassphrase(PathBuf),
+    /// A process of ours that holds a key.
+    Session(Box<SessionPlace>),
     /// The identity file at its usual place.
     DefaultIdentity(PathBuf),
     /// A person at the terminal.
@@ -32,7 +35,7 @@ impl Source {
         match self {
             Self::Identity(path) | Self::PassphraseFile(path) | Self::DefaultIdentity(path) => Some(path),
             Self::Credential(path) | Self::CredentialPassphrase(path) => Some(path),
-            Self::IdentityStdin | Self::PassphraseFd(_) | Self::Command(_) | Self::Prompt => None,
+            Self::IdentityStdin | Self::PassphraseFd(_) | Self::Command(_) | Self::Session(_) | Self::Prompt => None,
         }
     }
 }
@@ -42,6 +45,8 @@ impl Source {
 pub enum Rung {
     /// `-i`.
     Identity,
+    /// `--session`.
+    NamedSession,
     /// `--passphrase-fd`.
     PassphraseFd,
     /// `--passphrase-file`.
@@ -58,6 +63,8 @@ pub enum Rung {
     Credential,
     /// `$CREDENTIALS_DIRECTORY/agevault.passphrase`.
     CredentialPassphrase,
+    /// The session that `unlock` has started.
+    Session,
     /// `$XDG_CONFIG_HOME/agevault/identity.txt`.
     DefaultIdentity,
     /// The terminal.
@@ -67,7 +74,27 @@ pub enum Rung {
 impl Rung {
     /// Whether what it leads to may be missing: nobody has named it.
     fn may_be_missing(self) -> bool {
-        matches!(self, Self::Credential | Self::CredentialPassphrase | Self::DefaultIdentity)
+        matches!(self, Self::Credential | Self::CredentialPassphrase | Self::Session | Self::DefaultIdentity)
+    }
+}
+
+/// Where a session is looked for, and for which vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPlace {
+    /// The directory of its socket.
+    pub dir: PathBuf,
+    /// The real path of the vault.
+    pub vault: PathBuf,
+    /// The id that this host knows at that path.
+    pub vault_id: Option<String>,
+    /// It was asked for by `--session`: nothing else is tried.
+    pub named: bool,
+}
+
+impl SessionPlace {
+    /// The session, if one answers that holds a key for this vault.
+    pub fn find(&self) -> Option<Session> {
+        Session::find(&self.dir, &self.vault, self.vault_id.as_deref())
     }
 }
 
@@ -90,6 +117,8 @@ pub struct Ladder {
     pub identity_command: Option<IdentityCommand>,
     /// `CREDENTIALS_DIRECTORY`, where a service finds `agevault.identity` or `agevault.passphrase`.
     pub credentials: Option<PathBuf>,
+    /// The session for this vault; `None` where it does not count.
+    pub session: Option<SessionPlace>,
     /// `$XDG_CONFIG_HOME/agevault/identity.txt`.
     pub default_identity: Option<PathBuf>,
     /// `-p`: ask now, use nothing else.
@@ -104,8 +133,13 @@ impl Ladder {
         let fd = |fd: Option<i32>| fd.map(Source::PassphraseFd).into_iter().collect();
         let file = |file: &Option<PathBuf>| file.clone().map(Source::PassphraseFile).into_iter().collect();
         let credential = |name: &str| self.credentials.as_ref().map(|dir| dir.join(name)).into_iter();
+        let session = |named: bool| {
+            let place = self.session.iter().filter(|place| place.named == named);
+            place.cloned().map(|place| Source::Session(Box::new(place))).collect()
+        };
         vec![
             (Rung::Identity, self.identities.clone()),
+            (Rung::NamedSession, session(true)),
             (Rung::PassphraseFd, fd(self.passphrase_fd)),
             (Rung::PassphraseFile, file(&self.passphrase_file)),
             (Rung::EnvIdentity, self.env_identities.iter().cloned().map(Source::Identity).collect()),
@@ -117,6 +151,7 @@ impl Ladder {
             ),
             (Rung::Credential, credential("agevault.identity").map(Source::Credential).collect()),
             (Rung::CredentialPassphrase, credential("agevault.passphrase").map(Source::CredentialPassphrase).collect()),
+            (Rung::Session, session(false)),
             (Rung::DefaultIdentity, self.default_identity.iter().cloned().map(Source::DefaultIdentity).collect()),
             (Rung::Prompt, if self.no_input { Vec::new() } else { vec![Source::Prompt] }),
         ]
@@ -138,7 +173,8 @@ impl Ladder {
 
     /// What was looked for when nothing was found.
     pub(super) fn looked_for(&self) -> Vec<Source> {
-        let places = self.rungs().into_iter().filter(|(rung, _)| rung.may_be_missing());
+        // Who has no session knows that nobody has unlocked.
+        let places = self.rungs().into_iter().filter(|(rung, _)| rung.may_be_missing() && *rung != Rung::Session);
         places.flat_map(|(_, sources)| sources).collect()
     }
 }
@@ -154,6 +190,7 @@ fn is_there(source: &Source) -> bool {
         Source::Credential(path) | Source::CredentialPassphrase(path) | Source::DefaultIdentity(path) => {
             std::fs::symlink_metadata(path).is_ok()
         }
+        Source::Session(place) => place.find().is_some(),
         _ => true,
     }
 }
@@ -175,6 +212,7 @@ mod tests {
             env_passphrase_file: Some("q".into()),
             identity_command: Some(command.clone()),
             credentials: None,
+            session: None,
             default_identity: Some("/".into()),
             prompt_only: false,
             no_input: false,

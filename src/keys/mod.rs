@@ -7,7 +7,7 @@ mod survey;
 mod unlock;
 
 pub use command::{CommandError, IdentityCommand};
-pub use ladder::{Ladder, Rung, Source};
+pub use ladder::{Ladder, Rung, SessionPlace, Source};
 pub use survey::{Found, State, Untried, survey};
 pub use unlock::{read_identities, read_new_passphrase, read_passphrase, unlock};
 
@@ -64,6 +64,8 @@ pub enum Error {
     Command(CommandError),
     /// What is to be opened is at fault.
     Seal(seal::Error),
+    /// There is no session for the vault.
+    NoSession,
     /// There is nobody to ask.
     NoTerminal,
     /// The person gave up.

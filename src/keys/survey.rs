@@ -3,6 +3,7 @@
 use super::ladder::{Rung, is_present};
 use super::unlock::{read_passphrase, read_source};
 use super::{Error, Ladder, Source};
+use crate::seal::Holder;
 use crate::{harden, seal};
 
 /// One source, or a rung where none is named.
@@ -85,6 +86,14 @@ fn look(sealed: Option<&[u8]>, source: &Source, present: bool) -> Result<State, 
         Source::Command(command) => {
             command.resolve().map_err(Error::Command)?;
             Ok(State::Untried(Untried::Program))
+        }
+        Source::Session(place) => {
+            let session = place.find().ok_or(Error::NoSession)?;
+            match sealed.map(|sealed| session.file_key(seal::header(sealed)?)) {
+                Some(Ok(_)) => Ok(State::Opens),
+                Some(Err(seal::Error::NoMatch)) => Err(Error::Wrong(source.clone())),
+                Some(Err(_)) | None => Ok(State::Untried(Untried::NoVault)),
+            }
         }
         Source::Prompt if !present => Err(Error::NoTerminal),
         Source::Prompt => slot(sealed, Error::Seal(seal::Error::NoSlot), Untried::Person),

@@ -1,6 +1,6 @@
 //! Opening a vault with what the ladder gives.
 
-use super::{Ask, Error, Ladder, MAX_KEY_FILE, Prompt, Source, TRIES};
+use super::{Ask, Error, Ladder, MAX_KEY_FILE, Prompt, SessionPlace, Source, TRIES};
 use crate::seal::{self, Identity, Key, Opener, Passphrase, Refused};
 use crate::secret::SecretBuf;
 use crate::{fsio, harden};
@@ -21,6 +21,7 @@ pub fn unlock(
     let sources = ladder.first_present();
     match sources.first() {
         None => Err(Error::NoKey(ladder.looked_for())),
+        Some(source @ Source::Session(place)) => by_session(sealed, source, place),
         Some(Source::Prompt) => by_prompt(sealed, ask, vault, labels, ladder),
         Some(source @ (Source::PassphraseFd(_) | Source::PassphraseFile(_) | Source::CredentialPassphrase(_))) => {
             let passphrase = read_passphrase(source)?;
@@ -41,6 +42,15 @@ pub fn unlock(
             })
         }
     }
+}
+
+fn by_session(sealed: &[u8], source: &Source, place: &SessionPlace) -> Result<(SecretBuf, Opener), Error> {
+    let opener = Opener::held_by(place.find().ok_or(Error::NoSession)?);
+    let plain = opener.open(sealed).map_err(|error| match error {
+        seal::Error::NoMatch => Error::Wrong(source.clone()),
+        other => Error::Seal(other),
+    })?;
+    Ok((plain, opener))
 }
 
 fn by_prompt(

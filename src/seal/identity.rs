@@ -91,7 +91,7 @@ impl Identity {
 
     /// HMAC-SHA256 of `message` under a key that only who has this identity can derive: HKDF-SHA256 of
     /// its text `AGE-SECRET-KEY-1...`, of an SSH key's scalar. `None` for a key whose secret is not at hand.
-    pub(super) fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
+    pub fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
         let derive = |secret: &[u8]| Zeroizing::new(age_core::primitives::hkdf(&[], TAG, secret));
         let key = match &self.0 {
             Kind::Native(_) => derive(self.to_secret()?.expose().as_bytes()),

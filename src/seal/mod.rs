@@ -6,6 +6,7 @@
 
 mod bounds;
 mod costs;
+mod holder;
 mod identity;
 mod open;
 mod passphrase;
@@ -14,6 +15,7 @@ mod ssh;
 
 pub use bounds::{MAX_COST_ALL, MAX_COST_SLOT, MAX_FILE, MAX_HEADER, MAX_SLOTS, MAX_STANZAS};
 pub use costs::{Costs, calibrate};
+pub use holder::{Holder, header, unwrap};
 pub use identity::{Identity, decrypt_file, is_encrypted, parse_file, sealed_to_passphrase};
 pub use open::{Key, Opener, SealedKey, fits, unlock};
 pub use passphrase::{Passphrase, Refused, Slot, has_slot, slots};
@@ -52,6 +54,8 @@ pub enum Error {
     PostQuantum,
     /// The plugin of this name did not do its work.
     Plugin(String, PluginFault),
+    /// Whoever held the key does not answer any more.
+    Gone,
     /// The operating system or a crate failed: no randomness, no thread.
     Failed(&'static str),
 }

@@ -1,7 +1,7 @@
 //! Opening: whole, authenticated, with one derivation per command (DESIGN F7, F8).
 
 use super::passphrase::{Passphrase, PassphraseIdentity};
-use super::{Error, Identity, bounds, copy};
+use super::{Error, Holder, Identity, bounds, copy, holder};
 use crate::secret::SecretBuf;
 use age::DecryptError;
 use age_core::format::{FileKey, Stanza};
@@ -25,9 +25,15 @@ pub enum Key {
 /// is asked for a PIN or a touch once, however often a command looks at the same file (DESIGN F8).
 #[derive(Clone)]
 pub struct Opener {
-    identity: Arc<Identity>,
+    held: Held,
     /// Digest of the header -> key of that file. Empty unless the identity is a plugin's.
     known: Arc<Mutex<BTreeMap<[u8; 32], SealedKey>>>,
+}
+
+#[derive(Clone)]
+enum Held {
+    Here(Arc<Identity>),
+    Elsewhere(Arc<dyn Holder>),
 }
 
 /// The key of one sealed file.
@@ -42,7 +48,16 @@ impl age::Identity for SealedKey {
 impl Opener {
     /// A key that is known to open the vault, such as one just made for it.
     pub fn new(identity: Identity) -> Self {
-        Self { identity: Arc::new(identity), known: Arc::default() }
+        Self { held: Held::Here(Arc::new(identity)), known: Arc::default() }
+    }
+
+    /// A key that somebody else holds, who is asked for each state.
+    pub fn held_by(holder: impl Holder + 'static) -> Self {
+        Self { held: Held::Elsewhere(Arc::new(holder)), known: Arc::default() }
+    }
+
+    fn plugin(&self) -> Option<&str> {
+        self.identity().and_then(Identity::plugin)
     }
 
     /// Takes note of the key of a file that this opener is among the recipients of.
@@ -50,7 +65,7 @@ impl Opener {
     /// # Errors
     /// As [`unlock`].
     pub fn learn(&self, sealed: &[u8], key: &SealedKey) -> Result<(), Error> {
-        if self.identity.plugin().is_some() {
+        if self.plugin().is_some() {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.insert(digest(sealed)?, SealedKey(copy(&key.0)));
         }
@@ -60,7 +75,7 @@ impl Opener {
     /// Whether this is, or may be, the key of a recipient: an identity of a plugin need not tell.
     pub fn may_be(&self, public: &str) -> bool {
         let untold = |name: &str| self.public().is_empty() && public.starts_with(&format!("age1{name}1"));
-        self.public() == public || self.identity.plugin().is_some_and(untold)
+        self.public() == public || self.plugin().is_some_and(untold)
     }
 
     /// Opens another state of the same vault.
@@ -68,6 +83,10 @@ impl Opener {
     /// # Errors
     /// As [`unlock`].
     pub fn open(&self, sealed: &[u8]) -> Result<SecretBuf, Error> {
+        let identity = match &self.held {
+            Held::Here(identity) => identity,
+            Held::Elsewhere(holder) => return holder::open(sealed, &holder.file_key(holder::header(sealed)?)?),
+        };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.is_empty()
             && let Some(key) = known.get(&digest(sealed)?)
@@ -75,7 +94,7 @@ impl Opener {
             return decrypt(sealed, key);
         }
         drop(known);
-        let any = AnyOf::new(std::slice::from_ref(&*self.identity));
+        let any = AnyOf::new(std::slice::from_ref(&**identity));
         let plain = any.decrypt(sealed)?;
         if let Some(key) = any.key.take() {
             self.learn(sealed, &key)?;
@@ -85,20 +104,31 @@ impl Opener {
 
     /// The public half of the key: which recipient this is.
     pub fn public(&self) -> String {
-        self.identity.public()
+        match &self.held {
+            Held::Here(identity) => identity.public(),
+            Held::Elsewhere(holder) => holder.public(),
+        }
     }
 
     /// Vouches for `message` as nobody can who has the public half alone: the same key gives the
     /// same 32 bytes. `None` if the secret half is out of reach, as in a hardware token.
     pub fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
-        let tag = self.identity.tag(message);
-        crate::harden::scrub_stack();
-        tag
+        match &self.held {
+            Held::Here(identity) => {
+                let tag = identity.tag(message);
+                crate::harden::scrub_stack();
+                tag
+            }
+            Held::Elsewhere(holder) => holder.tag(message),
+        }
     }
 
-    /// The key itself, for `export-identity`.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    /// The key itself, for `export-identity` and `unlock`; `None` if somebody else holds it.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.held {
+            Held::Here(identity) => Some(identity),
+            Held::Elsewhere(_) => None,
+        }
     }
 }
 
@@ -151,7 +181,7 @@ pub fn fits(sealed: &[u8], identities: &[Identity]) -> Result<bool, Error> {
 }
 
 /// Decrypts whole; nothing is handed out before the last chunk was authenticated.
-fn decrypt(sealed: &[u8], identity: &dyn age::Identity) -> Result<SecretBuf, Error> {
+pub(super) fn decrypt(sealed: &[u8], identity: &dyn age::Identity) -> Result<SecretBuf, Error> {
     bounds::check_header(sealed)?;
     let decryptor = age::Decryptor::new_buffered(sealed).map_err(|error| from_age(&error))?;
     let opened = decryptor.decrypt(std::iter::once(identity));

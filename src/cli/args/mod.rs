@@ -6,6 +6,7 @@ mod content;
 mod gateway;
 mod later;
 mod run;
+mod session;
 mod shapes;
 mod vault;
 
@@ -15,6 +16,7 @@ pub use content::{Rename, Rm, Set, Then};
 pub use gateway::{Connect, Export, Format, Only, PrintUnit, Render, Resolve, Wipe};
 pub use later::Later;
 pub use run::Run;
+pub use session::Unlock;
 pub use vault::{Backup, History, NewPassphrase, NewRecipient, Passwd, Recipients, Restore};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -66,6 +68,9 @@ pub struct Globals {
     /// Open with the passphrase on this descriptor [env: AGEVAULT_PASSPHRASE_FD]
     #[arg(long, global = true, value_name = "N")]
     pub passphrase_fd: Option<i32>,
+    /// Open with the session whose socket is in this directory [default: session/ in the runtime directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub session: Option<PathBuf>,
     /// Ask for the passphrase now, use nothing else
     #[arg(short, long, global = true)]
     pub prompt: bool,
@@ -150,6 +155,13 @@ pub enum Command {
     Recipients(Later<Recipients>),
     /// Change a passphrase
     Passwd(Later<Passwd>),
+    /// Hold the key in memory for a time, so that nobody is asked meanwhile
+    Unlock(Later<Unlock>),
+    /// Forget the key that `unlock` holds
+    Lock,
+    /// What `unlock` starts
+    #[command(hide = true)]
+    HoldSession,
     /// Show the vault's fingerprint and remember it here
     Trust,
     /// Sealed copies of the vault, elsewhere

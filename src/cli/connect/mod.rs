@@ -206,6 +206,16 @@ fn held(settings: &Settings, program: &Program) -> Result<Held, connect::Error> 
     Held::of(found(settings)?, program.installed().version.era())
 }
 
+/// Has the gateway of these settings ask for its secrets again.
+///
+/// # Errors
+/// No program, a configuration that cannot be read.
+pub fn reload(settings: &Settings) -> Result<connect::Reload, Error> {
+    let program = Program::find(settings)?;
+    let port = held(settings, &program)?.port(settings, program.installed().version)?;
+    Ok(connect::reload(&program, port)?)
+}
+
 /// Refuses to replace what the gateway has written meanwhile.
 fn unchanged(plan: &Plan) -> Result<(), Error> {
     if plan.changed.is_empty() { Ok(()) } else { Err(connect::Error::PutBack(plan.changed.clone()).into()) }

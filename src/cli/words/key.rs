@@ -52,6 +52,11 @@ pub fn of_keys(error: &Error) -> Words {
         ),
         Error::Command(error) => of_command(error),
         Error::Seal(error) => of_seal(error),
+        Error::NoSession => locked(
+            "no-session",
+            "there is no session that holds a key for the vault".to_owned(),
+            "agevault unlock starts one",
+        ),
         Error::NoTerminal => locked(
             "no-terminal",
             "there is no terminal to ask at".to_owned(),
@@ -103,6 +108,7 @@ fn of_command(error: &CommandError) -> Words {
 pub fn rung(rung: Rung) -> (&'static str, &'static str) {
     match rung {
         Rung::Identity => ("identity", "-i"),
+        Rung::NamedSession => ("named-session", "--session"),
         Rung::PassphraseFd => ("passphrase-fd", "--passphrase-fd"),
         Rung::PassphraseFile => ("passphrase-file", "--passphrase-file"),
         Rung::EnvIdentity => ("env-identity", "AGEVAULT_IDENTITY_FILE"),
@@ -111,6 +117,7 @@ pub fn rung(rung: Rung) -> (&'static str, &'static str) {
         Rung::Command => ("identity-cmd", "AGEVAULT_IDENTITY_CMD"),
         Rung::Credential => ("credential-identity", "credential agevault.identity"),
         Rung::CredentialPassphrase => ("credential-passphrase", "credential agevault.passphrase"),
+        Rung::Session => ("session", "a session"),
         Rung::DefaultIdentity => ("default-identity", "the usual identity file"),
         Rung::Prompt => ("prompt", "a prompt"),
     }
@@ -231,6 +238,7 @@ fn source(source: &Source) -> String {
         Source::PassphraseFile(path) => format!("passphrase file {}", name::path(path)),
         Source::PassphraseFd(_) => "the passphrase descriptor".to_owned(),
         Source::Command(_) => "the output of AGEVAULT_IDENTITY_CMD".to_owned(),
+        Source::Session(_) => "the session's key".to_owned(),
         Source::Prompt => "what was typed".to_owned(),
     }
 }

@@ -11,6 +11,7 @@ mod key;
 mod name;
 mod refusal;
 mod run;
+mod session;
 mod typed;
 mod vault;
 
@@ -112,6 +113,7 @@ pub fn of(error: &Error) -> Words {
         Error::Usage(usage) => typed::words(*usage),
         Error::Store(error) => vault::of_store(error),
         Error::Keys(error) => key::of_keys(error),
+        Error::Session(error) => session::of_session(error),
         Error::Gateway(error) => gateway::of_gateway(error),
         Error::Format(error, path) => refusal::format(error, path.as_deref()),
         Error::Views(error) => vault::of_views(error),
@@ -203,7 +205,7 @@ pub fn of(error: &Error) -> Words {
         Error::NoRuntimeDir => Words::new(
             "no-runtime-dir",
             exit::UNSAFE,
-            "no directory in memory is known for plaintext",
+            "no directory in memory is known",
             "set AGEVAULT_RUNTIME_DIR to one on a tmpfs, or name a directory",
         ),
         Error::Declined => Words::new("declined", exit::FAILED, "nothing was changed", ""),

@@ -40,6 +40,10 @@ pub fn words(usage: Usage) -> Words {
         Usage::NeedsYes => {
             ("this needs a yes, and there is nobody to ask".to_owned(), "repeat on a terminal, or with --yes")
         }
+        Usage::NotHeld => (
+            "a session cannot hold this kind of key".to_owned(),
+            "unlock with an age identity or a passphrase of the vault",
+        ),
         Usage::Label => (
             "this is no label".to_owned(),
             "a label has 1 to 64 characters, none of them invisible, and no white space at its ends",

@@ -125,6 +125,12 @@ pub fn of_seal(error: &seal::Error) -> Words {
         ),
         Error::Plugin(name, fault) => super::key::plugin(name, fault),
         Error::Ssh(refused) => super::key::ssh(*refused),
+        Error::Gone => Words::new(
+            "no-session",
+            exit::LOCKED,
+            "the session that held the key has ended",
+            "agevault unlock starts another",
+        ),
         Error::Failed(what) => Words::new("failed", exit::FAILED, format!("{what} failed"), "nothing was changed"),
     }
 }

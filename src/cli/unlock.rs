@@ -1,0 +1,146 @@
+//! `unlock` and `lock`: a session, and what every other command knows of it.
+
+use super::args::{Globals, Unlock};
+use super::context::Context;
+use super::environment::{absolute, runtime_dir, user, xdg};
+use super::handover::connection;
+use super::{Error, Usage, units, words};
+use crate::formats::paste;
+use crate::gateway;
+use crate::keys::{Ladder, SessionPlace};
+use crate::ops::connect::{Connection, Reload};
+use crate::seal::Identity;
+use crate::session::{self, Session, Terms};
+use crate::store::now;
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a session lasts where nobody says it and no gateway depends on it.
+const USUAL: Duration = Duration::from_secs(60 * 60);
+
+/// Starts a session with the key that opens the vault, then has a connected gateway ask again.
+pub fn unlock(context: &mut Context, args: &Unlock) -> Result<(), Error> {
+    let asked = args.lasts.as_deref().map(duration).transpose()?;
+    let SessionPlace { dir, .. } = place_for(context)?;
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let vault_id = checked.vault.vault_id.clone();
+    let connection = connection(context, &vault_id);
+    let usual = if connection.is_some() { None } else { Some(USUAL) };
+    let terms = Terms { dir, vault: opened.place.path().to_owned(), vault_id, lasts: asked.unwrap_or(usual) };
+    let key = opened.seen.opener().identity().and_then(Identity::to_secret).ok_or(Usage::NotHeld)?;
+    let program =
+        std::env::current_exe().map_err(|error| crate::fsio::Error::io("find", Path::new("agevault"), error))?;
+    let session = session::start(&program, &["hold-session"], &terms, &key)?;
+    drop(key);
+    tell(context, &session, &terms)?;
+    match connection.filter(|_| !args.no_reload) {
+        Some(connection) => reload(context, &connection),
+        None => Ok(()),
+    }
+}
+
+/// Ends the session for this vault; none is fine.
+pub fn lock(context: &Context) -> Result<(), Error> {
+    let place = place_for(context)?;
+    // Whatever the id: it is the path that somebody wants locked.
+    let session = Session::find(&place.dir, &place.vault, None);
+    if let Some(session) = &session {
+        session.lock()?;
+    }
+    if context.out.json {
+        return context.out.json(&json!({"version": 1, "locked": session.is_some()}));
+    }
+    let vault = words::plain(&place.vault.to_string_lossy());
+    context.out.say(&match session {
+        Some(_) => format!("locked {vault}"),
+        None => format!("there is no session for {vault}"),
+    });
+    Ok(())
+}
+
+/// The process that [`unlock`] starts.
+pub fn hold() -> Result<(), Error> {
+    Ok(session::serve(|| Ok(rustix::io::write(rustix::stdio::stdout(), &[1]).map(drop)?))?)
+}
+
+/// `boot` is no time at all.
+fn duration(text: &str) -> Result<Option<Duration>, Error> {
+    if text == "boot" {
+        return Ok(None);
+    }
+    let millis = paste::parse_duration(text).ok().filter(|millis| *millis > 0);
+    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(|| Usage::Duration.into())
+}
+
+fn tell(context: &Context, session: &Session, terms: &Terms) -> Result<(), Error> {
+    let out = context.out;
+    let until = terms.lasts.map(|lasts| now().saturating_add(lasts.as_secs()));
+    if out.json {
+        out.json(&json!({
+            "version": 1, "vault": session.vault().to_string_lossy(), "until": until, "locked": session.is_locked(),
+        }))?;
+    } else {
+        let vault = words::plain(&session.vault().to_string_lossy());
+        out.say(&match until {
+            Some(until) => {
+                format!("unlocked {vault} until {}", words::time(i64::try_from(until).unwrap_or(i64::MAX)))
+            }
+            None => format!("unlocked {vault} until the next boot, or agevault lock"),
+        });
+    }
+    if !session.is_locked() {
+        out.warn("note: the key may be swapped: the limit for locked memory (ulimit -l) leaves no room for it");
+    }
+    let user = user();
+    if terms.dir.starts_with("/run/user") && gateway::ends_with_logout(Path::new("/"), &user) {
+        out.warn(&format!("note: it ends with the last logout of {user}; loginctl enable-linger {user} keeps it"));
+    }
+    Ok(())
+}
+
+/// The vault is unlocked, whatever becomes of this.
+fn reload(context: &Context, connection: &Connection) -> Result<(), Error> {
+    let out = context.out;
+    let mut settings = context.settings();
+    // Not the gateway of this environment, but the one that is connected.
+    settings.option.get_or_insert_with(|| connection.state_dir.clone());
+    let unit_dir = xdg("XDG_CONFIG_HOME", ".config")?.join("systemd/user");
+    let name = units::unit(settings.profile.as_deref());
+    let starts = |told: &Result<Reload, Error>| {
+        matches!(told, Ok(Reload::NotRunning(_))) && gateway::start_unit(&unit_dir, &name, &settings.search_path)
+    };
+    match super::connect::reload(&settings) {
+        Ok(Reload::Done) => out.say("the gateway has reloaded"),
+        told if starts(&told) => out.say(&format!("started {name}")),
+        Ok(told) => words::reload(told).into_iter().for_each(|what| out.warn(&format!("note: {what}"))),
+        Err(error) => out.warn(&format!("note: the gateway was not told: {}", words::of(&error).what)),
+    }
+    Ok(())
+}
+
+fn place_for(context: &Context) -> Result<SessionPlace, Error> {
+    session_place(&context.globals, context.vault_path()).ok_or(Error::NoRuntimeDir)
+}
+
+/// Where the session of this vault is looked for, and put.
+pub fn session_place(globals: &Globals, vault: &Path) -> Option<SessionPlace> {
+    let named = globals.session.as_deref().and_then(|dir| absolute(dir).ok());
+    let is_named = named.is_some();
+    let dir = named.or_else(|| Some(runtime_dir().ok()?.join("session")))?;
+    let vault = crate::fsio::real_path(vault).unwrap_or_else(|_| vault.to_owned());
+    Some(SessionPlace { dir, vault, vault_id: None, named: is_named })
+}
+
+impl Context {
+    /// The key sources of this command; a session must be for the vault that this host knows here.
+    pub fn ladder(&self) -> Ladder {
+        let mut ladder = self.ladder.clone();
+        if let Some(session) = ladder.session.as_mut().filter(|session| session.dir.exists()) {
+            // A record that cannot be read is told when the vault is checked.
+            session.vault_id = self.known_id().ok().flatten();
+        }
+        ladder
+    }
+}

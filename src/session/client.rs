@@ -1,0 +1,160 @@
+//! A session, as commands see it.
+
+use super::protocol::{self, Kind, MAX_FRAME, Standing, Verdict, frame, put, put_time};
+use super::{Error, Terms, name};
+use crate::fsio::{self, Dir};
+use crate::seal::{self, Holder};
+use crate::secret::{Secret, SecretBuf};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long each step of a conversation may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a new process may take to serve: longer than it waits for another one to end.
+const START: i64 = 20;
+
+/// A process that answered and holds a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    dir: PathBuf,
+    standing: Standing,
+}
+
+impl Session {
+    /// The session for the vault with this real path, and with this id if it is known, if one answers at its
+    /// place in `dir`.
+    pub fn find(dir: &Path, vault: &Path, vault_id: Option<&str>) -> Option<Self> {
+        let answer = ask(dir, vault, Kind::Status, &[]).ok()??;
+        let standing = Standing::from_bytes(body(&answer, Verdict::Done)?)?;
+        let is_it = standing.vault == vault && vault_id.is_none_or(|id| id == standing.vault_id);
+        is_it.then(|| Self { dir: dir.to_owned(), standing })
+    }
+
+    /// The real path of its vault.
+    pub fn vault(&self) -> &Path {
+        &self.standing.vault
+    }
+
+    /// The id of its vault.
+    pub fn vault_id(&self) -> &str {
+        &self.standing.vault_id
+    }
+
+    /// What was left of its time when it was found; `None` until the next boot.
+    pub fn left(&self) -> Option<Duration> {
+        self.standing.left
+    }
+
+    /// Whether the page of the key could be locked into memory.
+    pub fn is_locked(&self) -> bool {
+        self.standing.locked
+    }
+
+    /// Has it forget the key and end, and waits until the process is gone.
+    ///
+    /// # Errors
+    /// [`Error::Stays`]; a directory that is not private.
+    pub fn lock(&self) -> Result<(), Error> {
+        // The stream ends with the process, and its memory has gone by then.
+        ask(&self.dir, &self.standing.vault, Kind::Lock, &[])?;
+        match Self::find(&self.dir, &self.standing.vault, None) {
+            None => Ok(()),
+            Some(_) => Err(Error::Stays),
+        }
+    }
+}
+
+impl Holder for Session {
+    fn file_key(&self, header: &[u8]) -> Result<SecretBuf, seal::Error> {
+        let answer = ask(&self.dir, &self.standing.vault, Kind::Open, header);
+        let answer = answer.ok().flatten().ok_or(seal::Error::Gone)?;
+        if let Some(key) = body(&answer, Verdict::Done) {
+            return Ok(SecretBuf::new(key.to_vec()));
+        }
+        let no_match = body(&answer, Verdict::NoMatch).is_some();
+        Err(if no_match { seal::Error::NoMatch } else { seal::Error::Damaged })
+    }
+
+    fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
+        let answer = ask(&self.dir, &self.standing.vault, Kind::Tag, message).ok()??;
+        body(&answer, Verdict::Done)?.try_into().ok()
+    }
+
+    fn public(&self) -> String {
+        self.standing.public.clone()
+    }
+}
+
+/// One request and its answer, to the end of the stream; `None` where nobody listens or answers.
+fn ask(dir: &Path, vault: &Path, kind: Kind, body: &[u8]) -> Result<Option<SecretBuf>, fsio::Error> {
+    let dir = match Dir::open(dir) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other?,
+    };
+    let name = name(vault);
+    if dir.meta(&name)?.is_none() {
+        return Ok(None);
+    }
+    Ok(converse(&dir, &name, &frame(kind as u8, body)))
+}
+
+fn converse(dir: &Dir, name: &OsStr, request: &[u8]) -> Option<SecretBuf> {
+    let mut stream: UnixStream = fsio::connect(dir, name, PATIENCE).ok()?;
+    stream.write_all(request).ok()?;
+    let mut answer = Vec::with_capacity(1024);
+    let read = stream.take(MAX_FRAME as u64 + 1).read_to_end(&mut answer);
+    let answer = SecretBuf::new(answer);
+    read.ok().filter(|count| *count > 0).map(|_| answer)
+}
+
+/// The body of an answer with this verdict.
+fn body(answer: &SecretBuf, verdict: Verdict) -> Option<&[u8]> {
+    match protocol::parse(answer.expose()) {
+        Ok(Some((kind, body))) if kind == verdict as u8 => Some(body),
+        _ => None,
+    }
+}
+
+/// Gives `key`, an age identity, to a new process of `program` run with `args`, which must end in
+/// [`super::serve`]; one that serves the same vault ends. The process holds nothing of this one but the key.
+///
+/// # Errors
+/// [`Error::Start`]; a directory that is not private.
+pub fn start(program: &Path, args: &[&str], terms: &Terms, key: &Secret) -> Result<Session, Error> {
+    Dir::open_or_create_private(&terms.dir)?;
+    let mut fields = Vec::with_capacity(protocol::MAX_FRAME);
+    put(&mut fields, terms.dir.as_os_str().as_bytes());
+    put(&mut fields, terms.vault.as_os_str().as_bytes());
+    put(&mut fields, terms.vault_id.as_bytes());
+    put_time(&mut fields, terms.lasts);
+    put(&mut fields, key.expose().as_bytes());
+    let fields = SecretBuf::new(fields);
+    let given = SecretBuf::new(frame(0, fields.expose()));
+
+    let mut command = Command::new(program);
+    command.args(args).env_clear().current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|_| Error::Start)?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let served = (|| {
+        let (mut stdin, mut stdout) = (stdin?, stdout?);
+        stdin.write_all(given.expose()).ok()?;
+        drop(stdin);
+        let timeout = Timespec { tv_sec: START, tv_nsec: 0 };
+        poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&timeout)).ok().filter(|ready| *ready > 0)?;
+        stdout.read_exact(&mut [0]).ok()
+    })();
+    if served.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(Error::Start);
+    }
+    Session::find(&terms.dir, &terms.vault, Some(&terms.vault_id)).ok_or(Error::Start)
+}
