@@ -21,6 +21,8 @@ mod oauth;
 mod place;
 #[path = "e2e/provider.rs"]
 mod provider;
+#[path = "e2e/session.rs"]
+mod session;
 #[path = "e2e/sqlite.rs"]
 mod sqlite;
 #[path = "e2e/stock_age.rs"]

@@ -83,7 +83,8 @@ impl Context {
             no_input: globals.no_input,
         };
         let vault = absolute(&vault)?;
-        let session = session_place(&globals, &vault).filter(|_| session_counts);
+        // Where there is no place for one there is none.
+        let session = session_place(&globals, &vault).ok().filter(|_| session_counts);
         Ok(Self {
             out: Out { json: globals.json, quiet: globals.quiet },
             terminal: Terminal::new(globals.no_input, globals.quiet, globals.yes),

@@ -121,16 +121,20 @@ fn reload(context: &Context, connection: &Connection) -> Result<(), Error> {
 }
 
 fn place_for(context: &Context) -> Result<SessionPlace, Error> {
-    session_place(&context.globals, context.vault_path()).ok_or(Error::NoRuntimeDir)
+    session_place(&context.globals, context.vault_path())
 }
 
 /// Where the session of this vault is looked for, and put.
-pub fn session_place(globals: &Globals, vault: &Path) -> Option<SessionPlace> {
-    let named = globals.session.as_deref().and_then(|dir| absolute(dir).ok());
-    let is_named = named.is_some();
-    let dir = named.or_else(|| Some(runtime_dir().ok()?.join("session")))?;
+///
+/// # Errors
+/// [`Error::NoRuntimeDir`]; a directory that others can change.
+pub fn session_place(globals: &Globals, vault: &Path) -> Result<SessionPlace, Error> {
+    let dir = match &globals.session {
+        Some(dir) => absolute(dir)?,
+        None => runtime_dir()?.join("session"),
+    };
     let vault = crate::fsio::real_path(vault).unwrap_or_else(|_| vault.to_owned());
-    Some(SessionPlace { dir, vault, vault_id: None, named: is_named })
+    Ok(SessionPlace { dir, vault, vault_id: None, named: globals.session.is_some() })
 }
 
 impl Context {

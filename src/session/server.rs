@@ -39,7 +39,7 @@ pub fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
     let failed = |error| fsio::Error::io("start", Path::new("a session"), error);
     harden::leave_caller().map_err(failed)?;
     let (terms, key) = read_given()?;
-    let public = key.identity()?.public();
+    let public = key.with(Identity::public)?;
     let dir = Dir::open_or_create_private(&terms.dir)?;
     let name = name(&terms.vault);
     let _alone = alone(&dir, &name, &terms.vault)?;
@@ -77,9 +77,18 @@ fn clock() -> Duration {
 struct HeldKey(LockedBytes);
 
 impl HeldKey {
-    fn identity(&self) -> Result<Identity, Error> {
+    /// Does something with the key. What it leaves on the stack, where a value stays that was moved elsewhere, is
+    /// below the frame of this one.
+    fn with<R>(&self, work: impl FnOnce(&Identity) -> R) -> Result<R, Error> {
+        let done = self.with_below(work);
+        scrub_stack();
+        done
+    }
+
+    #[inline(never)]
+    fn with_below<R>(&self, work: impl FnOnce(&Identity) -> R) -> Result<R, Error> {
         let text = std::str::from_utf8(&self.0).map_err(|_| Error::Foreign)?;
-        Identity::parse(text).map_err(|_| Error::Foreign)
+        Ok(work(&Identity::parse(text).map_err(|_| Error::Foreign)?))
     }
 }
 
@@ -273,10 +282,7 @@ impl Server {
                 Some(frame(Verdict::Done, &Standing { left, ..self.standing.clone() }.to_bytes()))
             }
             kind if kind == Kind::Open as u8 => {
-                let identity = self.key.as_ref()?.identity().ok()?;
-                let file_key = seal::unwrap(body, &identity);
-                drop(identity);
-                scrub_stack();
+                let file_key = self.key.as_ref()?.with(|identity| seal::unwrap(body, identity)).ok()?;
                 Some(match file_key {
                     Ok(key) => frame(Verdict::Done, key.expose()),
                     Err(seal::Error::NoMatch) => frame(Verdict::NoMatch, &[]),

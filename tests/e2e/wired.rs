@@ -111,8 +111,15 @@ impl Wired {
 
     /// One of ours, with the identity to open the vault.
     pub fn agevault(&self) -> Command {
+        let mut command = self.keyless();
+        command.arg("-i").arg(&self.identity);
+        command
+    }
+
+    /// One of ours, which must find its key itself.
+    pub fn keyless(&self) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_agevault"));
-        command.args(["--no-input", "--openclaw"]).arg(&self.package).arg("-i").arg(&self.identity);
+        command.args(["--no-input", "--openclaw"]).arg(&self.package);
         command
     }
 
