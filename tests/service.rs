@@ -116,8 +116,12 @@ impl Host {
     }
 
     fn prints(&self, kind: &str) -> String {
-        let args = ["connect", &format!("--print-unit={kind}"), "--openclaw", self.openclaw.to_str().unwrap()];
-        String::from_utf8(self.world.ok(&args, b"").stdout).unwrap()
+        let mut command = self.world.command(AGEVAULT);
+        command.args(["connect", &format!("--print-unit={kind}"), "--openclaw"]).arg(&self.openclaw);
+        command.env("XDG_RUNTIME_DIR", self.world.home());
+        let ran = world::run(command, b"");
+        ran.expect(0).unwrap_or_else(|why| panic!("{kind} {why}"));
+        String::from_utf8(ran.stdout).unwrap()
     }
 
     /// What systemd says of a unit among those in `units`.
@@ -146,7 +150,11 @@ fn systemd_takes_every_unit_that_is_printed() {
         host.world.write("units/openclaw-gateway.service", GATEWAY.as_bytes());
         host.world.write("units/openclaw-gateway.service.d/agevault.conf", drop_in.as_bytes());
         host.world.write("units/agevault-capture.service", host.prints("systemd-capture").as_bytes());
-        for unit in ["openclaw-gateway.service", "agevault-capture.service"] {
+        let path = host.prints("systemd-session");
+        let socket = path.lines().find_map(|line| line.strip_prefix("PathExists=")).unwrap();
+        assert!(Path::new(socket).starts_with(host.world.path("agevault/session")), "{path}");
+        host.world.write("units/agevault-session.path", path.as_bytes());
+        for unit in ["openclaw-gateway.service", "agevault-capture.service", "agevault-session.path"] {
             assert_eq!(host.judged("--user", unit), (true, String::new()), "{version} {unit}");
         }
         let system = host.prints("systemd-system");

@@ -42,11 +42,13 @@ pub fn print(context: &Context, vault: &Vault<'_>, entry: &Entry, which: PrintUn
         home: text(&home),
         vault_dir: text(context.vault_path().parent().unwrap_or(Path::new("/"))),
         state: text(&state),
+        session: if which == PrintUnit::SystemdSession { text(context.session_socket()?) } else { String::new() },
         export,
     };
     let (unit, is_user) = match which {
         PrintUnit::Systemd => (Unit::Systemd, true),
         PrintUnit::SystemdCapture => (Unit::Capture, true),
+        PrintUnit::SystemdSession => (Unit::Session, true),
         PrintUnit::SystemdSystem => (Unit::System, false),
         PrintUnit::Wrapper => (Unit::Wrapper, false),
         PrintUnit::Launchd => (Unit::Launchd, false),

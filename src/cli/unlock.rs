@@ -138,6 +138,15 @@ pub fn session_place(globals: &Globals, vault: &Path) -> Result<SessionPlace, Er
 }
 
 impl Context {
+    /// The socket of the session for this vault, there or not.
+    ///
+    /// # Errors
+    /// [`Error::NoRuntimeDir`].
+    pub fn session_socket(&self) -> Result<std::path::PathBuf, Error> {
+        let place = place_for(self)?;
+        Ok(session::socket(&place.dir, &place.vault))
+    }
+
     /// The key sources of this command; a session must be for the vault that this host knows here.
     pub fn ladder(&self) -> Ladder {
         let mut ladder = self.ladder.clone();

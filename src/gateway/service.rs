@@ -59,6 +59,31 @@ mod tests {
     use std::fs;
 
     #[test]
+    fn a_unit_is_started_if_it_is_there_and_does_not_run() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let (units, log) = (root.path().join("units"), root.path().join("log"));
+        fs::create_dir(&units).unwrap();
+        let systemctl = root.path().join("systemctl");
+        let says = |active: u8| {
+            let text = format!("#!/bin/sh\necho $2 $4 >>{}\ntest $2 != is-active || exit {active}\n", log.display());
+            let beside = systemctl.with_extension("new");
+            fs::write(&beside, text).unwrap();
+            fs::set_permissions(&beside, fs::Permissions::from_mode(0o700)).unwrap();
+            fs::rename(beside, &systemctl).unwrap();
+        };
+        says(3);
+        let start = || start_unit(&units, "g.service", &[root.path().to_owned()]);
+        assert!(!start() && !log.exists(), "there is no such unit");
+        fs::write(units.join("g.service"), "").unwrap();
+        assert!(start());
+        assert_eq!(fs::read_to_string(&log).unwrap(), "is-active g.service\nreset-failed g.service\nstart g.service\n");
+        says(0);
+        assert!(!start(), "it runs");
+        assert!(!start_unit(&units, "g.service", std::slice::from_ref(&units)), "there is no systemctl");
+    }
+
+    #[test]
     fn services_linger_where_the_user_is_listed_or_there_is_no_systemd() {
         let root = tempfile::tempdir().unwrap();
         assert!(!ends_with_logout(root.path(), "claw"));

@@ -118,6 +118,8 @@ pub enum PrintUnit {
     Systemd,
     /// A user unit that takes back what the gateway renews
     SystemdCapture,
+    /// A user unit that starts the gateway when there is a session
+    SystemdSession,
     /// A system unit of the gateway, with its key as a credential
     SystemdSystem,
     /// A script for `openclaw gateway install --wrapper`

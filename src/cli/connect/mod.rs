@@ -189,8 +189,8 @@ impl Way {
 fn print_unit(context: &mut Context, which: PrintUnit) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    // The service manager or the container brings the key itself.
-    let brought = matches!(which, PrintUnit::SystemdSystem | PrintUnit::Container);
+    // The service manager or the container brings the key itself; or nothing is opened.
+    let brought = matches!(which, PrintUnit::SystemdSystem | PrintUnit::SystemdSession | PrintUnit::Container);
     let key = if brought { Vec::new() } else { context.unattended_key()? };
     units::print(context, &checked.vault, &entry(context, &checked, &key)?, which)
 }

@@ -11,6 +11,8 @@ pub enum Unit {
     Systemd,
     /// A user unit that captures.
     Capture,
+    /// A user unit that starts the gateway when there is a session.
+    Session,
     /// A system unit of the gateway, with a credential.
     System,
     /// A script for `openclaw gateway install --wrapper`.
@@ -50,6 +52,8 @@ pub struct Places {
     pub state: String,
     /// The directory of the vault.
     pub vault_dir: String,
+    /// The socket of the session.
+    pub session: String,
     /// The options of `export` by which the gateway gets views before it starts, if it reads views.
     pub export: Option<String>,
 }
@@ -61,11 +65,12 @@ pub struct Places {
 pub fn render(unit: Unit, places: &Places) -> Result<String, Error> {
     let Places { agevault, options, gateway, openclaw, path, home, state, vault_dir, .. } = places;
     let all = [agevault, openclaw, path, home, state, vault_dir, &places.unit, &places.unit_dir, &places.user];
-    if all.into_iter().chain(options).chain(gateway).any(|text| text.chars().any(char::is_control)) {
+    let all = all.into_iter().chain([&places.session]);
+    if all.chain(options).chain(gateway).any(|text| text.chars().any(char::is_control)) {
         return Err(Error::NotText);
     }
     let word: fn(&str) -> String = match unit {
-        Unit::Systemd | Unit::Capture | Unit::System => systemd,
+        Unit::Systemd | Unit::Capture | Unit::Session | Unit::System => systemd,
         Unit::Wrapper => shell,
         Unit::Launchd => xml,
         Unit::Container => yaml,
@@ -89,6 +94,8 @@ pub fn render(unit: Unit, places: &Places) -> Result<String, Error> {
         ("@OPENCLAW@", word(openclaw)),
         ("@UNIT@", places.unit.clone()),
         ("@UNIT_DIR@", places.unit_dir.clone()),
+        // The rest of a line, not a word: only specifiers mean something.
+        ("@SESSION@", places.session.replace('%', "%%")),
         ("@USER@", places.user.clone()),
         ("@UID@", places.uid.to_string()),
         ("@HOME_VAR@", variable("HOME", home)),
@@ -119,6 +126,7 @@ fn template(unit: Unit) -> &'static str {
     match unit {
         Unit::Systemd => include_str!("systemd.in"),
         Unit::Capture => include_str!("capture.in"),
+        Unit::Session => include_str!("session.in"),
         Unit::System => include_str!("system.in"),
         Unit::Wrapper => include_str!("wrapper.in"),
         Unit::Launchd => include_str!("launchd.in"),
@@ -191,11 +199,13 @@ mod tests {
             home: text("/h"),
             state: text("/s"),
             vault_dir: text("/d/@UID@"),
+            session: text("/r/50% $1/s.sock"),
             export: Some(text("--refs --link")),
         }
     }
 
-    const ALL: [Unit; 6] = [Unit::Systemd, Unit::Capture, Unit::System, Unit::Wrapper, Unit::Launchd, Unit::Container];
+    const ALL: [Unit; 7] =
+        [Unit::Systemd, Unit::Capture, Unit::Session, Unit::System, Unit::Wrapper, Unit::Launchd, Unit::Container];
 
     #[test]
     fn every_place_is_filled_once_and_quoted_as_its_reader_needs_it() {
@@ -217,6 +227,7 @@ mod tests {
             Unit::Wrapper,
             r#"--vault '/d/v $1/50% "a"/vault.age' -i /k --no-input --quiet run -- '/o'\''clock/openclaw' "$@""#,
         );
+        has(Unit::Session, "PathExists=/r/50%% $1/s.sock\n");
         has(Unit::Container, r#"- "/d/@UID@:/vault:ro""#);
         has(Unit::Container, "      - \"--pin\"\n      - \"abc\"\n");
     }
@@ -234,5 +245,7 @@ mod tests {
     fn a_line_break_in_a_place_makes_no_line_of_its_own() {
         let broken = Places { openclaw: "/o\nExecStart=/evil".to_owned(), ..places() };
         assert!(ALL.into_iter().all(|unit| matches!(render(unit, &broken), Err(Error::NotText))));
+        let broken = Places { session: "/r\nUnit=evil".to_owned(), ..places() };
+        assert!(matches!(render(Unit::Session, &broken), Err(Error::NotText)));
     }
 }
