@@ -305,6 +305,13 @@ fn hostile_requests_get_nothing_and_keep_nobody_waiting() {
         let refused = answer(&whole(2, body));
         assert!(refused.len() == 11 && refused[6] != 0, "{what}: {refused:?}");
     }
+    let named = |id: &str| [b"agevault/tag/v1\0", id.as_bytes(), b"\0whatever"].concat();
+    let refused = answer(&whole(4, &named("00000000-0000-4000-8000-000000000000")));
+    assert!(refused.len() == 11 && refused[6] != 0, "a tag for another vault: {refused:?}");
+    let (plain, _) = agevault::seal::unlock(&sealed, world::passphrase_key(PASSPHRASE)).unwrap();
+    let vault = agevault::model::Vault::parse(plain.text().unwrap()).unwrap();
+    let tag = answer(&whole(4, &named(&vault.vault_id)));
+    assert_eq!((tag.len(), tag[6]), (11 + 32, 0), "a tag for its own");
     for (bytes, what) in [
         (request(2, u32::MAX, b""), "a length that nobody has"),
         (request(2, 65_537, b""), "one byte too many"),

@@ -289,6 +289,15 @@ impl Server {
                     Err(_) => frame(Verdict::Refused, &[]),
                 })
             }
+            kind if kind == Kind::Tag as u8 => {
+                // It vouches for its own vault alone.
+                let is_of_ours = body.split(|byte| *byte == 0).nth(1) == Some(self.standing.vault_id.as_bytes());
+                let tag = if is_of_ours { self.key.as_ref()?.with(|identity| identity.tag(body)).ok()? } else { None };
+                Some(match tag {
+                    Some(tag) => frame(Verdict::Done, &tag),
+                    None => frame(Verdict::Refused, &[]),
+                })
+            }
             kind if kind == Kind::Lock as u8 => Some(frame(Verdict::Done, &[])),
             _ => None,
         }
