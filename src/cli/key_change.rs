@@ -81,6 +81,11 @@ fn backups(context: &Context, opened: &Opened, vault_id: &str, leaving: &str) {
     if let more @ 1.. = found.len().saturating_sub(SHOWN) {
         context.out.warn(&format!("  and {more} more beside them"));
     }
+    let kept = store::kept_sealed(&opened.place);
+    if let Some(first) = kept.first() {
+        let (count, first) = (words::count(kept.len(), "file", "files"), words::plain(&first.to_string_lossy()));
+        context.out.warn(&format!("  and {count} that connect has sealed, such as {first}; remove what is not needed"));
+    }
 }
 
 /// Names age files beside the vault that are not its own and that nobody sealed anew.

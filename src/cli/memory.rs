@@ -17,10 +17,17 @@ use std::time::Duration;
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Where views go, if there is such a place in memory.
-pub fn dir() -> Option<PathBuf> {
-    let dir = runtime_dir().ok()?;
-    let there = dir.ancestors().find(|dir| dir.exists())?;
-    crate::fsio::in_memory(there).ok()?.then(|| dir.join("openclaw"))
+///
+/// # Errors
+/// A directory that others can change.
+pub fn dir() -> Result<Option<PathBuf>, Error> {
+    let dir = match runtime_dir() {
+        Err(Error::NoRuntimeDir) => return Ok(None),
+        other => other?,
+    };
+    let there = dir.ancestors().find(|dir| dir.exists());
+    let in_memory = there.is_some_and(|there| crate::fsio::in_memory(there).unwrap_or(false));
+    Ok(in_memory.then(|| dir.join("openclaw")))
 }
 
 /// Puts what a plan wants there, and links that lead to it.
@@ -35,7 +42,7 @@ pub fn put(
     request: &Request<'_>,
     plan: &Plan,
 ) -> Result<(), Error> {
-    let Some(dir) = dir().filter(|_| plan.views) else { return Ok(()) };
+    let Some(dir) = dir()?.filter(|_| plan.views) else { return Ok(()) };
     let agents = gateway::agent_ids(settings)?;
     let still = || opened.is_current();
     let place = connect::Place {

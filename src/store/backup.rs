@@ -119,10 +119,20 @@ pub fn keep_sealed(vault: &Vault<'_>, dir: &Path, file: &Path, content: &[u8]) -
     let sealed = seal::seal(content, &recipients(vault)?)?;
     // What is sealed is never the same twice.
     let digest: String = Sha256::digest(&sealed).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let name = name.trim_start_matches('.');
+    let name: String = name.trim_start_matches('.').chars().take(100).collect();
     let name = format!("{name}-{}-{digest}.age", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
     Replacement::write(&dir, OsStr::new(&name), &sealed, 0o600)?.commit()?;
     Ok(dir.path().join(name))
+}
+
+/// What [`keep_sealed`] has kept beside a vault: everybody opens it who could open the vault then.
+pub fn kept_sealed(place: &Place) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place.path().with_file_name(BESIDE)).into_iter().flatten().flatten();
+    let is_kept = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.ends_with(".age") && !name.starts_with("agevault-")
+    };
+    entries.map(|entry| entry.path()).filter(is_kept).collect()
 }
 
 /// A directory for what is kept, made 0700 if it is missing.

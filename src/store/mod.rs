@@ -17,7 +17,7 @@ mod restore;
 mod snapshot;
 mod tag;
 
-pub use backup::{Backup, Opens, backup_create, backup_list, backup_of, backups_of, keep_sealed};
+pub use backup::{Backup, Opens, backup_create, backup_list, backup_of, backups_of, keep_sealed, kept_sealed};
 pub use create::{New, create};
 pub use edit::{Edit, Saved};
 pub use exposure::{Checklist, Removed, readable};

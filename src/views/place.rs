@@ -48,6 +48,8 @@ impl Target {
             }
         }
         missing.reverse();
+        // Who can change a directory on the way could lead the gateway elsewhere.
+        fsio::check_way(base)?;
         let base = std::fs::canonicalize(base).map_err(|error| fsio::Error::io("look at", base, error))?;
         let path = missing.iter().fold(base.clone(), |path, name| path.join(name));
         if path.to_str().is_none() {

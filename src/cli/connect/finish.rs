@@ -46,7 +46,7 @@ pub fn finish(
     let again = connect::plan(vault, &now, &strict)?;
     unchanged(&again)?;
     if !again.is_empty() {
-        connect::apply(&again, &now, program)?;
+        connect::apply(&again, &now, program, vault, kept)?;
         now = held(settings, program)?;
     }
     let (root, id) = (context.local.root(), &vault.vault_id);

@@ -85,11 +85,8 @@ impl Way {
     pub fn connect(&self, context: &Context, opened: Opened, without: &[SecretId]) -> Result<Done, Error> {
         let Self { options: args, settings, state_dir, program, .. } = self;
         let key = context.unattended_key()?;
-        let (_lock, opened) = if args.dry_run {
-            (None, opened)
-        } else {
-            (Some(self.lock(context, &opened)?), memory::capture(context, opened)?)
-        };
+        let (_lock, opened) =
+            if args.dry_run { (None, opened) } else { (Some(self.lock(context)?), memory::capture(context, opened)?) };
         let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
         if program.installed().version.era() == Era::Plain {
             return Err(connect::Error::NoReferences.into());
@@ -131,7 +128,7 @@ impl Way {
             version: program.installed().version,
             entry: &entry,
             keep: self.keep(context, &checked.vault)?,
-            memory: memory::dir().is_some(),
+            memory: memory::dir()?.is_some(),
             linked: connect::has_links(state_dir, &gateway::agent_ids(settings)?),
             before: &connection.refs,
             restore_oauth: args.restore_oauth,
@@ -158,22 +155,18 @@ impl Way {
             };
             context.out.say(&text);
         }
-        if let Some(sealed) = connect::keep_env(&plan, &held, &checked.vault, &dir)? {
-            context.out.say(&format!("sealed the .env as it was in {}", sealed.display()));
-        }
         finish::remember(context, &checked.vault, program, &request, &plan)?;
-        let applied = connect::apply(&plan, &held, program)?;
+        let applied = connect::apply(&plan, &held, program, &checked.vault, &dir)?;
         memory::put(context, &opened, &checked.vault, settings, &request, &plan)?;
-        show::tell(context, &plan, applied);
+        show::tell(context, &plan, &applied);
         let findings = finish::finish(context, &checked.vault, settings, program, &request, &plan, &dir)?;
         drop(checked);
         Ok(Done { opened, findings })
     }
 
     /// One command at a time, from the first look to the end.
-    fn lock(&self, context: &Context, opened: &Opened) -> Result<Lock, Error> {
-        let vault_id = context.check(opened)?.vault.vault_id;
-        Ok(Connection::lock(context.local.root(), &vault_id, context.patience())?)
+    fn lock(&self, context: &Context) -> Result<Lock, Error> {
+        Ok(Connection::lock(context.local.root(), &self.state_dir, context.patience())?)
     }
 
     /// What stays in the gateway's own files.

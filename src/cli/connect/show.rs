@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// Tells what was done.
-pub fn tell(context: &Context, plan: &Plan, applied: Applied) {
+pub fn tell(context: &Context, plan: &Plan, applied: &Applied) {
     let out = context.out;
     if let Some(members) = &plan.entry {
         out.say(&format!("wrote {} into openclaw.json", words::resolver_entry(members)));
@@ -16,6 +16,9 @@ pub fn tell(context: &Context, plan: &Plan, applied: Applied) {
     plan.added.iter().for_each(|id| out.say(&format!("referred {}", words::plain(id))));
     plan.removed.iter().for_each(|id| out.say(&format!("removed the reference to {}", words::plain(id))));
     removed_there(out, plan);
+    if let Some(sealed) = &applied.sealed {
+        out.say(&format!("sealed the .env as it was in {}", sealed.display()));
+    }
     if applied.dotenv > 0 {
         out.say(&format!("took {} out of the .env", words::count(applied.dotenv, "entry", "entries")));
     }

@@ -12,7 +12,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let Way { settings, program, state_dir, .. } = way;
     bound(context, &context.check(&opened)?.vault, state_dir)?;
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
-    let _lock = way.lock(context, &opened)?;
+    let _lock = way.lock(context)?;
     // While somebody thought about it, the gateway may have renewed something.
     let opened = memory::capture(context, opened)?;
     let checked = context.check(&opened)?;

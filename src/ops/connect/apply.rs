@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// What was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The configuration was replaced.
     pub config: bool,
@@ -21,6 +21,8 @@ pub struct Applied {
     pub stores: usize,
     /// So many entries left the `.env`.
     pub dotenv: usize,
+    /// Where the `.env` as it was is kept, sealed.
+    pub sealed: Option<PathBuf>,
 }
 
 /// How a running gateway took notice.
@@ -38,11 +40,12 @@ pub enum Reload {
 }
 
 /// Does what was planned: first the configuration, which names the resolver, then what refers to it,
-/// and plaintext last. Run again after an interruption it does the rest.
+/// and plaintext last. Run again after an interruption it does the rest. What the `.env` was is sealed into `kept`.
 ///
 /// # Errors
 /// A file that cannot be replaced, a store that the gateway does not change.
-pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Error> {
+pub fn apply(plan: &Plan, held: &Held, program: &Program, vault: &Vault<'_>, kept: &Path) -> Result<Applied, Error> {
+    let sealed = keep_env(plan, held, vault, kept)?;
     let config = edit_config(&plan.config, held, program.state_dir())?;
     if !plan.stores.is_empty() {
         program.change_stores(&plan.stores)?;
@@ -53,7 +56,7 @@ pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Err
         let left = dotenv::without(bytes.expose(), |name| plan.dotenv.contains(name)).map_err(failed)?;
         replace(path, &left)?;
     }
-    Ok(Applied { config, stores: plan.stores.len(), dotenv: plan.dotenv.len() })
+    Ok(Applied { config, stores: plan.stores.len(), dotenv: plan.dotenv.len(), sealed })
 }
 
 /// Seals the `.env` as it is into `kept` before entries leave it: a name may stand there twice, with another value
@@ -61,7 +64,7 @@ pub fn apply(plan: &Plan, held: &Held, program: &Program) -> Result<Applied, Err
 ///
 /// # Errors
 /// As [`store::keep_sealed`].
-pub fn keep_env(plan: &Plan, held: &Held, vault: &Vault<'_>, kept: &Path) -> Result<Option<PathBuf>, Error> {
+fn keep_env(plan: &Plan, held: &Held, vault: &Vault<'_>, kept: &Path) -> Result<Option<PathBuf>, Error> {
     let Some((path, bytes)) = held.dotenv.as_ref().filter(|_| !plan.dotenv.is_empty()) else { return Ok(None) };
     Ok(Some(store::keep_sealed(vault, kept, path, bytes.expose())?))
 }

@@ -1,19 +1,41 @@
 //! What of the gateway's own may be replaced: only what the vault has, member by member.
 
-use crate::model::{Credential, SecretId, Vault};
+use crate::formats::auth_profiles;
+use crate::model::{Credential, Member, SecretId, Vault};
 use crate::secret::Secret;
 use serde_json::value::RawValue;
 
 /// Members of credentials that are secret.
 pub(super) const MEMBERS: [&str; 7] = ["key", "apiKey", "token", "access", "refresh", "idToken", "id_token"];
 
-/// Whether the vault's entry has every secret of this credential, which the gateway has in its place. A type
-/// that is not known may hold anything.
+/// Members that say what a credential is, and are no secret of anybody's.
+const PLAIN: [&str; 4] = ["type", "provider", "keyRef", "tokenRef"];
+
+/// Whether the vault's entry has all that this credential says, which the gateway has in its place; a reference of
+/// ours says nothing. A type that is not known may hold anything.
 pub(super) fn has_all(vault: &Vault<'_>, id: &SecretId, held: &RawValue) -> bool {
+    if auth_profiles::referred(held).is_some() {
+        return true;
+    }
     let Ok(held) = Credential::parse("", held) else { return false };
-    let ours = of_entry(vault, id);
-    held.kind().is_some()
-        && secrets(&held).iter().all(|theirs| ours.iter().any(|have| have.expose() == theirs.expose()))
+    let (entry, values) = (vault.get(id), of_entry(vault, id));
+    let entry = entry.filter(|_| matches!(id, SecretId::Auth(..))).and_then(|raw| Credential::parse("", raw).ok());
+    let known = |(name, value): Member<'_>| {
+        let text = serde_json::from_str(value.get()).map(Secret::new);
+        let is_text = text.is_ok_and(|text| {
+            text.expose().trim().is_empty() || values.iter().any(|have| have.expose() == text.expose())
+        });
+        // Neither a number nor a word of the language is a secret.
+        let is_plain = PLAIN.contains(&name) || !value.get().starts_with(['"', '{', '[']);
+        let same = || entry.as_ref().and_then(|entry| entry.get(name)).is_some_and(|have| equal(have, value));
+        is_plain || is_text || same()
+    };
+    held.kind().is_some() && held.members().all(known)
+}
+
+fn equal(one: &RawValue, other: &RawValue) -> bool {
+    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
+    one.get() == other.get() || value(one) == value(other)
 }
 
 /// Whether this is the value of an entry of the vault.

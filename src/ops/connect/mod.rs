@@ -18,7 +18,7 @@ mod residue;
 mod undo;
 mod views;
 
-pub use apply::{Applied, Reload, apply, keep_env, reload};
+pub use apply::{Applied, Reload, apply, reload};
 pub use audit::{Audit, Found, audit};
 pub use check::{Finding, NamedKey, Report, check};
 pub use held::Held;

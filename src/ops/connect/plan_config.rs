@@ -4,14 +4,14 @@ use super::plan::{Planner, provider_of};
 use super::{Error, Road, known};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::secretref::ExecRef;
-use crate::formats::{auth_profiles, provider, secretref, targets};
+use crate::formats::{provider, secretref, targets};
 use crate::gateway::Era;
 use crate::model::{Scope, SecretId};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Planner<'_> {
     /// Plans the edits of the configuration.
@@ -24,6 +24,7 @@ impl Planner<'_> {
         let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
         let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
         let entry = self.request.entry.to_json();
+        self.check_vault(openclaw_config::at(&tree, &provider))?;
         let have = openclaw_config::at(&tree, &provider);
         if have != Some(&entry) {
             self.plan.entry = Some(have.map(|have| differing(have, &entry)).unwrap_or_default());
@@ -31,10 +32,6 @@ impl Planner<'_> {
         }
         let plain: BTreeMap<Vec<String>, Secret> = found.targets.into_iter().collect();
         let refs: BTreeMap<Vec<String>, SecretId> = openclaw_config::references(&tree).into_iter().collect();
-        self.check_vault(
-            openclaw_config::at(&tree, &["secrets", "providers", secretref::ALIAS].map(str::to_owned)),
-            &refs,
-        )?;
         for (key, _) in vault.config.iter() {
             let Ok(id @ SecretId::Config(_)) = SecretId::parse(&format!("config/{key}")) else { continue };
             let SecretId::Config(segments) = &id else { continue };
@@ -88,16 +85,20 @@ impl Planner<'_> {
             }
         }
         for (name, value) in found.env {
-            let same = vault.env.get(name.as_str()).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+            let id = SecretId::Env(name);
+            let SecretId::Env(name) = &id else { continue };
             let stays = self.request.keep.dotenv || self.held.needs(name.as_str());
-            if same.as_deref() == Some(value.expose()) && !stays {
+            if known::is_value(vault, &id, &value) && !stays {
                 // The way back leads into the `.env`.
                 self.plan.dotenv.insert(name.as_str().to_owned());
                 let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];
                 let here = places.into_iter().map(|place| [place, vec![name.as_str().to_owned()]].concat());
-                self.plan
-                    .config
-                    .extend(here.filter(|path| openclaw_config::at(&tree, path).is_some()).map(Step::Remove));
+                // It may stand in both places, with another value in the one that the gateway does not use.
+                let same = |path: &Vec<String>| {
+                    let text = openclaw_config::at(&tree, path).and_then(Value::as_str);
+                    text.is_some_and(|text| text == value.expose())
+                };
+                self.plan.config.extend(here.filter(same).map(Step::Remove));
             }
         }
         Ok(())
@@ -111,18 +112,15 @@ impl Planner<'_> {
         vault.flat_map(|entries| entries.profiles.iter()).any(|(_, raw)| of(raw))
     }
 
-    /// Refuses a gateway whose references another vault answers: not all of them are known here.
-    fn check_vault(&self, have: Option<&Value>, refs: &BTreeMap<Vec<String>, SecretId>) -> Result<(), Error> {
+    /// Refuses a gateway whose references another vault answers. One that was moved here has the same fingerprint,
+    /// or has left nothing where it was.
+    fn check_vault(&self, have: Option<&Value>) -> Result<(), Error> {
         let args = have.and_then(|have| have.get("args")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
-        let Some(other) = args.clone().zip(args.skip(1)).find(|(name, _)| *name == "--vault").map(|(_, path)| path)
-        else {
-            return Ok(());
-        };
-        let ours = self.request.entry.args.iter().any(|arg| arg == other);
-        let in_stores = self.held.stores.values().flat_map(|store| store.profiles.values());
-        let in_stores = in_stores.filter_map(|raw| auth_profiles::referred(raw));
-        let unknown = refs.values().cloned().chain(in_stores).any(|id| self.vault.get(&id).is_none());
-        if unknown && !ours { Err(Error::AnotherVault(PathBuf::from(other))) } else { Ok(()) }
+        let of = |option: &str| args.clone().zip(args.clone().skip(1)).find(|(name, _)| *name == option);
+        let Some((_, other)) = of("--vault") else { return Ok(()) };
+        let ours = |text: &str| self.request.entry.args.iter().any(|arg| arg == text);
+        let same = ours(other) || of("--pin").is_some_and(|(_, pin)| ours(pin)) || !Path::new(other).exists();
+        if same { Ok(()) } else { Err(Error::AnotherVault(PathBuf::from(other))) }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::model::{Scope, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -67,13 +68,16 @@ impl Connection {
         }
     }
 
-    /// One command at a time connects a vault or undoes that.
+    /// One command at a time connects the gateway of `state_dir` or undoes that, whatever the vault.
     ///
     /// # Errors
     /// [`fsio::Error::Busy`].
-    pub fn lock(root: &Path, vault_id: &str, patience: Duration) -> Result<Lock, Error> {
+    pub fn lock(root: &Path, state_dir: &Path, patience: Duration) -> Result<Lock, Error> {
         let dir = Dir::open_or_create_private(root)?.child(OsStr::new("connections"), true)?;
-        Ok(Lock::acquire(&dir, OsStr::new(&format!("{}.lock", name(vault_id)?)), patience)?)
+        let real = state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned());
+        let digest = Sha256::digest(real.as_os_str().as_encoded_bytes());
+        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Lock::acquire(&dir, OsStr::new(&format!("{name}.lock")), patience)?)
     }
 
     /// The connections of all vaults to the gateway of `state_dir`. Records that cannot be read are passed over:

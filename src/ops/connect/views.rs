@@ -96,7 +96,9 @@ pub fn take_views_back(vault: &Vault<'_>, back: &Back<'_>) -> Result<Undone, Err
     }
     let mut undone = Undone::default();
     // An undo that was interrupted has left views to which no link leads any more.
-    let ours = |dir: &&PathBuf| ledger.place(dir).is_some_and(|place| place.references);
+    let of_gateway = |link: &PathBuf| link.starts_with(state_dir);
+    let ours =
+        |dir: &&PathBuf| ledger.place(dir).is_some_and(|place| place.references && place.links.iter().all(of_gateway));
     let mut unused: BTreeSet<PathBuf> = dirs.iter().filter(ours).cloned().collect();
     for agent in agents {
         let kind = Kind::AuthProfiles(agent.clone());
@@ -112,6 +114,10 @@ pub fn take_views_back(vault: &Vault<'_>, back: &Back<'_>) -> Result<Undone, Err
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && linked.contains(&path) => None,
             Err(_) => continue,
         };
+        // An agent that was removed needs nothing.
+        if !parent.exists() {
+            continue;
+        }
         let _lock = StoreLock::take(parent)?;
         let dir = Dir::open(parent)?;
         let look = |dir: &PathBuf| Seen::look(&Target::known(dir)?, &ledger, &key, kind.clone());
