@@ -210,6 +210,32 @@ fn get_by_passphrase_leaves_no_secret_in_memory() {
     leaves_nothing(&["get", "env/A", "--passphrase-file", "pw"], "");
 }
 
+/// An SSH key in three forms: its file, its seed, and the scalar of the curve that unwraps.
+#[test]
+fn get_and_set_by_an_ssh_key_leave_no_secret_in_memory() {
+    use sha2::Digest;
+    let (world, mut needles) = world();
+    let made = world.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", "key"]).status();
+    assert!(made.expect("ssh-keygen: run tests/run").success());
+    world.ok(&["recipients", "add", "key.pub", "--label", "ssh", "--yes", "-q"], b"");
+    let text = fs::read_to_string(world.path("key")).unwrap();
+    let key = ssh_key::PrivateKey::from_openssh(&text).unwrap();
+    let seed = key.key_data().ed25519().unwrap().private.to_bytes();
+    let mut scalar = sha2::Sha512::digest(seed)[..32].to_vec();
+    (scalar[0], scalar[31]) = (scalar[0] & 248, scalar[31] & 127 | 64);
+    let lines: Vec<&str> = text.lines().collect();
+    needles.insert("SSH key text", middle(lines[lines.len() - 3].as_bytes()));
+    needles.insert("SSH seed", middle(&seed));
+    needles.insert("SSH scalar", middle(&scalar));
+    let get = ["get", "env/A", "-i", "key"];
+    let found = found_at("write", libc::SYS_write, &world, &get, "", &needles).0;
+    assert!(found.keys().any(|(what, _)| what.starts_with("SSH")), "{found:?}");
+    for args in [&get[..], &["set", "env/A", "-i", "key"]] {
+        let found = left_behind(&world, args, NEW, &needles);
+        assert!(found.is_empty(), "{args:?} leaves {found:?}");
+    }
+}
+
 #[test]
 fn set_leaves_no_secret_in_memory() {
     leaves_nothing(&["set", "env/A"], NEW);
