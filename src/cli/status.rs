@@ -11,6 +11,7 @@ use crate::model::{Recipient, Standing};
 use crate::ops;
 use crate::ops::connect::Connection;
 use crate::ops::health::{self, Judged, Question, Verdict};
+use crate::session::Session;
 use crate::store::{Checked, Checklist, Served, now};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -31,8 +32,8 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let verdict = judged.verdict();
     if context.out.json {
         let gateway = Gateway::of(context, &checked.vault.vault_id);
-        let served = served(context, &checked);
-        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway, served))?;
+        let around = (served(context, &checked), context.session());
+        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway, around))?;
     } else if args.check {
         offenders(context, &judged, question.now)?;
     } else {
@@ -82,7 +83,7 @@ fn as_json(
     path: &std::path::Path,
     verdict: Verdict,
     connected: &Gateway,
-    served: Option<Served>,
+    (served, session): (Option<Served>, Option<Session>),
 ) -> Value {
     let Gateway { connection, missing } = connected;
     let views: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
@@ -113,6 +114,7 @@ fn as_json(
         "exposed": Checklist::of(vault).map_or(0, |list| list.count()),
         "gateway": connection.as_ref().map(gateway),
         "missing_views": views,
+        "session": session.map(|session| json!({"ends_in": session.left().map(|left| left.as_secs())})),
         "served_behind": served.map(|served| json!({"at": served.at, "generation": served.generation})),
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
     })
@@ -135,6 +137,14 @@ fn print(
         let mark = if recipient.public == used { ", in use" } else { "" };
         let head = if at == 0 { "opens with " } else { "           " };
         out.line(&format!("{head} {} ({}{mark})", recipient.label.as_str(), recipient.kind.word()))?;
+    }
+    if let Some(session) = context.session() {
+        out.line(&match session.left() {
+            Some(left) => {
+                format!("session     ends in {}", words::span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX)))
+            }
+            None => "session     until the next boot, or agevault lock".to_owned(),
+        })?;
     }
     let (env, config) = (vault.env.len(), vault.config.len());
     let held = [

@@ -7,7 +7,7 @@ use super::handover::connection;
 use super::{Error, Usage, units, words};
 use crate::formats::paste;
 use crate::gateway;
-use crate::keys::{Ladder, SessionPlace};
+use crate::keys::{Ladder, SessionPlace, Source};
 use crate::ops::connect::{Connection, Reload};
 use crate::seal::Identity;
 use crate::session::{self, Session, Terms};
@@ -145,6 +145,19 @@ impl Context {
     pub fn session_socket(&self) -> Result<std::path::PathBuf, Error> {
         let place = place_for(self)?;
         Ok(session::socket(&place.dir, &place.vault))
+    }
+
+    /// The session for this vault, if one answers.
+    pub fn session(&self) -> Option<Session> {
+        self.ladder().session?.find()
+    }
+
+    /// The same if it is what opens the vault here.
+    pub fn session_in_use(&self) -> Option<Session> {
+        match self.ladder().first_present().first() {
+            Some(Source::Session(place)) => place.find(),
+            _ => None,
+        }
     }
 
     /// The key sources of this command; a session must be for the vault that this host knows here.

@@ -7,7 +7,8 @@ With --json, one object:
   profiles [{id, provider, type, status, expires (Unix milliseconds)}], status one of ok, expiring,
   expired, missing, refreshable, static, reference; missing [{agent, provider, profile}]; env and
   config, how many; exposed, how many secrets removed keys could read; gateway {version, state_dir,
-  references} or null; missing_views, the gateway's files behind which no view is; served_behind
+  references} or null; missing_views, the gateway's files behind which no view is; session {ends_in (seconds, null for the next boot)} or null;
+  served_behind
   {at, generation}, the older state that a gateway was served last, or null; verdict ok, expiring or
   missing";
 

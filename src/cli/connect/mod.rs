@@ -7,7 +7,7 @@ mod undo;
 use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
-use super::{Error, import, memory, units};
+use super::{Error, import, memory, units, words};
 use crate::fsio::Lock;
 use crate::gateway::{self, Era, Found, Program, Settings};
 use crate::model::{Change, Op, SecretId, Vault};
@@ -141,6 +141,12 @@ impl Way {
             show::plan(context, &plan, &unlinked, args.plan)?;
             drop(checked);
             return Ok(Done { opened, findings: None });
+        }
+        if let Some(left) = context.session_in_use().and_then(|session| session.left()) {
+            let left = words::span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+            context.out.warn(&format!(
+                "note: the gateway opens the vault by a session that ends in {left}; agevault unlock --for boot keeps it"
+            ));
         }
         install(context, &entry)?;
         prove(context, &entry, &plan.refs)?;

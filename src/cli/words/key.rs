@@ -17,7 +17,7 @@ pub fn of_keys(error: &Error) -> Words {
             locked(
                 "no-key",
                 format!("no key at hand opens the vault{tried}"),
-                "name one with -i FILE or --passphrase-file FILE, or run this on a terminal",
+                "name one with -i FILE or --passphrase-file FILE, run this on a terminal, or agevault unlock there first",
             )
         }
         Error::File(from, error) => {

@@ -122,7 +122,7 @@ pub fn of(error: &Error) -> Words {
             "needs-person",
             exit::LOCKED,
             "the gateway could not open the vault: the key at hand needs a person",
-            "name one that it can read with -i FILE or --passphrase-file FILE; agevault recipients add FILE --label gateway adds one",
+            "agevault unlock holds it until the next boot; or name one that the gateway can read with -i FILE or --passphrase-file FILE",
         ),
         Error::Audit(findings) => Words::new(
             "findings",
