@@ -1,6 +1,7 @@
 //! The gateway's side of the disk: which state directory it uses, and what lies in it.
 
 mod command;
+mod converse;
 mod database;
 mod port;
 mod program;
@@ -11,9 +12,10 @@ mod store_lock;
 mod version;
 
 pub use command::keeps_environment;
+pub use converse::{Output, converse};
 pub use database::Fault;
 pub use port::{listens, port};
-pub use program::{Output, Program, StoreChange, converse};
+pub use program::{Program, StoreChange};
 pub use service::{ends_with_logout, service_files, start_unit};
 pub use sqlite::stores;
 pub use state_dir::{Found, Settings, Shape, agent_dirs, agent_ids, check_owner, find, open, own_stores, resolve};

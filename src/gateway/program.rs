@@ -1,25 +1,21 @@
 //! The gateway's own program: what it can do better than anybody else is left to it.
 
-use super::{Error, Installed, Settings, installed, resolve};
+use super::{Error, Installed, Output, Settings, converse, installed, resolve};
 use crate::fsio;
 use crate::secret::SecretBuf;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// Changes stores with the gateway's own code; see there.
 const STORES: &str = include_str!("data/stores.mjs");
 /// How long one run may take: a gateway that starts Node and its plugins for the first time.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long its output may stay open after it has ended.
-const GRACE: Duration = Duration::from_secs(5);
 /// Variables of ours.
 const OURS: [&str; 6] = [
     "AGEVAULT_FILE",
@@ -31,10 +27,6 @@ const OURS: [&str; 6] = [
 ];
 /// Variables that lead a gateway away from a state directory.
 const PLACES: [&str; 3] = ["OPENCLAW_CONFIG_PATH", "OPENCLAW_AGENT_DIR", "OPENCLAW_OAUTH_DIR"];
-/// How often a run is looked at.
-const GLANCE: Duration = Duration::from_millis(2);
-/// Most that is read of what it prints, in bytes.
-const MAX_OUTPUT: u64 = 20 * 1024 * 1024;
 
 /// The gateway, ready to be run for one state directory.
 #[derive(Clone, Debug)]
@@ -44,17 +36,6 @@ pub struct Program {
     state_dir: PathBuf,
     named: bool,
     config: Option<String>,
-}
-
-/// What a run of the gateway's program gave.
-#[derive(Debug)]
-pub struct Output {
-    /// Its exit code, `None` for a death by signal.
-    pub code: Option<i32>,
-    /// What it printed.
-    pub stdout: SecretBuf,
-    /// Whether something that it left behind still held its output open, and had to be ended.
-    pub left_open: bool,
 }
 
 /// Changes to one store.
@@ -185,63 +166,4 @@ fn check_modules(package: &Path) -> Result<(), Error> {
         entries.flatten().try_for_each(|entry| fsio::check_closed(&entry.path()))?;
     }
     Ok(())
-}
-
-/// Runs a program with this input and takes its output; what does not end in time is killed.
-///
-/// # Errors
-/// [`Error::Program`].
-pub fn converse(command: &mut Command, input: &[u8], patience: Duration) -> Result<Output, Error> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|_| Error::Program)?;
-    let output = talk(&mut child, input, patience);
-    // What did not end by itself must not go on behind our back.
-    let _ = child.kill();
-    let ended = child.wait().map_err(|_| Error::Program)?;
-    let (stdout, left_open) = output?;
-    Ok(Output { code: ended.code(), stdout, left_open })
-}
-
-/// Gives a program its input and takes its output, until it ends.
-fn talk(child: &mut Child, input: &[u8], patience: Duration) -> Result<(SecretBuf, bool), Error> {
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(Error::Program) };
-    std::thread::scope(|threads| {
-        let reader = threads.spawn(move || {
-            let mut bytes = Vec::new();
-            let read = stdout.take(MAX_OUTPUT).read_to_end(&mut bytes);
-            (SecretBuf::new(bytes), read.is_ok())
-        });
-        threads.spawn(move || {
-            // One that does not want its input has ended, and its code says why.
-            let _ = stdin.write_all(input);
-        });
-        let mut until = Instant::now() + patience;
-        let (mut ended, mut left_open) = (false, false);
-        // Something that it started may hold its output open: not for long.
-        while !ended || !reader.is_finished() {
-            if !ended && child.try_wait().map_err(|_| Error::Program)?.is_some() {
-                ended = true;
-                until = until.min(Instant::now() + GRACE);
-            }
-            if Instant::now() > until {
-                let _ = child.kill();
-                if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                    // One that leads no group of its own has none of this number.
-                    let _ = kill_process_group(group, Signal::KILL);
-                }
-                if !ended {
-                    return Err(Error::Program);
-                }
-                // What it left behind is gone, and what it said itself is complete.
-                left_open = true;
-                break;
-            }
-            std::thread::sleep(GLANCE);
-        }
-        match reader.join() {
-            Ok((bytes, true)) => Ok((bytes, left_open)),
-            _ => Err(Error::Program),
-        }
-    })
 }

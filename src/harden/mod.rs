@@ -19,7 +19,7 @@ pub use caller::{leave_caller, peer_uid};
 pub use ending::on_end;
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};
-pub use process::{protect_process, take_descriptor};
+pub use process::{inherits_nothing, protect_process, take_descriptor};
 pub use signals::{Relay, die_by};
 pub use sqlite::wipe_sqlite_memory;
 pub use terminal::Unseen;

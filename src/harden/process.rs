@@ -3,6 +3,8 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Forbids core dumps and, on Linux, reading of this process by others of the same user.
 ///
@@ -46,4 +48,32 @@ pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
     // SAFETY: open, inherited, and by the flag above taken over only once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Has a program start with standard input, output and error alone: what this process was given besides, such as
+/// the descriptor of a key, is closed there. Here it stays open, for whoever still wants to read it.
+pub fn inherits_nothing(command: &mut Command) {
+    // SAFETY: makes system calls only, which is what may be done between fork and exec.
+    unsafe { command.pre_exec(close_on_exec) };
+}
+
+/// Marks every descriptor but the first three. Not closed at once: on one of them the parent learns why a program
+/// could not be started.
+fn close_on_exec() -> io::Result<()> {
+    /// Without the system call that knows where the last one is; it came with Linux 5.11.
+    const MOST: libc::rlim_t = 65_536;
+    #[cfg(target_os = "linux")]
+    // SAFETY: takes numbers and touches no memory.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) } == 0 {
+        return Ok(());
+    }
+    let mut limit = libc::rlimit { rlim_cur: MOST, rlim_max: MOST };
+    // SAFETY: writes to `limit` alone, and leaves it when it fails.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    let end = RawFd::try_from(limit.rlim_cur.min(MOST)).unwrap_or(RawFd::MAX);
+    for number in 3..end {
+        // SAFETY: takes numbers and touches no memory; one that is not open is no matter.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
 }

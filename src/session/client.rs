@@ -3,6 +3,7 @@
 use super::protocol::{self, Kind, MAX_FRAME, Standing, Verdict, frame, put, put_time};
 use super::{Error, Terms, name};
 use crate::fsio::{self, Dir};
+use crate::harden;
 use crate::seal::{self, Holder};
 use crate::secret::{Secret, SecretBuf};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -141,6 +142,7 @@ pub fn start(program: &Path, args: &[&str], terms: &Terms, key: &Secret) -> Resu
     let mut command = Command::new(program);
     command.args(args).env_clear().current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    harden::inherits_nothing(&mut command);
     let mut child = command.spawn().map_err(|_| Error::Start)?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let served = (|| {

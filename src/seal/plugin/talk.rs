@@ -1,6 +1,7 @@
 //! The plugin protocol (C2SP age-plugin), as the side that starts the program.
 
 use super::{Fault, Host};
+use crate::harden;
 use crate::secret::Secret;
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza, is_arbitrary_string};
 use age_core::secrecy::ExposeSecret;
@@ -101,7 +102,10 @@ pub(super) fn unwrap(
 impl<'h> Talk<'h> {
     fn start(host: &'h dyn Host, name: &'h str, machine: &str) -> Result<Self, Fault> {
         let program = host.find(name)?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        // A key of another kind may lie on a descriptor.
+        harden::inherits_nothing(&mut command);
+        let child = command
             .arg(format!("--age-plugin={machine}"))
             .env_clear()
             .envs(host.environment())
