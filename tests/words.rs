@@ -165,6 +165,7 @@ fn files() -> Vec<fsio::Error> {
         fsio::Error::Kind(_) => [fsio::Error::Kind(path())],
         fsio::Error::Owner(..) => [fsio::Error::Owner(path(), 1000)],
         fsio::Error::Mode(..) => [fsio::Error::Mode(path(), 0o100_644)],
+        fsio::Error::Writable(..) => [fsio::Error::Writable(path(), 0o40_777)],
         fsio::Error::Link(_) => [fsio::Error::Link(path())],
         fsio::Error::TooLarge(..) => [fsio::Error::TooLarge(path(), 1024)],
         fsio::Error::Busy(_) => [fsio::Error::Busy(path())],

@@ -1,6 +1,7 @@
 //! Files as an operator's secrets need them: owners and modes checked on the open
 //! descriptor, names resolved against an open directory, replaced whole or not at all.
 
+mod accounts;
 mod credential;
 mod dir;
 mod lock;
@@ -22,7 +23,7 @@ pub use replace::{Replacement, sweep_temps};
 pub use socket::{connect, listen};
 pub use stamp::Stamp;
 pub use watch::Watch;
-pub use way::{check_closed, check_way};
+pub use way::{check_tree, check_way};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,8 @@ pub enum Error {
     Owner(PathBuf, u32),
     /// Others may read or write it; the mode that was found.
     Mode(PathBuf, u32),
+    /// Others may put something of theirs in its place; the mode that was found.
+    Writable(PathBuf, u32),
     /// A symbolic link or a file with several names where one of our own is needed.
     Link(PathBuf),
     /// Larger than this many bytes.

@@ -157,13 +157,13 @@ impl Program {
     }
 }
 
-/// Refuses modules that somebody else than we or the system could have put there: those that are loaded first;
-/// what these load is the gateway's own business.
+/// Refuses modules that somebody else than we or the system could have put there: all of the gateway's own, and the
+/// file that says which of them is loaded. What other packages bring is the gateway's own business.
 fn check_modules(package: &Path) -> Result<(), Error> {
-    for dir in [package.join("dist"), package.join("dist/plugin-sdk")] {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
-        fsio::check_closed(&dir)?;
-        entries.flatten().try_for_each(|entry| fsio::check_closed(&entry.path()))?;
+    let dist = package.join("dist");
+    fsio::check_way(&package.join("package.json"))?;
+    if dist.is_dir() {
+        fsio::check_tree(&dist, OsStr::new("node_modules"))?;
     }
     Ok(())
 }

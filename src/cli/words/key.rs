@@ -31,9 +31,10 @@ pub fn of_keys(error: &Error) -> Words {
                 fsio::Error::NotFound(_) => {
                     return locked("no-key-file", format!("{} is not there", source(from)), "check the path");
                 }
-                fsio::Error::Owner(path, _) | fsio::Error::Mode(path, _) | fsio::Error::Kind(path) => {
-                    (words.exit, words.what.replace(&name::path(path), "it"))
-                }
+                fsio::Error::Owner(path, _)
+                | fsio::Error::Mode(path, _)
+                | fsio::Error::Writable(path, _)
+                | fsio::Error::Kind(path) => (words.exit, words.what.replace(&name::path(path), "it")),
                 fsio::Error::TooLarge(path, _) => (exit::LOCKED, words.what.replace(&name::path(path), "it")),
                 _ => (exit::LOCKED, words.what),
             };

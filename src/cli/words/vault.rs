@@ -217,6 +217,11 @@ pub fn of_file(error: &fsio::Error) -> Words {
             format!("{} can be reached by others (mode {:04o})", name::path(path), mode & 0o7777),
             "chmod go-rwx takes their permissions away",
         ),
+        Error::Writable(path, mode) => place(
+            "mode",
+            format!("{} can be changed by others (mode {:04o})", name::path(path), mode & 0o7777),
+            &format!("chmod go-w {} takes that away from them", name::path(path)),
+        ),
         Error::Link(path) => {
             place("link", format!("{} is a link, or has several names", name::path(path)), "name the file itself")
         }
