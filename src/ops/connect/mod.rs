@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod held;
 mod known;
+mod needles;
 mod plan;
 mod plan_config;
 mod plan_stores;

@@ -2,23 +2,15 @@
 //! have made over time.
 
 use super::apply::{check_still, remove};
-use super::known::MEMBERS;
+use super::needles::Needles;
 use super::{Error, Held, Keep, Plan, Road};
 use crate::formats;
 use crate::fsio;
 use crate::gateway::Program;
-use crate::model::{Credential, Kind, Scope, SecretId, Vault};
+use crate::model::{Scope, Vault};
 use crate::store;
-use aho_corasick::{AhoCorasick, MatchKind};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Shorter values are found everywhere.
-const SHORTEST: usize = 8;
-/// How much of a file is looked at once, in bytes.
-const PIECE: usize = 1024 * 1024;
 
 /// Where to look, and what may stay.
 pub struct Search<'s> {
@@ -136,12 +128,9 @@ pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Clea
             Err(_) => cleaned.unread.push(path),
         }
     }
-    let database = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "sqlite") && path.exists();
-    let with_log = |residue: &Residue| PathBuf::from(residue.path.to_string_lossy().trim_end_matches("-wal"));
-    let databases: BTreeSet<PathBuf> =
-        left.iter().map(with_log).filter(|path| database(path) && search.own.contains(path)).collect();
+    let databases = search.to_compact()?;
     if !databases.is_empty() {
-        program.compact(&databases.into_iter().collect::<Vec<_>>())?;
+        program.compact(&databases)?;
         left = residue(search, &mut cleaned.unread)?;
     }
     cleaned.unread.sort();
@@ -159,6 +148,19 @@ pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Clea
 }
 
 impl Search<'_> {
+    /// The gateway's own databases in which something of a secret may be left that no row has any more: those of
+    /// stores that were changed, and those with an end of one. A row that is written over the place of a longer one
+    /// leaves its tail, which no search for whole values finds.
+    fn to_compact(&self) -> Result<Vec<PathBuf>, Error> {
+        let ends = Needles::of_ends(self.vault)?;
+        let holds_one = |path: &Path| ends.are_in(path).is_ok_and(|found| !found.is_empty());
+        let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+        let is_database = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "sqlite") && path.exists();
+        let changed = !self.plan.stores.is_empty();
+        let databases = self.own.iter().filter(is_database);
+        Ok(databases.filter(|path| changed || holds_one(path) || holds_one(&log(path))).cloned().collect())
+    }
+
     /// Whether a secret was asked to stay in this file, or the gateway takes it from nowhere else.
     fn may_stay(&self, id: &str, path: &Path) -> bool {
         let is = |file: &Option<(PathBuf, _)>| file.as_ref().is_some_and(|(file, _)| file == path);
@@ -186,71 +188,65 @@ fn is_copy(search: &Search<'_>, path: &Path) -> bool {
     (of_store && migrated) || (in_root && of_config && (backup || refused || name.ends_with(".last-good")))
 }
 
-struct Needles {
-    search: Option<AhoCorasick>,
-    /// The ids that have each text that is searched for.
-    ids: Vec<Vec<String>>,
-    longest: usize,
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::gateway::StoreChange;
+    use serde_json::json;
+    use std::fs;
 
-impl Needles {
-    fn of(vault: &Vault<'_>, oauth: bool) -> Result<Self, Error> {
-        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut push = |id: String, text: Option<String>| {
-            let Some(text) = text.filter(|text| text.len() >= SHORTEST) else { return };
-            let quoted = serde_json::Value::from(text.as_str()).to_string();
-            let inner = quoted.trim_start_matches('"').trim_end_matches('"').to_owned();
-            if inner != text {
-                found.entry(inner).or_default().push(id.clone());
-            }
-            found.entry(text).or_default().push(id);
+    #[test]
+    fn a_database_forgets_what_only_a_part_is_left_of() {
+        let secret = "sk-canary-0123456789-abcdefghijklmnopqrstuvwxyz";
+        let text = json!({
+            "config": {}, "created": 1, "env": {"KEY": secret}, "epoch": 0, "generation": 1,
+            "keys": {"ledger": "bGVkZ2Vy", "log": "bG9n"}, "meta": {}, "recipients": [], "requires": [], "rev": "00",
+            "schema": 1, "scopes": {}, "updated": 1, "vault_id": "6ba7b810-9dad-41d1-80b4-00c04fd430c8",
+            "vault_secret": "s", "writers": {},
+        });
+        let (text, root) = (text.to_string(), tempfile::tempdir().unwrap());
+        let vault = Vault::parse(&text).unwrap();
+        let databases = ["one", "other"].map(|name| root.path().join(name).with_extension("sqlite"));
+        let [one, other] = &databases;
+        let own = [&databases[..], &[root.path().join("none.sqlite"), root.path().join("auth-profiles.json")]].concat();
+        let change = |dir| StoreChange {
+            dir,
+            expect: BTreeMap::new(),
+            put: BTreeMap::new(),
+            remove: Vec::new(),
+            order: BTreeMap::new(),
         };
-        for (scope, entries) in &vault.scopes {
-            for (profile, raw) in entries.profiles.iter() {
-                let credential = Credential::parse(profile, raw)?;
-                let is_oauth = credential.kind() == Some(Kind::Oauth);
-                let id = Scope::parse(scope).and_then(|scope| SecretId::auth(scope, profile));
-                let id = id.map_or_else(|_| format!("auth/{scope}/"), |id| id.to_string());
-                for member in MEMBERS.iter().filter(|_| oauth || !is_oauth) {
-                    push(id.clone(), credential.text(member).map(|text| text.expose().to_owned()));
-                }
-            }
-        }
-        let plain = |raw: &serde_json::value::RawValue| serde_json::from_str(raw.get()).ok();
-        vault.env.iter().for_each(|(name, raw)| push(format!("env/{name}"), plain(raw)));
-        vault.config.iter().for_each(|(name, raw)| push(format!("config/{name}"), plain(raw)));
-        let (texts, ids): (Vec<String>, Vec<Vec<String>>) = found.into_iter().unzip();
-        let longest = texts.iter().map(String::len).max().unwrap_or_default();
-        let search = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&texts).ok();
-        Ok(Self { search: search.filter(|_| !texts.is_empty()), ids, longest })
-    }
-
-    /// The ids of the secrets in a file, those of one value together.
-    fn are_in(&self, path: &Path) -> Result<Vec<Vec<String>>, Error> {
-        let mut seen = BTreeSet::new();
-        let Some(search) = &self.search else { return Ok(Vec::new()) };
-        let failed = |error| fsio::Error::io("read", path, error);
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(failed)?,
+        let changed = Plan { stores: vec![change(None)], ..Plan::default() };
+        let to_compact = |plan: &Plan| {
+            let (agents, held) = (BTreeMap::new(), Held::default());
+            let search = Search {
+                vault: &vault,
+                root: root.path(),
+                agents: &agents,
+                own: &own,
+                elsewhere: &[],
+                held: &held,
+                plan,
+                keep: Keep::default(),
+            };
+            search.to_compact().unwrap()
         };
-        let mut piece = vec![0; PIECE + self.longest];
-        loop {
-            let mut filled = 0;
-            while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-                match file.read(rest).map_err(failed)? {
-                    0 => break,
-                    count => filled += count,
-                }
-            }
-            let part = piece.get(..filled).unwrap_or_default();
-            seen.extend(search.find_overlapping_iter(part).filter_map(|hit| self.ids.get(hit.pattern().as_usize())));
-            if filled < piece.len() {
-                return Ok(seen.into_iter().cloned().collect());
-            }
-            // What lies across the border of two pieces is seen in the second one.
-            let back = i64::try_from(self.longest).unwrap_or_default();
-            file.seek(SeekFrom::Current(-back)).map_err(failed)?;
+        fs::write(root.path().join("auth-profiles.json"), secret).unwrap();
+        for path in &databases {
+            fs::write(path, "nothing").unwrap();
         }
+        assert!(to_compact(&Plan::default()).is_empty(), "nothing is left, and nothing was changed");
+        // Whatever part of an old row lies there: it cannot be found.
+        assert_eq!(to_compact(&changed), databases);
+        // What a run that did not come to its end has left.
+        let (start, end) = secret.split_at(20);
+        for part in [secret, start, end] {
+            fs::write(other, format!("row {part} row")).unwrap();
+            assert_eq!(to_compact(&Plan::default()), std::slice::from_ref(other), "{part}");
+        }
+        fs::write(other, "nothing").unwrap();
+        fs::write(root.path().join("one.sqlite-wal"), end).unwrap();
+        assert_eq!(to_compact(&Plan::default()), std::slice::from_ref(one), "it is in the log");
     }
 }
