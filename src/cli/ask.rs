@@ -43,6 +43,8 @@ impl Terminal {
         let nobody = if self.yes { Usage::NeedsPerson } else { Usage::NeedsYes };
         let mut tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) }
             .map_err(|_| Error::Usage(nobody))?;
+        // What was typed before the question is no answer to it.
+        let _ = rustix::termios::tcflush(&tty, rustix::termios::QueueSelector::IFlush);
         let asked = write!(tty, "{question} [y/N] ").and_then(|()| read_line(&mut tty));
         match asked.map_err(|_| Error::Usage(nobody))?.trim() {
             "y" | "Y" | "yes" | "Yes" => Ok(()),

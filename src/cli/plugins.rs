@@ -36,7 +36,8 @@ impl PluginHost for Plugins {
         let program = programs.into_iter().find(runs).ok_or(PluginFault::Missing)?;
         // What is checked is what is run, wherever a link leads later.
         let real = program.canonicalize().map_err(|_| PluginFault::Missing)?;
-        fsio::check_way(&real).map_err(|_| PluginFault::Unsafe(real.clone()))?;
+        let entry = program.parent().unwrap_or(&real);
+        [entry, &real].into_iter().try_for_each(fsio::check_way).map_err(|_| PluginFault::Unsafe(real.clone()))?;
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.quiet && shown.insert(real.clone()) {
             tell!("uses the plugin {}\n", plain(&real.to_string_lossy()));

@@ -41,23 +41,25 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
         write_new(path, &kit(&secret, &facts, name, Form::File))?;
     }
     let opener = Opener::new(identity);
+    // Shown before it is added: a key that nobody has seen would be one that nobody has.
+    if args.out.is_none() {
+        context.terminal.show(&kit(&secret, &facts, name, Form::Terminal))?;
+    }
     let recipient = Recipient::new(label, opener.public(), None, now());
     match context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), Some(&opener)) {
         Ok(_) | Err(Error::Store(store::Error::AfterSave(_))) => {}
         Err(error) => {
             // A key that opens nothing would only be taken for one that does.
-            if let Some(path) = &args.out {
-                let _ = std::fs::remove_file(path);
+            match &args.out {
+                Some(path) => _ = std::fs::remove_file(path),
+                None => context.out.warn("warning: the key that was shown opens nothing: it was not added"),
             }
             return Err(error);
         }
     }
     prove(context, &opener)?;
     match &args.out {
-        None => {
-            context.terminal.show(&kit(&secret, &facts, name, Form::Terminal))?;
-            context.out.warn("note: clear this screen, and what it scrolled away, when you have the key");
-        }
+        None => context.out.warn("note: clear this screen, and what it scrolled away, when you have the key"),
         Some(path) => context.out.say(&format!("wrote {}", path.display())),
     }
     context.out.say(&format!("added {name} (x25519), which has opened the vault"));
@@ -84,7 +86,10 @@ fn kit(secret: &Secret, facts: &[String], name: &str, form: Form) -> SecretBuf {
         "  age -d -i key.txt vault.age".to_owned(),
         "age, rage or any other implementation of age will do; it prints every secret as JSON.".to_owned(),
         "With agevault: agevault -i key.txt list".to_owned(),
-        format!("If it is lost, or somebody has seen it: agevault recipients remove '{name}'"),
+        format!(
+            "If it is lost, or somebody has seen it: agevault recipients remove {}",
+            shlex::try_quote(name).unwrap_or_default()
+        ),
     ];
     // Room for all of it, so that the key is not moved about.
     let code_len: usize = code.iter().map(|line| line.len() + 32).sum();

@@ -70,7 +70,8 @@ fn duration(text: &str) -> Result<Option<Duration>, Error> {
     if text == "boot" {
         return Ok(None);
     }
-    let millis = paste::parse_duration(text).ok().filter(|millis| *millis > 0);
+    // A bare number means days elsewhere; a key is not held for days by mistake.
+    let millis = paste::parse_duration(text).ok().filter(|millis| *millis > 0 && !text.ends_with(char::is_numeric));
     millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(|| Usage::Duration.into())
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Error, MAX_KEY_FILE, Source};
 use crate::fsio;
+use crate::harden;
 use crate::secret::SecretBuf;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -74,6 +75,7 @@ impl IdentityCommand {
         self.without.iter().for_each(|name| {
             command.env_remove(name);
         });
+        harden::inherits_nothing(&mut command);
         let end = Instant::now() + PATIENCE;
         let mut child = command.spawn().map_err(|error| Error::Command(CommandError::NotRun(error)))?;
         let output = self.output(&mut child, end);

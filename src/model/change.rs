@@ -152,8 +152,12 @@ impl Change {
                 }
                 Op::Restore(_) if seen.rev != now.rev => return Err(Error::Conflict("all entries".to_owned())),
                 Op::RemoveRecipient(_) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
-                    let keys = |vault: &Vault<'_>| -> Vec<String> {
-                        vault.recipients.iter().map(|recipient| recipient.public.clone()).collect()
+                    // Names too: a label means somebody, and must mean the same one still.
+                    let keys = |vault: &Vault<'_>| -> Vec<(String, String)> {
+                        let pair = |recipient: &super::Recipient| {
+                            (recipient.label.as_str().to_owned(), recipient.public.clone())
+                        };
+                        vault.recipients.iter().map(pair).collect()
                     };
                     if keys(seen) != keys(now) || seen.epoch != now.epoch {
                         return Err(Error::Conflict("recipients".to_owned()));

@@ -84,7 +84,6 @@ impl Way {
     /// Whatever keeps it from being connected.
     pub fn connect(&self, context: &Context, opened: Opened, without: &[SecretId]) -> Result<Done, Error> {
         let Self { options: args, settings, state_dir, program, .. } = self;
-        let key = context.unattended_key()?;
         let (_lock, opened) =
             if args.dry_run { (None, opened) } else { (Some(self.lock(context)?), memory::capture(context, opened)?) };
         let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
@@ -92,6 +91,7 @@ impl Way {
             return Err(connect::Error::NoReferences.into());
         }
         let before = held(settings, program)?;
+        let key = self.key(context, &before)?;
         // What is taken in is what is replaced: nothing that is written meanwhile is lost.
         let files = found(settings)?;
         let (root, era) = (context.local.root().to_owned(), program.installed().version.era());
@@ -170,6 +170,29 @@ impl Way {
         Ok(Done { opened, findings })
     }
 
+    /// The options by which the gateway opens the vault. A command that only hands a change over leaves them as they
+    /// are: the key that it was given itself need not be the gateway's.
+    fn key(&self, context: &Context, held: &Held) -> Result<Vec<String>, Error> {
+        let configured = held.resolver()?.map(|args| {
+            let pairs = args.iter().zip(args.iter().skip(1));
+            let key = |name: &str| ["-i", "--passphrase-file", "--session"].contains(&name);
+            pairs.filter(|(name, _)| key(name)).flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
+        });
+        let Some(configured) = configured else { return context.unattended_key() };
+        if self.again {
+            return Ok(configured);
+        }
+        let key: Vec<String> = context.unattended_key()?;
+        if key != configured {
+            context.out.warn(&format!(
+                "note: the gateway opens the vault with {} from now on; before it was {}",
+                words::plain(&key.join(" ")),
+                words::plain(&configured.join(" "))
+            ));
+        }
+        Ok(key)
+    }
+
     /// One command at a time, from the first look to the end.
     fn lock(&self, context: &Context) -> Result<Lock, Error> {
         Ok(Connection::lock(context.local.root(), &self.state_dir, context.patience())?)
@@ -177,11 +200,10 @@ impl Way {
 
     /// What stays in the gateway's own files.
     fn keep(&self, context: &Context, vault: &Vault<'_>) -> Result<Keep, Error> {
-        if self.again {
-            let connection = Connection::load(context.local.root(), &vault.vault_id)?;
-            return Ok(connection.unwrap_or_default().keep);
-        }
-        Ok(Keep { gateway_token: self.options.keep_gateway_token, dotenv: self.options.keep_env })
+        // What was asked to stay stays until the connection is undone.
+        let before = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default().keep;
+        let Connect { keep_gateway_token, keep_env, .. } = self.options;
+        Ok(Keep { gateway_token: before.gateway_token || keep_gateway_token, dotenv: before.dotenv || keep_env })
     }
 }
 

@@ -157,7 +157,7 @@ fn failed(code: Option<i32>, key: Option<&NamedKey>) -> Words {
             )
         }
         (None, _) => {
-            "args name none: give agevault connect one that needs no person, with -i FILE or --passphrase-file FILE"
+            "args name none: agevault unlock, if a person has it; else give agevault connect one with -i FILE or --passphrase-file FILE"
                 .to_owned()
         }
     };

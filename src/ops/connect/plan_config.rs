@@ -51,6 +51,13 @@ impl Planner<'_> {
             }
             let road = match (plain.contains_key(segments), refs.get(segments)) {
                 _ if shadowed => Road::Shadowed,
+                // A gateway that had a reference gets its token back.
+                (_, Some(to)) if token && self.request.keep.gateway_token && *to == id => {
+                    if let Some(value) = vault.get(&id).and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+                        self.plan.config.push(Step::Put(segments.clone(), value));
+                    }
+                    Road::Own
+                }
                 _ if token && self.request.keep.gateway_token => Road::Own,
                 _ if !id.fits_secret_ref() => Road::TooLong,
                 (true, _) if !takes => Road::NoTarget,

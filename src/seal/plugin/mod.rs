@@ -146,10 +146,11 @@ impl Identity {
     }
 }
 
-/// The recipient that a comment of an identity file names, as plugins write them.
+/// The recipient that a comment of an identity file names, as plugins write them: one of a plugin's, since a
+/// comment may speak of other keys too.
 pub(super) fn named_in(comment: &str) -> Option<String> {
-    let word = comment.split_ascii_whitespace().last().filter(|word| word.starts_with("age1"))?;
-    super::Recipient::parse(word, None).ok().map(|recipient| recipient.public())
+    let word = comment.split_ascii_whitespace().last()?;
+    Recipient::parse(word).ok().map(|_| word.to_owned())
 }
 
 #[cfg(test)]

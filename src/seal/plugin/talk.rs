@@ -16,8 +16,17 @@ use zeroize::Zeroizing;
 const COLUMNS: usize = 64;
 /// Most that a plugin may say in one stanza, in bytes.
 const MAX_STANZA: usize = 128 * 1024;
-/// What no plugin may write into a header: a passphrase's own, and age's for a file with one passphrase.
-const RESERVED: [&str; 2] = [super::super::passphrase::TAG, "scrypt"];
+/// What no plugin may write into a header: the kinds that are not plugins'. A malformed one would keep others out.
+const RESERVED: [&str; 8] = [
+    super::super::passphrase::TAG,
+    "scrypt",
+    "X25519",
+    "ssh-ed25519",
+    "ssh-rsa",
+    "p256tag",
+    "mlkem768p256tag",
+    "mlkem768x25519",
+];
 /// Most stanzas of one talk.
 const MAX_STANZAS: usize = 1000;
 
