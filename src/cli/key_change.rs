@@ -54,6 +54,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         ));
     }
     backups(context, &opened, &vault_id, &leaving);
+    context.tell_session();
     for option in ["-i", "--passphrase-file"] {
         if let Some(file) = handover::resolver_option(context, &vault_id, option) {
             let file = words::path(&file);
@@ -119,6 +120,7 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     save(context, &opened, checked, change, &opener, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}"));
     context.out.warn("note: backups made before still open with the old passphrase");
+    context.tell_session();
     tell_resolver(context, &vault_id, args.new.new_passphrase_file.as_deref(), others);
     Ok(())
 }

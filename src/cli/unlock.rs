@@ -148,6 +148,15 @@ impl Context {
         Ok(session::socket(&place.dir, &place.vault))
     }
 
+    /// Says that a session holds a key from before a change of keys.
+    pub fn tell_session(&self) {
+        let held = place_for(self).ok().and_then(|place| place.find());
+        if held.is_some() {
+            self.out
+                .warn("note: a session holds a key from before; agevault lock ends it, agevault unlock starts another");
+        }
+    }
+
     /// The session for this vault, if one answers.
     pub fn session(&self) -> Option<Session> {
         self.ladder().session?.find()
