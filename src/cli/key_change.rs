@@ -46,7 +46,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     change.push(Op::Rotate(rotation(&checked.vault)?));
     let readable = store::readable(&checked.vault);
     save(context, &opened, checked, change, opened.seen.opener(), drop_unreadable)?;
-    context.out.say(&format!("removed {name}; it opens no file beside the vault any more"));
+    context.out.say(&format!("removed {name}; it opens neither the vault nor its kept generations any more"));
     if readable > 0 {
         let secrets = words::count(readable, "secret", "secrets");
         context.out.warn(&format!(

@@ -7,7 +7,7 @@ use crate::model::Vault;
 use crate::seal::MAX_FILE;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// Saves by people that are kept at least.
@@ -110,15 +110,23 @@ pub(super) fn list(dir: &Dir) -> Result<Vec<Snapshot>, Error> {
     Ok(found)
 }
 
-/// Age files beside the vault, or among its generations, whose names are not of its making.
+/// Whether a file begins as age files do, whatever its name.
+fn is_age(path: &Path) -> bool {
+    let plain = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+    let start = || fsio::read_start::<14>(path).ok().flatten();
+    plain && start().is_some_and(|start| [b"age-encryption", b"-----BEGIN AGE"].contains(&&start))
+}
+
+/// Age files beside the vault, or among its generations, that are not of its making: copies by editors and people too.
 ///
 /// # Errors
 /// When a directory cannot be read.
 pub fn strangers(place: &Place) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for name in place.dir().names()? {
-        if name.ends_with(".age") && OsStr::new(&name) != place.name() {
-            found.push(place.dir().path().join(name));
+        let path = place.dir().path().join(&name);
+        if OsStr::new(&name) != place.name() && (name.ends_with(".age") || is_age(&path)) {
+            found.push(path);
         }
     }
     if let Some(dir) = place.generations_if_any()? {
