@@ -20,7 +20,7 @@ const VALUE: &str = "canary-value-of-an-env-entry-0123456789";
 const PASSPHRASE: &str = "canary passphrase of seven plain words";
 const UNLOCK: [&str; 4] = ["unlock", "--quiet", "--passphrase-file", "pw"];
 /// The mark and the number that every request begins with.
-const PROTOCOL: &[u8] = b"agvs\0\x01";
+const PROTOCOL: &[u8] = b"agvs\0\x02";
 
 /// A vault that only a passphrase opens, run as `nobody` if the tests are root's: root may look into everything.
 struct Desk {
@@ -216,7 +216,7 @@ fn nobody_else_may_talk_to_it_or_look_in() {
     let talk = |uid: u32, name: &Path| {
         let script = "$SIG{PIPE} = q(IGNORE); chdir $ARGV[0] or die $!; socket my $s, AF_UNIX, SOCK_STREAM, 0 or die $!; \
                       connect $s, pack_sockaddr_un($ARGV[1]) or die $!; \
-                      syswrite $s, qq(agvs\\0\\1\\1\\0\\0\\0\\0); print 0 + sysread $s, my $answer, 999;";
+                      syswrite $s, qq(agvs\\0\\2\\1\\0\\0\\0\\0); print 0 + sysread $s, my $answer, 999;";
         let mut command = desk.command(Some(uid), "/usr/bin/perl");
         command.args(["-MSocket", "-e", script]).current_dir("/");
         command.arg(name.parent().unwrap()).arg(name.file_name().unwrap());
@@ -236,6 +236,63 @@ fn nobody_else_may_talk_to_it_or_look_in() {
     assert_eq!(talk(0, &socket).stdout, b"0");
     // Nor is a place that others can reach asked for a key.
     assert_eq!(desk.get().code, Some(4));
+}
+
+#[test]
+fn a_key_goes_to_the_new_process_alone_and_not_while_others_can_look_in() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+    let path = |name: &str| dir.path().join(name);
+    // Not a session, but it shows what comes over a stream that others could have opened.
+    let program = path("program");
+    fs::write(&program, format!("#!/bin/sh\ncat >{0}/given\nprintf x\nsleep 9\n", dir.path().display())).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+    let (vault, vault_id) = (path("vault"), "id".to_owned());
+    let terms = agevault::session::Terms { dir: path("run"), vault, vault_id, lasts: None };
+    fs::create_dir(&terms.dir).unwrap();
+    fs::set_permissions(&terms.dir, Permissions::from_mode(0o700)).unwrap();
+    // And another process of this user is in the place of the new one.
+    let socket = agevault::session::socket(&terms.dir, &terms.vault);
+    let listener = std::os::unix::net::UnixListener::bind(short(&socket)).unwrap();
+    let heard = std::thread::spawn(move || {
+        let mut heard = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+        heard
+    });
+    let key = agevault::secret::Secret::new("AGE-SECRET-KEY-1CANARY".to_owned());
+    let started = agevault::session::start(&program, &[], &terms, &key);
+    assert!(matches!(started, Err(agevault::session::Error::Start)), "{started:?}");
+    assert_eq!(heard.join().unwrap(), b"", "another process is told something");
+    let given = fs::read(path("given")).unwrap();
+    assert!(given.starts_with(PROTOCOL) && memchr::memmem::find(&given, b"SECRET").is_none(), "{given:?}");
+}
+
+#[test]
+fn a_process_without_a_key_answers_nobody_and_takes_one_from_its_parent_alone() {
+    let desk = Desk::new();
+    let field = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    let request = |kind: u8, body: &[u8]| [PROTOCOL, &[kind], &field(body)].concat();
+    let dir = desk.world.path("run/session");
+    fs::create_dir_all(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o700)).unwrap();
+    let place = [dir.as_path(), Path::new("/vault")].map(|path| field(path.as_os_str().as_encoded_bytes())).concat();
+    // Its parent is a shell, and not this process.
+    let mut command = desk.command(None, "sh");
+    command.args(["-c", &format!("{} hold-session; true", desk.binary.display())]).stdin(std::process::Stdio::piped());
+    let mut shell = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(&request(0, &place)).unwrap();
+    shell.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let key = b"AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
+    let given = [field(b"id"), field(b""), field(b""), field(key)].concat();
+    for request in [request(5, &given), request(1, b""), request(3, b"")] {
+        let mut stream = desk.stream();
+        let _ = stream.write_all(&request);
+        assert!(!matches!(stream.read(&mut [0]), Ok(1..)), "{request:?} is answered");
+        assert_eq!(desk.holders().len(), 1, "{request:?} ends it");
+    }
+    assert!(within(Duration::from_secs(15), || desk.holders().is_empty()), "it waits for ever");
+    assert!(desk.sockets().is_empty());
+    shell.wait().unwrap();
 }
 
 #[test]
@@ -339,7 +396,7 @@ fn hostile_requests_get_nothing_and_keep_nobody_waiting() {
 
     // Another number: a newer binary must not be in the way of an old process.
     let pid = desk.holder();
-    assert_eq!(answer(b"agvs\0\x02whatever it has to say"), b"");
+    assert_eq!(answer(b"agvs\0\x03whatever it has to say"), b"");
     assert!(within(Duration::from_secs(5), || desk.holders().is_empty()), "{pid} stays");
     assert!(desk.sockets().is_empty());
 }

@@ -54,3 +54,26 @@ pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
         if told == 0 { Ok(uid) } else { Err(io::Error::last_os_error()) }
     }
 }
+
+/// The number of the process that has connected, or that listens, at the other end of a local socket.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn peer_pid(socket: impl AsFd) -> io::Result<u32> {
+    #[cfg(target_os = "linux")]
+    let pid = rustix::net::sockopt::socket_peercred(socket)?.pid.as_raw_nonzero().get();
+    #[cfg(not(target_os = "linux"))]
+    let pid = {
+        use std::os::fd::AsRawFd;
+        let (mut pid, mut size): (libc::pid_t, _) = (0, size_of::<libc::pid_t>() as libc::socklen_t);
+        let fd = socket.as_fd().as_raw_fd();
+        // SAFETY: at most `size` bytes are written to `pid`.
+        let told =
+            unsafe { libc::getsockopt(fd, libc::SOL_LOCAL, libc::LOCAL_PEERPID, (&raw mut pid).cast(), &raw mut size) };
+        if told != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        pid
+    };
+    u32::try_from(pid).map_err(io::Error::other)
+}

@@ -15,7 +15,7 @@ mod sqlite;
 mod terminal;
 
 pub use alloc::{WipingAllocator, wipe};
-pub use caller::{leave_caller, peer_uid};
+pub use caller::{leave_caller, peer_pid, peer_uid};
 pub use ending::on_end;
 pub use locked::LockedBytes;
 pub use memory::{available_mib, total_mib};

@@ -129,15 +129,16 @@ fn body(answer: &SecretBuf, verdict: Verdict) -> Option<&[u8]> {
 /// # Errors
 /// [`Error::Start`]; a directory that is not private.
 pub fn start(program: &Path, args: &[&str], terms: &Terms, key: &Secret) -> Result<Session, Error> {
-    Dir::open_or_create_private(&terms.dir)?;
+    let dir = Dir::open_or_create_private(&terms.dir)?;
+    let mut place = Vec::new();
+    put(&mut place, terms.dir.as_os_str().as_bytes());
+    put(&mut place, terms.vault.as_os_str().as_bytes());
     let mut fields = Vec::with_capacity(protocol::MAX_FRAME);
-    put(&mut fields, terms.dir.as_os_str().as_bytes());
-    put(&mut fields, terms.vault.as_os_str().as_bytes());
     put(&mut fields, terms.vault_id.as_bytes());
     put_time(&mut fields, terms.lasts);
     put(&mut fields, key.expose().as_bytes());
     let fields = SecretBuf::new(fields);
-    let given = SecretBuf::new(frame(0, fields.expose()));
+    let given = SecretBuf::new(frame(Kind::Key as u8, fields.expose()));
 
     let mut command = Command::new(program);
     command.args(args).env_clear().current_dir("/");
@@ -147,11 +148,17 @@ pub fn start(program: &Path, args: &[&str], terms: &Terms, key: &Secret) -> Resu
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let served = (|| {
         let (mut stdin, mut stdout) = (stdin?, stdout?);
-        stdin.write_all(given.expose()).ok()?;
+        // Until it forbids that, others of this user can open its streams: nothing that is secret or that must be
+        // true goes there. The place need not be: who listens at the true one is looked at below.
+        stdin.write_all(&frame(0, &place)).ok()?;
         drop(stdin);
         let timeout = Timespec { tv_sec: START, tv_nsec: 0 };
         poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&timeout)).ok().filter(|ready| *ready > 0)?;
-        stdout.read_exact(&mut [0]).ok()
+        stdout.read_exact(&mut [0]).ok()?;
+        let mut stream: UnixStream = fsio::connect(&dir, &name(&terms.vault), PATIENCE).ok()?;
+        harden::peer_pid(&stream).ok().filter(|pid| *pid == child.id())?;
+        stream.write_all(given.expose()).ok()?;
+        stream.read_exact(&mut [0]).ok()
     })();
     if served.is_none() {
         let _ = child.kill();

@@ -5,8 +5,12 @@
 //! status   -> 0 Standing          what is held, for how long
 //! open     HEADER -> 0 FILE-KEY   a whole age header (F4); 1 no stanza is for the key; 2 no header
 //! tag      MESSAGE -> 0 TAG       for the vault whose id the message names (F9); 2 for any other
+//! key      TERMS KEY -> 0         before anything else, from the parent; nobody is answered until then
 //! lock     -> 0                   after the key was wiped; the end of the stream is the end of the process
 //! ```
+//!
+//! The key comes over the socket as well, once and from the parent alone: a socket that was made by a process which
+//! others may not look into cannot be opened by them, as its standard input can while it starts.
 //!
 //! The mark and the number come first in every protocol that there will be: a session that is asked by another
 //! one ends, so that a new binary is never in the way of an old process.
@@ -17,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Raised by hand with every change.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 const MARK: &[u8; 4] = b"agvs";
 /// Bytes before a body.
 const HEAD: usize = 11;
@@ -35,6 +39,8 @@ pub enum Kind {
     Lock = 3,
     /// The tag of a message.
     Tag = 4,
+    /// Hold this key.
+    Key = 5,
 }
 
 /// How it is answered: the `kind` of an answer.
@@ -196,9 +202,9 @@ mod tests {
         assert_eq!(parse(&whole), Ok(Some((2, &b"body"[..]))));
         assert_eq!(parse(&[&whole[..], b"x"].concat()), Err(Refused::Malformed));
         assert_eq!(parse(b"GET"), Err(Refused::Malformed));
-        assert_eq!(parse(b"agvs\0\x02"), Err(Refused::OtherProtocol));
-        assert_eq!(parse(b"agvs\0\x02 whatever that one has"), Err(Refused::OtherProtocol));
-        assert_eq!(parse(b"agvs\0\x01\x02\xff\xff\xff\xff"), Err(Refused::TooLong));
+        assert_eq!(parse(b"agvs\0\x03"), Err(Refused::OtherProtocol));
+        assert_eq!(parse(b"agvs\0\x03 whatever that one has"), Err(Refused::OtherProtocol));
+        assert_eq!(parse(b"agvs\0\x02\x02\xff\xff\xff\xff"), Err(Refused::TooLong));
     }
 
     proptest! {

@@ -4,9 +4,9 @@ use super::client::Session;
 use super::protocol::{
     self, Kind, MAX_FRAME, Refused, Standing, Verdict, frame, take, take_path, take_text, take_time,
 };
-use super::{Error, Terms, name};
+use super::{Error, name};
 use crate::fsio::{self, Dir, Lock};
-use crate::harden::{self, LockedBytes, peer_uid, scrub_stack};
+use crate::harden::{self, LockedBytes, peer_pid, peer_uid, scrub_stack};
 use crate::seal::{self, Identity};
 use crate::secret::SecretBuf;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -22,6 +22,8 @@ use std::time::Duration;
 const MAX_GIVEN: usize = 16 * 1024;
 /// How long another session for the same vault may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the key may take to come.
+const GIVEN: Duration = Duration::from_secs(10);
 /// Callers that are listened to at the same time; the one that came first makes room.
 const CALLERS: usize = 32;
 /// How long a caller may take to say what it wants.
@@ -30,27 +32,33 @@ const REQUEST: Duration = Duration::from_secs(2);
 /// slept, since the wait itself stands still meanwhile.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Takes a key and its terms from standard input, calls `ready`, which is to write one byte to standard output,
-/// and serves until its time is over. To be called by a process that has done nothing else.
+/// Takes its place from standard input, calls `ready`, which is to write one byte to standard output, takes a key
+/// from the parent at its socket, and serves until its time is over. To be called by a process that has done nothing else.
 ///
 /// # Errors
 /// [`Error::Foreign`] for input that [`super::start`] did not write; a directory that is not private.
 pub fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
     let failed = |error| fsio::Error::io("start", Path::new("a session"), error);
     harden::leave_caller().map_err(failed)?;
-    let (terms, key) = read_given()?;
-    let public = key.with(Identity::public)?;
-    let dir = Dir::open_or_create_private(&terms.dir)?;
-    let name = name(&terms.vault);
-    let _alone = alone(&dir, &name, &terms.vault)?;
+    let (dir, vault) = read_place()?;
+    let dir = Dir::open_or_create_private(&dir)?;
+    let name = name(&vault);
+    let _alone = alone(&dir, &name, &vault)?;
     // Who held the lock has ended; what it left is stale.
     dir.remove(&name)?;
     let listener = fsio::listen(&dir, &name)?;
-    let until = terms.lasts.map(|lasts| clock().saturating_add(lasts));
     let socket = Socket { inode: dir.meta(&name)?.map(|meta| meta.inode), dir, name };
     ready().map_err(|_| Error::Start)?;
+    let taken = take_key(&listener).and_then(|(held, key)| Ok((key.with(Identity::public)?, held, key)));
+    let Ok((public, Held { vault_id, lasts }, key)) = taken else {
+        // Nobody is to find what holds nothing.
+        if socket.is_there() {
+            let _ = socket.dir.remove(&socket.name);
+        }
+        return Err(Error::Foreign);
+    };
     let_go().map_err(failed)?;
-    let Terms { vault, vault_id, .. } = terms;
+    let until = lasts.map(|lasts| clock().saturating_add(lasts));
     let standing = Standing { vault, vault_id, public, left: None, locked: key.0.is_locked() };
     Server { key: Some(key), standing, until, socket, callers: Vec::new() }.run(&listener);
     Ok(())
@@ -92,37 +100,75 @@ impl HeldKey {
     }
 }
 
-/// A frame whose fields are the terms and the key; see [`super::start`].
-fn read_given() -> Result<(Terms, HeldKey), Error> {
-    let given = LockedBytes::fill(MAX_GIVEN, |room| {
+/// A frame, on locked pages for the sake of one with a key.
+fn read_frame(from: impl AsFd) -> Result<LockedBytes, Error> {
+    LockedBytes::fill(MAX_GIVEN, |room| {
         let mut used = 0;
         while let Some(left) = room.get_mut(used..).filter(|left| !left.is_empty()) {
-            match rustix::io::read(rustix::stdio::stdin(), left) {
+            match rustix::io::read(&from, left) {
                 Err(rustix::io::Errno::INTR) => {}
                 Ok(0) => break,
                 Ok(count) => used += count,
                 Err(error) => return Err(io::Error::from(error)),
             }
+            if !matches!(room.get(..used).map(protocol::parse), Some(Ok(None))) {
+                break;
+            }
         }
         Ok(used)
     })
-    .map_err(|_| Error::Foreign)?;
-    let Ok(Some((_, mut fields))) = protocol::parse(&given) else { return Err(Error::Foreign) };
+    .map_err(|_| Error::Foreign)
+}
+
+/// The directory of the socket and the path of the vault; see [`super::start`]. Others could have written them.
+fn read_place() -> Result<(PathBuf, PathBuf), Error> {
+    let given = read_frame(rustix::stdio::stdin())?;
+    let Ok(Some((_, mut rest))) = protocol::parse(&given) else { return Err(Error::Foreign) };
+    take_path(&mut rest).zip(take_path(&mut rest)).ok_or(Error::Foreign)
+}
+
+/// What comes with a key.
+struct Held {
+    vault_id: String,
+    lasts: Option<Duration>,
+}
+
+/// Waits for the key, which only the process that started this one may give; whoever else calls is not heard.
+fn take_key(listener: &UnixListener) -> Result<(Held, HeldKey), Error> {
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    let start = clock();
+    while let Some(left) = GIVEN.checked_sub(clock().saturating_sub(start)).filter(|left| !left.is_zero()) {
+        let timeout = timespec(left);
+        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&timeout));
+        let Ok((mut stream, _)) = listener.accept() else { continue };
+        let ours = peer_uid(&stream).is_ok_and(|uid| uid == fsio::own_uid());
+        if !ours || peer_pid(&stream).ok() != parent {
+            continue;
+        }
+        let patient = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(PATIENCE)));
+        patient.map_err(|_| Error::Foreign)?;
+        let given = read_frame(&stream)?;
+        let held = held(&given).ok_or(Error::Foreign)?;
+        stream.write_all(&frame(Verdict::Done as u8, &[])).map_err(|_| Error::Foreign)?;
+        return Ok(held);
+    }
+    Err(Error::Foreign)
+}
+
+fn held(given: &[u8]) -> Option<(Held, HeldKey)> {
+    let Ok(Some((kind, mut fields))) = protocol::parse(given) else { return None };
     let rest = &mut fields;
-    let terms = (|| {
-        Some(Terms {
-            dir: take_path(rest)?,
-            vault: take_path(rest)?,
-            vault_id: take_text(rest)?,
-            lasts: take_time(rest)?,
-        })
-    })();
-    let (terms, key) = terms.zip(take(rest)).ok_or(Error::Foreign)?;
-    let held = LockedBytes::fill(key.len(), |room| {
+    let held = Held { vault_id: take_text(rest)?, lasts: take_time(rest)? };
+    let key = take(rest).filter(|_| kind == Kind::Key as u8)?;
+    let kept = LockedBytes::fill(key.len(), |room| {
         room.copy_from_slice(key);
         Ok::<_, io::Error>(key.len())
     });
-    Ok((terms, HeldKey(held.map_err(|_| Error::Foreign)?)))
+    Some((held, HeldKey(kept.ok()?)))
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or_default(), tv_nsec: time.subsec_nanos().into() }
 }
 
 /// One session for each vault: who holds the lock is asked to end, and whoever comes last stays.
@@ -197,8 +243,7 @@ impl Server {
         self.callers.retain(|caller| now.saturating_sub(caller.since) < REQUEST);
         let ends = self.until.into_iter().chain(self.callers.iter().map(|caller| caller.since + REQUEST));
         let next = ends.map(|end| end.saturating_sub(now)).fold(LOOK, Duration::min);
-        let timeout =
-            Timespec { tv_sec: i64::try_from(next.as_secs()).unwrap_or_default(), tv_nsec: next.subsec_nanos().into() };
+        let timeout = timespec(next);
         let fds: Vec<BorrowedFd<'_>> =
             [listener.as_fd()].into_iter().chain(self.callers.iter().map(|caller| caller.stream.as_fd())).collect();
         let mut fds: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
