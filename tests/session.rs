@@ -248,7 +248,7 @@ fn a_key_goes_to_the_new_process_alone_and_not_while_others_can_look_in() {
     fs::write(&program, format!("#!/bin/sh\ncat >{0}/given\nprintf x\nsleep 9\n", dir.path().display())).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
     let (vault, vault_id) = (path("vault"), "id".to_owned());
-    let terms = agevault::session::Terms { dir: path("run"), vault, vault_id, lasts: None };
+    let terms = agevault::session::Terms { dir: path("run"), vault, vault_id, vouched: Vec::new(), lasts: None };
     fs::create_dir(&terms.dir).unwrap();
     fs::set_permissions(&terms.dir, Permissions::from_mode(0o700)).unwrap();
     // And another process of this user is in the place of the new one.
@@ -283,7 +283,7 @@ fn a_process_without_a_key_answers_nobody_and_takes_one_from_its_parent_alone() 
     shell.stdin.take().unwrap().write_all(&request(0, &place)).unwrap();
     shell.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     let key = b"AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
-    let given = [field(b"id"), field(b""), field(b""), field(key)].concat();
+    let given = [field(b"id"), field(b""), field(b"tag"), field(key)].concat();
     for request in [request(5, &given), request(1, b""), request(3, b"")] {
         let mut stream = desk.stream();
         let _ = stream.write_all(&request);
@@ -367,7 +367,10 @@ fn hostile_requests_get_nothing_and_keep_nobody_waiting() {
     assert!(refused.len() == 11 && refused[6] != 0, "a tag for another vault: {refused:?}");
     let (plain, _) = agevault::seal::unlock(&sealed, world::passphrase_key(PASSPHRASE)).unwrap();
     let vault = agevault::model::Vault::parse(plain.text().unwrap()).unwrap();
-    let tag = answer(&whole(4, &named(&vault.vault_id)));
+    let refused = answer(&whole(4, &named(&vault.vault_id)));
+    assert!(refused.len() == 11 && refused[6] != 0, "a tag for a vault that has its id alone: {refused:?}");
+    let pin = agevault::store::Pin::of(&vault).unwrap();
+    let tag = answer(&whole(4, &agevault::store::tag_message(&vault, &pin)));
     assert_eq!((tag.len(), tag[6]), (11 + 32, 0), "a tag for its own");
     for (bytes, what) in [
         (request(2, u32::MAX, b""), "a length that nobody has"),

@@ -11,7 +11,7 @@ use crate::keys::{Ladder, SessionPlace, Source};
 use crate::ops::connect::{Connection, Reload};
 use crate::seal::Identity;
 use crate::session::{self, Session, Terms};
-use crate::store::now;
+use crate::store::{now, tag_message};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +28,9 @@ pub fn unlock(context: &mut Context, args: &Unlock) -> Result<(), Error> {
     let vault_id = checked.vault.vault_id.clone();
     let connection = connection(context, &vault_id);
     let usual = if connection.is_some() { None } else { Some(USUAL) };
-    let terms = Terms { dir, vault: opened.place.path().to_owned(), vault_id, lasts: asked.unwrap_or(usual) };
+    let vouched = tag_message(&checked.vault, &checked.pin);
+    let vault = opened.place.path().to_owned();
+    let terms = Terms { dir, vault, vault_id, vouched, lasts: asked.unwrap_or(usual) };
     let key = opened.seen.opener().identity().and_then(Identity::to_secret).ok_or(Usage::NotHeld)?;
     let program =
         std::env::current_exe().map_err(|error| crate::fsio::Error::io("find", Path::new("agevault"), error))?;

@@ -136,6 +136,7 @@ pub fn start(program: &Path, args: &[&str], terms: &Terms, key: &Secret) -> Resu
     let mut fields = Vec::with_capacity(protocol::MAX_FRAME);
     put(&mut fields, terms.vault_id.as_bytes());
     put_time(&mut fields, terms.lasts);
+    put(&mut fields, &terms.vouched);
     put(&mut fields, key.expose().as_bytes());
     let fields = SecretBuf::new(fields);
     let given = SecretBuf::new(frame(Kind::Key as u8, fields.expose()));

@@ -4,7 +4,7 @@
 //! frame    "agvs" PROTOCOL(2) kind(1) length(4) body       numbers are big-endian
 //! status   -> 0 Standing          what is held, for how long
 //! open     HEADER -> 0 FILE-KEY   a whole age header (F4); 1 no stanza is for the key; 2 no header
-//! tag      MESSAGE -> 0 TAG       for the vault whose id the message names (F9); 2 for any other
+//! tag      MESSAGE -> 0 TAG       the one of its vault as `unlock` found it (F9); 2 for any other
 //! key      TERMS KEY -> 0         before anything else, from the parent; nobody is answered until then
 //! lock     -> 0                   after the key was wiped; the end of the stream is the end of the process
 //! ```

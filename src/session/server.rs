@@ -1,12 +1,11 @@
 //! The process that holds the key.
 
 use super::client::Session;
-use super::protocol::{
-    self, Kind, MAX_FRAME, Refused, Standing, Verdict, frame, take, take_path, take_text, take_time,
-};
+use super::given::{Held, HeldKey, read_place, take_key};
+use super::protocol::{self, Kind, MAX_FRAME, Refused, Standing, Verdict, frame};
 use super::{Error, name};
 use crate::fsio::{self, Dir, Lock};
-use crate::harden::{self, LockedBytes, peer_pid, peer_uid, scrub_stack};
+use crate::harden::{self, peer_uid};
 use crate::seal::{self, Identity};
 use crate::secret::SecretBuf;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -18,12 +17,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Most that is given to a new process, in bytes.
-const MAX_GIVEN: usize = 16 * 1024;
 /// How long another session for the same vault may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the key may take to come.
-const GIVEN: Duration = Duration::from_secs(10);
 /// Callers that are listened to at the same time; the one that came first makes room.
 const CALLERS: usize = 32;
 /// How long a caller may take to say what it wants.
@@ -50,7 +45,7 @@ pub fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
     let socket = Socket { inode: dir.meta(&name)?.map(|meta| meta.inode), dir, name };
     ready().map_err(|_| Error::Start)?;
     let taken = take_key(&listener).and_then(|(held, key)| Ok((key.with(Identity::public)?, held, key)));
-    let Ok((public, Held { vault_id, lasts }, key)) = taken else {
+    let Ok((public, Held { vault_id, lasts, vouched }, key)) = taken else {
         // Nobody is to find what holds nothing.
         if socket.is_there() {
             let _ = socket.dir.remove(&socket.name);
@@ -59,8 +54,8 @@ pub fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
     };
     let_go().map_err(failed)?;
     let until = lasts.map(|lasts| clock().saturating_add(lasts));
-    let standing = Standing { vault, vault_id, public, left: None, locked: key.0.is_locked() };
-    Server { key: Some(key), standing, until, socket, callers: Vec::new() }.run(&listener);
+    let standing = Standing { vault, vault_id, public, left: None, locked: key.is_locked() };
+    Server { key: Some(key), standing, vouched, until, socket, callers: Vec::new() }.run(&listener);
     Ok(())
 }
 
@@ -73,7 +68,7 @@ fn let_go() -> io::Result<()> {
 }
 
 /// Time since the boot, sleep of the machine included.
-fn clock() -> Duration {
+pub(super) fn clock() -> Duration {
     #[cfg(target_os = "linux")]
     let now = clock_gettime(ClockId::Boottime);
     #[cfg(not(target_os = "linux"))]
@@ -81,93 +76,8 @@ fn clock() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or_default(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
-/// The text of an identity, on locked pages; made a key for each request and forgotten again.
-struct HeldKey(LockedBytes);
-
-impl HeldKey {
-    /// Does something with the key. What it leaves on the stack, where a value stays that was moved elsewhere, is
-    /// below the frame of this one.
-    fn with<R>(&self, work: impl FnOnce(&Identity) -> R) -> Result<R, Error> {
-        let done = self.with_below(work);
-        scrub_stack();
-        done
-    }
-
-    #[inline(never)]
-    fn with_below<R>(&self, work: impl FnOnce(&Identity) -> R) -> Result<R, Error> {
-        let text = std::str::from_utf8(&self.0).map_err(|_| Error::Foreign)?;
-        Ok(work(&Identity::parse(text).map_err(|_| Error::Foreign)?))
-    }
-}
-
-/// A frame, on locked pages for the sake of one with a key.
-fn read_frame(from: impl AsFd) -> Result<LockedBytes, Error> {
-    LockedBytes::fill(MAX_GIVEN, |room| {
-        let mut used = 0;
-        while let Some(left) = room.get_mut(used..).filter(|left| !left.is_empty()) {
-            match rustix::io::read(&from, left) {
-                Err(rustix::io::Errno::INTR) => {}
-                Ok(0) => break,
-                Ok(count) => used += count,
-                Err(error) => return Err(io::Error::from(error)),
-            }
-            if !matches!(room.get(..used).map(protocol::parse), Some(Ok(None))) {
-                break;
-            }
-        }
-        Ok(used)
-    })
-    .map_err(|_| Error::Foreign)
-}
-
-/// The directory of the socket and the path of the vault; see [`super::start`]. Others could have written them.
-fn read_place() -> Result<(PathBuf, PathBuf), Error> {
-    let given = read_frame(rustix::stdio::stdin())?;
-    let Ok(Some((_, mut rest))) = protocol::parse(&given) else { return Err(Error::Foreign) };
-    take_path(&mut rest).zip(take_path(&mut rest)).ok_or(Error::Foreign)
-}
-
-/// What comes with a key.
-struct Held {
-    vault_id: String,
-    lasts: Option<Duration>,
-}
-
-/// Waits for the key, which only the process that started this one may give; whoever else calls is not heard.
-fn take_key(listener: &UnixListener) -> Result<(Held, HeldKey), Error> {
-    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-    let start = clock();
-    while let Some(left) = GIVEN.checked_sub(clock().saturating_sub(start)).filter(|left| !left.is_zero()) {
-        let timeout = timespec(left);
-        let _ = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&timeout));
-        let Ok((mut stream, _)) = listener.accept() else { continue };
-        let ours = peer_uid(&stream).is_ok_and(|uid| uid == fsio::own_uid());
-        if !ours || peer_pid(&stream).ok() != parent {
-            continue;
-        }
-        let patient = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(PATIENCE)));
-        patient.map_err(|_| Error::Foreign)?;
-        let given = read_frame(&stream)?;
-        let held = held(&given).ok_or(Error::Foreign)?;
-        stream.write_all(&frame(Verdict::Done as u8, &[])).map_err(|_| Error::Foreign)?;
-        return Ok(held);
-    }
-    Err(Error::Foreign)
-}
-
-fn held(given: &[u8]) -> Option<(Held, HeldKey)> {
-    let Ok(Some((kind, mut fields))) = protocol::parse(given) else { return None };
-    let rest = &mut fields;
-    let held = Held { vault_id: take_text(rest)?, lasts: take_time(rest)? };
-    let key = take(rest).filter(|_| kind == Kind::Key as u8)?;
-    let kept = LockedBytes::fill(key.len(), |room| {
-        room.copy_from_slice(key);
-        Ok::<_, io::Error>(key.len())
-    });
-    Some((held, HeldKey(kept.ok()?)))
-}
-
-fn timespec(time: Duration) -> Timespec {
+/// As the system wants it.
+pub(super) fn timespec(time: Duration) -> Timespec {
     Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or_default(), tv_nsec: time.subsec_nanos().into() }
 }
 
@@ -221,6 +131,8 @@ struct Server {
     /// `None` once it is over.
     key: Option<HeldKey>,
     standing: Standing,
+    /// The one message that is tagged.
+    vouched: Vec<u8>,
     until: Option<Duration>,
     socket: Socket,
     callers: Vec<Caller>,
@@ -335,9 +247,9 @@ impl Server {
                 })
             }
             kind if kind == Kind::Tag as u8 => {
-                // It vouches for its own vault alone.
-                let is_of_ours = body.split(|byte| *byte == 0).nth(1) == Some(self.standing.vault_id.as_bytes());
-                let tag = if is_of_ours { self.key.as_ref()?.with(|identity| identity.tag(body)).ok()? } else { None };
+                // It vouches for the vault that was checked when it was started, and for nothing else.
+                let is_it = body == self.vouched;
+                let tag = if is_it { self.key.as_ref()?.with(|identity| identity.tag(body)).ok()? } else { None };
                 Some(match tag {
                     Some(tag) => frame(Verdict::Done, &tag),
                     None => frame(Verdict::Refused, &[]),

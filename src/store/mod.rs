@@ -29,6 +29,7 @@ pub use read::{Checked, Policy, Seen, Trust, accept, check, is_retired, note_ser
 pub use reseal::{Unreadable, is_unfinished, last_removed};
 pub use restore::{Kin, Restoring, place_whole, restore_change, set_aside, verify_deep};
 pub use snapshot::{Snapshot, history, strangers};
+pub use tag::tag_message;
 
 use crate::{fsio, model, seal};
 

@@ -16,7 +16,7 @@ const LABEL: &[u8] = b"agevault/tag/v1";
 const MAX_TAGS: usize = 64 * 1024;
 
 /// What a tag is made of: everything has a fixed length or an end of its own.
-fn message(vault: &Vault<'_>, pin: &Pin) -> Vec<u8> {
+pub fn tag_message(vault: &Vault<'_>, pin: &Pin) -> Vec<u8> {
     [LABEL, b"\0", vault.vault_id.as_bytes(), b"\0", &vault.epoch.to_be_bytes(), pin.digits().as_bytes()].concat()
 }
 
@@ -29,7 +29,7 @@ fn read(vault: &Vault<'_>) -> BTreeMap<String, String> {
 /// Whether this key has vouched for the vault as it stands.
 pub(super) fn fits(vault: &Vault<'_>, pin: &Pin, opener: &Opener) -> bool {
     let Some(tag) = read(vault).remove(&opener.public()) else { return false };
-    opener.tag(&message(vault, pin)).is_some_and(|right| hex(&right) == tag)
+    opener.tag(&tag_message(vault, pin)).is_some_and(|right| hex(&right) == tag)
 }
 
 /// Tags the vault with the keys at hand, before it is sealed. Those of others stay unless the secret
@@ -38,7 +38,7 @@ pub(super) fn renew(vault: &mut Vault<'_>, before: &Pin, keys: &[&Opener]) -> Re
     let pin = Pin::of(vault)?;
     let mut tags = if *before == pin { read(vault) } else { BTreeMap::new() };
     for key in keys {
-        if let Some(tag) = key.tag(&message(vault, &pin)) {
+        if let Some(tag) = key.tag(&tag_message(vault, &pin)) {
             tags.insert(key.public(), hex(&tag));
         }
     }
