@@ -79,7 +79,8 @@ fn duration(text: &str) -> Result<Option<Duration>, Error> {
 
 fn tell(context: &Context, session: &Session, terms: &Terms) -> Result<(), Error> {
     let out = context.out;
-    let until = terms.lasts.map(|lasts| now().saturating_add(lasts.as_secs()));
+    // Of several that were started at once the last one counts, and tells what it has.
+    let until = session.left().map(|left| now().saturating_add(left.as_secs() + u64::from(left.subsec_nanos() > 0)));
     if out.json {
         out.json(&json!({
             "version": 1, "vault": session.vault().to_string_lossy(), "until": until, "locked": session.is_locked(),

@@ -47,7 +47,7 @@ pub struct Terms {
     pub vault: PathBuf,
     /// The id of the vault.
     pub vault_id: String,
-    /// The one message that it may tag: [`crate::store::tag_message`] of the vault as it was checked.
+    /// The one message that it may tag: what `store` makes of the vault as it was checked.
     pub vouched: Vec<u8>,
     /// How long it may last, sleep of the machine included; `None` is until the next boot.
     pub lasts: Option<Duration>,
