@@ -67,7 +67,8 @@ pub fn finish(
         own: &own,
         elsewhere: &elsewhere,
         held: &now,
-        plan,
+        // What was changed last says whether stores hold old rows.
+        plan: if again.stores.is_empty() { plan } else { &again },
         keep: request.keep,
     };
     let cleaned = connect::clean(&search, kept, program)?;
