@@ -42,6 +42,18 @@ impl Kind {
     }
 }
 
+/// Whether two JSON texts mean the same; members in another order do.
+pub fn same_json(one: &RawValue, other: &RawValue) -> bool {
+    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
+    one.get() == other.get() || value(one) == value(other)
+}
+
+/// Whether a credential has a refresh token that could be one.
+pub fn has_refresh(raw: &RawValue) -> bool {
+    let refresh = Credential::parse("", raw).ok().and_then(|credential| credential.text("refresh"));
+    refresh.is_some_and(|text| !text.expose().trim().is_empty())
+}
+
 /// The members of a credential, read without a copy.
 pub struct Credential<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
 

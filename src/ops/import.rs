@@ -65,7 +65,7 @@ pub fn plan(
 impl Gathered {
     /// Puts one entry; nobody could tell which of two values was meant.
     fn put(&mut self, id: SecretId, value: Box<RawValue>) {
-        if self.entries.get(&id).is_some_and(|have| !equal(have, &value)) {
+        if self.entries.get(&id).is_some_and(|have| !model::same_json(have, &value)) {
             self.disputed.push(id.to_string());
         }
         self.entries.entry(id).or_insert(value);
@@ -198,7 +198,7 @@ impl Gathered {
         for id in &exported.entries {
             let Some(value) = self.entries.remove(id) else { continue };
             match vault.get(id) {
-                Some(have) if equal(have, &value) => self.plan.same += 1,
+                Some(have) if model::same_json(have, &value) => self.plan.same += 1,
                 Some(_) => self.plan.kept.push(id.to_string()),
                 None => self.plan.notes.push(Note { name: id.to_string(), what: NoteKind::TakenOut }),
             }
@@ -240,13 +240,13 @@ impl Gathered {
             let name = id.to_string();
             match vault.get(&id) {
                 None => plan.added.push(name),
-                Some(have) if equal(have, &value) => {
+                Some(have) if model::same_json(have, &value) => {
                     plan.same += 1;
                     continue;
                 }
                 // A gateway that lost its refresh token does not take it from the vault.
                 Some(have) if exported.own_oauth && is_oauth(have) && is_oauth(&value) => {
-                    if has_refresh(have) && !has_refresh(&value) {
+                    if model::has_refresh(have) && !model::has_refresh(&value) {
                         plan.kept.push(name);
                         continue;
                     }
@@ -296,19 +296,8 @@ fn is_oauth(raw: &RawValue) -> bool {
     Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
 }
 
-fn has_refresh(raw: &RawValue) -> bool {
-    let refresh = Credential::parse("", raw).ok().and_then(|credential| credential.text("refresh"));
-    refresh.is_some_and(|text| !text.expose().trim().is_empty())
-}
-
 fn shadowed(file: &Found) -> Note {
     Note { name: file.path.display().to_string(), what: NoteKind::Shadowed }
-}
-
-/// Whether two JSON texts mean the same; members in another order do.
-fn equal(a: &RawValue, b: &RawValue) -> bool {
-    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
-    a.get() == b.get() || value(a) == value(b)
 }
 
 fn text(value: &Secret) -> Result<Box<RawValue>, formats::Error> {

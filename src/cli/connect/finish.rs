@@ -18,12 +18,16 @@ pub fn remember(
 ) -> Result<(), Error> {
     let (root, id) = (context.local.root(), &vault.vault_id);
     let version = program.installed().version.to_string();
-    let mut connection = Connection::load(root, id)?.unwrap_or_default();
-    let before = std::mem::replace(&mut connection, Connection::new(request.state_dir.to_owned(), version));
+    // What is known already stays known, should this be interrupted.
+    let before = Connection::load(root, id)?.unwrap_or_default();
+    let mut connection = before.renewed(request.state_dir.to_owned(), version);
     connection.refs = plan.refs.clone();
     connection.keep = request.keep;
-    connection.dropped = before.dropped.union(&plan.dropped).cloned().collect();
-    connection.dotenv = before.dotenv.union(&plan.dotenv).cloned().collect();
+    connection.dropped.extend(plan.dropped.iter().cloned());
+    connection.dotenv.extend(plan.dotenv.iter().cloned());
+    if !plan.views {
+        connection.views.clear();
+    }
     Ok(connection.save(root, id)?)
 }
 

@@ -184,10 +184,14 @@ impl Way {
         }
         let key: Vec<String> = context.unattended_key()?;
         if key != configured {
+            let shown = |key: &[String]| match key {
+                [] => "a credential of its service".to_owned(),
+                key => words::plain(&key.join(" ")),
+            };
             context.out.warn(&format!(
                 "note: the gateway opens the vault with {} from now on; before it was {}",
-                words::plain(&key.join(" ")),
-                words::plain(&configured.join(" "))
+                shown(&key),
+                shown(&configured)
             ));
         }
         Ok(key)

@@ -141,7 +141,7 @@ impl Planner<'_> {
             return Base::Gateways;
         }
         // A gateway that lost a token does not take it from the vault.
-        let lost = self.has_refresh(&id) && !has_refresh(value);
+        let lost = self.has_refresh(&id) && !model::has_refresh(value);
         if lost || (side == Side::Both && !follows(&base, gateway, vault)) {
             self.report.conflicts.push(told(How::Added));
             return Base::Stays;
@@ -176,7 +176,7 @@ impl Planner<'_> {
     }
 
     fn has_refresh(&self, id: &SecretId) -> bool {
-        self.document.get(id).is_some_and(has_refresh)
+        self.document.get(id).is_some_and(model::has_refresh)
     }
 
     /// Whether a new profile of an agent is what older gateways copy there from the main one.
@@ -206,12 +206,6 @@ impl Planner<'_> {
         }
         Base::Stays
     }
-}
-
-/// Whether a credential has a refresh token that could be one.
-fn has_refresh(raw: &RawValue) -> bool {
-    let refresh = Credential::parse("", raw).ok().and_then(|credential| credential.text("refresh"));
-    refresh.is_some_and(|text| !text.expose().trim().is_empty())
 }
 
 /// Whether the gateway's refresh token followed the vault's: the vault still has the one that the

@@ -1,7 +1,7 @@
 //! What of the gateway's own may be replaced: only what the vault has, member by member.
 
 use crate::formats::auth_profiles;
-use crate::model::{Credential, Member, SecretId, Vault};
+use crate::model::{self, Credential, Member, SecretId, Vault};
 use crate::secret::Secret;
 use serde_json::value::RawValue;
 
@@ -27,15 +27,11 @@ pub(super) fn has_all(vault: &Vault<'_>, id: &SecretId, held: &RawValue) -> bool
         });
         // Neither a number nor a word of the language is a secret.
         let is_plain = PLAIN.contains(&name) || !value.get().starts_with(['"', '{', '[']);
-        let same = || entry.as_ref().and_then(|entry| entry.get(name)).is_some_and(|have| equal(have, value));
+        let same =
+            || entry.as_ref().and_then(|entry| entry.get(name)).is_some_and(|have| model::same_json(have, value));
         is_plain || is_text || same()
     };
     held.kind().is_some() && held.members().all(known)
-}
-
-fn equal(one: &RawValue, other: &RawValue) -> bool {
-    let value = |raw: &RawValue| serde_json::from_str::<serde_json::Value>(raw.get()).ok();
-    one.get() == other.get() || value(one) == value(other)
 }
 
 /// Whether this is the value of an entry of the vault.

@@ -46,9 +46,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A new one.
-    pub fn new(state_dir: PathBuf, gateway: String) -> Self {
-        Self { version: VERSION, state_dir, gateway, ..Self::default() }
+    /// The same for a gateway that is connected now.
+    pub fn renewed(self, state_dir: PathBuf, gateway: String) -> Self {
+        Self { version: VERSION, state_dir, gateway, ..self }
     }
 
     /// The connection of a vault, if there is one. Local state is in `root`.
