@@ -10,6 +10,8 @@ use tempfile::TempDir;
 pub(in crate::ops) struct World {
     home: TempDir,
     pub(in crate::ops) vault: Value,
+    /// Whether the vault in hand is the one in the file.
+    current: bool,
 }
 
 impl World {
@@ -26,7 +28,7 @@ impl World {
                 "ops": {"order": {}, "profiles": {"p:ops": profile("o")}},
             },
         });
-        Self { home: tempfile::tempdir().unwrap(), vault }
+        Self { home: tempfile::tempdir().unwrap(), vault, current: true }
     }
 
     pub(in crate::ops) fn dir(&self) -> PathBuf {
@@ -68,7 +70,7 @@ impl World {
             patience: Duration::from_secs(5),
         };
         change(&mut request);
-        self.with(|vault| export(vault, &request, &|| true))
+        self.with(|vault| export(vault, &request, &|| self.current))
     }
 
     pub(in crate::ops) fn wipe(&self, changes: Changes) -> Result<wipe::Report, Error> {
@@ -125,6 +127,17 @@ pub(in crate::ops) fn sorted(value: &Value) -> String {
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_vault_that_was_saved_again_since_it_was_read_replaces_no_view() {
+    let mut world = World::new();
+    world.export(|_| {}).unwrap();
+    let before = fs::read(world.view("main")).unwrap();
+    world.vault["scopes"]["main"]["profiles"]["p:one"]["key"] = json!("old");
+    world.current = false;
+    assert!(matches!(world.export(|_| {}), Err(Error::Stale)));
+    assert_eq!(fs::read(world.view("main")).unwrap(), before);
 }
 
 #[test]

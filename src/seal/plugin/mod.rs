@@ -163,6 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_names_a_recipient_of_a_plugin_and_nobody_else() {
+        let own = encoded("age1fixture");
+        assert_eq!(named_in(&format!("#    Recipient: {own}")), Some(own));
+        let native = super::super::Identity::generate().public();
+        assert_eq!(named_in(&format!("# the paper key is {native}")), None);
+        assert_eq!(named_in("# made by hand"), None);
+    }
+
+    #[test]
     fn a_name_never_leads_elsewhere() {
         for name in ["../../bin/sh", "a/b", "a\\b", "", "a:b", &"x".repeat(65)] {
             assert!(Recipient::parse(&encoded(&format!("age1{name}"))).is_err(), "{name}");
