@@ -15,6 +15,8 @@ mod current;
 mod dotenv;
 #[path = "e2e/gateway.rs"]
 mod gateway;
+#[path = "e2e/manager.rs"]
+mod manager;
 #[path = "e2e/oauth.rs"]
 mod oauth;
 #[path = "e2e/place.rs"]

@@ -21,7 +21,8 @@ const GLANCE: Duration = Duration::from_secs(1);
 pub fn databases(context: &Context, opened: &Opened) -> Result<Option<(Settings, Vec<PathBuf>)>, Error> {
     let checked = context.check(opened)?;
     let Some(connection) = Connection::load(context.local.root(), &checked.vault.vault_id)? else { return Ok(None) };
-    let settings = Settings { option: Some(connection.state_dir), ..context.settings() };
+    let state_dir = Some(connection.state_dir);
+    let settings = Settings { option: state_dir.clone(), ..context.settings_of(state_dir) };
     let files: Vec<PathBuf> = gateway::own_stores(&settings)?;
     let found = files.iter().any(|file| file.extension().is_some_and(|kind| kind == "sqlite") && file.exists());
     Ok(found.then_some((settings, files)))

@@ -2,15 +2,18 @@
 
 use super::args::Globals;
 use super::ask::Terminal;
-use super::environment::{absolute, credentials, default_identity, identity_command, var_number, var_path, xdg};
+use super::environment::{
+    absolute, credentials, default_identity, gateway_settings, identity_command, var_number, var_path, xdg,
+};
 pub use super::opened::Opened;
 use super::out::Out;
 use super::plugins::Plugins;
 use super::unlock::session_place;
 use super::{Error, Usage};
-use crate::gateway::{Settings, Version};
+use crate::gateway::{self, Settings, Version};
 use crate::keys::{self, Found, Ladder, Source};
 use crate::model::{Change, Scope};
+use crate::ops::connect::Connection;
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use crate::store::{self, Checked, Local, Pin, Place, Policy, Saved, Seen};
@@ -257,23 +260,19 @@ impl Context {
         self.ladder.first_present().iter().any(is_stdin)
     }
 
-    /// What the gateway's environment says about its state directory.
+    /// What is said of the gateway.
     pub fn settings(&self) -> Settings {
-        let var = |name: &str| env::var(name).ok();
-        Settings {
-            option: self.globals.state_dir.clone(),
-            state_dir: var("OPENCLAW_STATE_DIR"),
-            openclaw_home: var("OPENCLAW_HOME"),
-            home: env::home_dir(),
-            profile: var("OPENCLAW_PROFILE"),
-            port: var("OPENCLAW_GATEWAY_PORT"),
-            config_path: var("OPENCLAW_CONFIG_PATH"),
-            agent_dir: var("OPENCLAW_AGENT_DIR"),
-            oauth_dir: var("OPENCLAW_OAUTH_DIR"),
-            openclaw: self.globals.openclaw.clone(),
-            search_path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
-            version: self.globals.gateway_version.clone(),
-        }
+        self.settings_of(None)
+    }
+
+    /// The same for the gateway of this state directory, if no other one was named. Which program it is holds as it was
+    /// said when the gateway was connected.
+    pub fn settings_of(&self, state_dir: Option<PathBuf>) -> Settings {
+        let settings = gateway_settings(&self.globals, self.globals.state_dir.clone().or(state_dir));
+        let state_dir = gateway::resolve(&settings).unwrap_or_default();
+        let connected = Connection::of_gateway(self.local.root(), &state_dir);
+        let program = connected.into_iter().find_map(|connection| connection.program).filter(|path| path.exists());
+        Settings { openclaw: settings.openclaw.clone().or(program), ..settings }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Environment variables and the places that follow from them (XDG base directories, on macOS too).
 
+use super::args::Globals;
 use super::{Error, Usage};
+use crate::gateway::Settings;
 use crate::keys::IdentityCommand;
 use std::env;
 use std::ffi::OsString;
@@ -93,6 +95,25 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
 /// The directories in which programs are looked for.
 pub fn search_path() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// What was said of the gateway, and what its environment says about its state directory.
+pub fn gateway_settings(globals: &Globals, state_dir: Option<PathBuf>) -> Settings {
+    let var = |name: &str| env::var(name).ok();
+    Settings {
+        option: state_dir,
+        state_dir: var("OPENCLAW_STATE_DIR"),
+        openclaw_home: var("OPENCLAW_HOME"),
+        home: env::home_dir(),
+        profile: var("OPENCLAW_PROFILE"),
+        port: var("OPENCLAW_GATEWAY_PORT"),
+        config_path: var("OPENCLAW_CONFIG_PATH"),
+        agent_dir: var("OPENCLAW_AGENT_DIR"),
+        oauth_dir: var("OPENCLAW_OAUTH_DIR"),
+        openclaw: globals.openclaw.clone(),
+        search_path: search_path(),
+        version: globals.gateway_version.clone(),
+    }
 }
 
 /// The name of this user, for commands that are shown.

@@ -125,8 +125,7 @@ pub fn connection(context: &Context, vault_id: &str) -> Option<Connection> {
 /// What follows `option` in the arguments by which a gateway calls the resolver of this vault. What of the gateway
 /// cannot be read is none of the caller's business.
 pub fn resolver_option(context: &Context, vault_id: &str, option: &str) -> Option<PathBuf> {
-    let mut settings = context.settings();
-    settings.option = settings.option.or(connection(context, vault_id).map(|connection| connection.state_dir));
+    let settings = context.settings_of(connection(context, vault_id).map(|connection| connection.state_dir));
     let found = gateway::find(&gateway::resolve(&settings).ok()?, &settings).ok()?;
     let args = Held::of(found, Era::Split).ok()?.resolver().ok()??;
     let after = |option: &str| args.iter().skip_while(|word| *word != option).nth(1).map(PathBuf::from);

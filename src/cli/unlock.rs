@@ -6,7 +6,7 @@ use super::environment::{absolute, runtime_dir, user, xdg};
 use super::handover::connection;
 use super::{Error, Usage, units, words};
 use crate::formats::paste;
-use crate::gateway;
+use crate::gateway::{self, Started};
 use crate::keys::{Ladder, SessionPlace, Source};
 use crate::ops::connect::{Connection, Reload};
 use crate::seal::Identity;
@@ -107,17 +107,19 @@ fn tell(context: &Context, session: &Session, terms: &Terms) -> Result<(), Error
 /// The vault is unlocked, whatever becomes of this.
 fn reload(context: &Context, connection: &Connection) -> Result<(), Error> {
     let out = context.out;
-    let mut settings = context.settings();
     // Not the gateway of this environment, but the one that is connected.
-    settings.option.get_or_insert_with(|| connection.state_dir.clone());
+    let settings = context.settings_of(Some(connection.state_dir.clone()));
     let unit_dir = xdg("XDG_CONFIG_HOME", ".config")?.join("systemd/user");
     let name = units::unit(settings.profile.as_deref());
-    let starts = |told: &Result<Reload, Error>| {
-        matches!(told, Ok(Reload::NotRunning(_))) && gateway::start_unit(&unit_dir, &name, &settings.search_path)
+    let told = super::connect::reload(&settings);
+    let started = match told {
+        Ok(Reload::NotRunning(_)) => gateway::start_unit(&unit_dir, &name, &settings.search_path),
+        _ => Started::Not,
     };
-    match super::connect::reload(&settings) {
+    match told {
         Ok(Reload::Done) => out.say("the gateway has reloaded"),
-        told if starts(&told) => out.say(&format!("started {name}")),
+        _ if started == Started::Now => out.say(&format!("started {name}")),
+        _ if started == Started::Before => out.say(&format!("{name} is starting: the gateway does not answer yet")),
         Ok(told) => words::reload(told).into_iter().for_each(|what| out.warn(&format!("note: {what}"))),
         Err(error) => out.warn(&format!("note: the gateway was not told: {}", words::of(&error).what)),
     }

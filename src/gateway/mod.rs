@@ -16,7 +16,7 @@ pub use converse::{Output, converse};
 pub use database::Fault;
 pub use port::{listens, port};
 pub use program::{Program, StoreChange};
-pub use service::{ends_with_logout, service_files, start_unit};
+pub use service::{Started, ends_with_logout, service_files, start_unit};
 pub use sqlite::stores;
 pub use state_dir::{Found, Settings, Shape, agent_dirs, agent_ids, check_owner, find, open, own_stores, resolve};
 pub use store_lock::StoreLock;

@@ -35,21 +35,32 @@ pub fn service_files(home: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Starts the user unit `name` if its file lies in `unit_dir` and it is not running; whether it did. The first
-/// `systemctl` of `search_path` does it.
-pub fn start_unit(unit_dir: &Path, name: &str, search_path: &[PathBuf]) -> bool {
+/// What became of a unit that was to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// It is started.
+    Now,
+    /// It was active: it is about to answer, or about to fail and to be started again by its manager.
+    Before,
+    /// There is no such unit, nobody to start it, or it could not be started.
+    Not,
+}
+
+/// Starts the user unit `name` if its file lies in `unit_dir` and it is not active. The first `systemctl` of
+/// `search_path` does it.
+pub fn start_unit(unit_dir: &Path, name: &str, search_path: &[PathBuf]) -> Started {
     let found = search_path.iter().map(|dir| dir.join("systemctl")).find(|path| path.is_absolute() && path.is_file());
-    let Some(systemctl) = found.filter(|_| unit_dir.join(name).exists()) else { return false };
+    let Some(systemctl) = found.filter(|_| unit_dir.join(name).exists()) else { return Started::Not };
     let does = |verb: &str| {
         let output = converse(Command::new(&systemctl).args(["--user", verb, "--", name]), b"", PATIENCE);
         output.is_ok_and(|output| output.code == Some(0))
     };
     if does("is-active") {
-        return false;
+        return Started::Before;
     }
     // One that has failed too often without the key must not wait for its turn.
     does("reset-failed");
-    does("start")
+    if does("start") { Started::Now } else { Started::Not }
 }
 
 #[cfg(test)]
@@ -74,13 +85,17 @@ mod tests {
         };
         says(3);
         let start = || start_unit(&units, "g.service", &[root.path().to_owned()]);
-        assert!(!start() && !log.exists(), "there is no such unit");
+        assert!(start() == Started::Not && !log.exists(), "there is no such unit");
         fs::write(units.join("g.service"), "").unwrap();
-        assert!(start());
+        assert_eq!(start(), Started::Now);
         assert_eq!(fs::read_to_string(&log).unwrap(), "is-active g.service\nreset-failed g.service\nstart g.service\n");
         says(0);
-        assert!(!start(), "it runs");
-        assert!(!start_unit(&units, "g.service", std::slice::from_ref(&units)), "there is no systemctl");
+        assert_eq!(start(), Started::Before);
+        assert_eq!(
+            start_unit(&units, "g.service", std::slice::from_ref(&units)),
+            Started::Not,
+            "there is no systemctl"
+        );
     }
 
     #[test]

@@ -86,7 +86,8 @@ impl Wired {
         fs::read_to_string(self.state.join(name)).expect("a file that is text")
     }
 
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// Any program, with the environment of the gateway's commands.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let node = tools::node();
         let dirs = [node.parent().expect("a folder").to_owned()];
         let path = std::env::var_os("PATH").unwrap_or_default();

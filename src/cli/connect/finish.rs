@@ -2,6 +2,7 @@
 
 use super::super::Error;
 use super::super::context::Context;
+use super::super::environment::absolute;
 use super::{held, show, unchanged};
 use crate::gateway::{self, Program, Settings};
 use crate::model::Vault;
@@ -12,7 +13,7 @@ use std::path::Path;
 pub fn remember(
     context: &Context,
     vault: &Vault<'_>,
-    program: &Program,
+    (settings, program): (&Settings, &Program),
     request: &Request<'_>,
     plan: &Plan,
 ) -> Result<(), Error> {
@@ -21,6 +22,7 @@ pub fn remember(
     // What is known already stays known, should this be interrupted.
     let before = Connection::load(root, id)?.unwrap_or_default();
     let mut connection = before.renewed(request.state_dir.to_owned(), version);
+    connection.program = settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
     connection.keep = request.keep;
     connection.dropped.extend(plan.dropped.iter().cloned());

@@ -161,7 +161,7 @@ impl Way {
             };
             context.out.say(&text);
         }
-        finish::remember(context, &checked.vault, program, &request, &plan)?;
+        finish::remember(context, &checked.vault, (settings, program), &request, &plan)?;
         let applied = connect::apply(&plan, &held, program, &checked.vault, &dir)?;
         memory::put(context, &opened, &checked.vault, settings, &request, &plan)?;
         show::tell(context, &plan, &applied);

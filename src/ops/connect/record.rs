@@ -23,6 +23,9 @@ pub struct Connection {
     pub state_dir: PathBuf,
     /// Its version at the last connect.
     pub gateway: String,
+    /// Its program, if that was named then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
     /// Ids that it asks for.
     pub refs: BTreeSet<String>,
     /// Entries that were taken out of its `.env`.
