@@ -7,6 +7,7 @@
 #[path = "crash/world.rs"]
 mod world;
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
@@ -326,6 +327,30 @@ fn after_lock_there_is_no_process() {
     assert!(stat.as_ref().map_or(true, |stat| stat.contains(") Z ")), "{stat:?}");
     assert!(desk.sockets().is_empty());
     assert_eq!(desk.get().code, Some(4));
+}
+
+/// Whoever is told that there is no session goes away from the machine.
+#[test]
+fn a_session_that_cannot_be_ended_is_never_said_to_be_none() {
+    let desk = Desk::new();
+    desk.ok(&UNLOCK);
+    let held = desk.world.path("run/session");
+    fs::set_permissions(&held, Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(desk.run(&["lock"]).code, Some(8));
+    fs::set_permissions(&held, Permissions::from_mode(0o700)).unwrap();
+    // Stopped, as by a debugger or a frozen group of processes.
+    let holder = Pid::from_raw(i32::try_from(desk.holder()).unwrap()).unwrap();
+    kill_process(holder, Signal::STOP).unwrap();
+    let ran = desk.run(&["lock"]);
+    assert_eq!(ran.code, Some(5), "{}", ran.stderr);
+    kill_process(holder, Signal::CONT).unwrap();
+    assert!(desk.run(&["lock"]).stderr.contains("there is no session"), "it heard of it in the end");
+    assert_eq!(desk.holders(), [0; 0]);
+    // The name of a vault may come to mean another one.
+    desk.ok(&UNLOCK);
+    let ran = desk.ok(&["lock", "--vault", "elsewhere.age"]);
+    assert!(ran.stderr.contains("there is no session") && ran.stderr.contains("note: there is one for "), "{ran:?}");
+    desk.ok(&["lock"]);
 }
 
 #[test]

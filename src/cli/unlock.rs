@@ -47,18 +47,20 @@ pub fn unlock(context: &mut Context, args: &Unlock) -> Result<(), Error> {
 pub fn lock(context: &Context) -> Result<(), Error> {
     let place = place_for(context)?;
     // Whatever the id: it is the path that somebody wants locked.
-    let session = Session::find(&place.dir, &place.vault, None);
-    if let Some(session) = &session {
-        session.lock()?;
-    }
+    let locked = Session::lock(&place.dir, &place.vault)?;
     if context.out.json {
-        return context.out.json(&json!({"version": 1, "locked": session.is_some()}));
+        return context.out.json(&json!({"version": 1, "locked": locked}));
     }
     let vault = words::plain(&place.vault.to_string_lossy());
-    context.out.say(&match session {
-        Some(_) => format!("locked {vault}"),
-        None => format!("there is no session for {vault}"),
-    });
+    if locked {
+        context.out.say(&format!("locked {vault}"));
+        return Ok(());
+    }
+    context.out.say(&format!("there is no session for {vault}"));
+    for other in Session::vaults(&place.dir) {
+        // A path that leads elsewhere than it did, or another vault.
+        context.out.warn(&format!("note: there is one for {}", words::path(&other)));
+    }
     Ok(())
 }
 
@@ -153,10 +155,14 @@ impl Context {
         Ok(session::socket(&place.dir, &place.vault))
     }
 
+    /// Whether there is a session for this vault, whatever it is worth to this command.
+    pub fn is_unlocked(&self) -> bool {
+        place_for(self).ok().and_then(|place| place.find()).is_some()
+    }
+
     /// Says that a session holds a key from before a change of keys.
     pub fn tell_session(&self) {
-        let held = place_for(self).ok().and_then(|place| place.find());
-        if held.is_some() {
+        if self.is_unlocked() {
             self.out
                 .warn("note: a session holds a key from before; agevault lock ends it, agevault unlock starts another");
         }

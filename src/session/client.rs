@@ -8,7 +8,7 @@ use crate::seal::{self, Holder};
 use crate::secret::{Secret, SecretBuf};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -32,7 +32,7 @@ impl Session {
     /// The session for the vault with this real path, and with this id if it is known, if one answers at its
     /// place in `dir`.
     pub fn find(dir: &Path, vault: &Path, vault_id: Option<&str>) -> Option<Self> {
-        let answer = ask(dir, vault, Kind::Status, &[]).ok()??;
+        let answer = ask(dir, vault, Kind::Status, &[]).ok()?.answer()?;
         let standing = Standing::from_bytes(body(&answer, Verdict::Done)?)?;
         let is_it = standing.vault == vault && vault_id.is_none_or(|id| id == standing.vault_id);
         is_it.then(|| Self { dir: dir.to_owned(), standing })
@@ -58,24 +58,39 @@ impl Session {
         self.standing.locked
     }
 
-    /// Has it forget the key and end, and waits until the process is gone.
+    /// Has the session for the vault with this real path forget the key and end, and waits until the process is gone.
+    /// False if there is none: whatever else keeps it from being told so is an error, since the key is still there.
     ///
     /// # Errors
-    /// [`Error::Stays`]; a directory that is not private.
-    pub fn lock(&self) -> Result<(), Error> {
+    /// [`Error::Stays`] for one that does not answer or end; a directory that is not private.
+    pub fn lock(dir: &Path, vault: &Path) -> Result<bool, Error> {
         // The stream ends with the process, and its memory has gone by then.
-        ask(&self.dir, &self.standing.vault, Kind::Lock, &[])?;
-        match Self::find(&self.dir, &self.standing.vault, None) {
-            None => Ok(()),
-            Some(_) => Err(Error::Stays),
+        if matches!(ask(dir, vault, Kind::Lock, &[])?, Asked::Nobody) {
+            return Ok(false);
         }
+        match ask(dir, vault, Kind::Status, &[])? {
+            Asked::Nobody => Ok(true),
+            Asked::Silent | Asked::Answer(_) => Err(Error::Stays),
+        }
+    }
+
+    /// The vaults of all sessions that answer in `dir`.
+    pub fn vaults(dir: &Path) -> Vec<PathBuf> {
+        let Ok(opened) = Dir::open(dir) else { return Vec::new() };
+        let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let sockets = names.filter(|name| name.as_bytes().ends_with(b".sock"));
+        let standing = |name: OsString| match converse(&opened, &name, &frame(Kind::Status as u8, &[])) {
+            Asked::Answer(answer) => Standing::from_bytes(body(&answer, Verdict::Done)?),
+            _ => None,
+        };
+        sockets.filter_map(standing).map(|standing| standing.vault).collect()
     }
 }
 
 impl Holder for Session {
     fn file_key(&self, header: &[u8]) -> Result<SecretBuf, seal::Error> {
         let answer = ask(&self.dir, &self.standing.vault, Kind::Open, header);
-        let answer = answer.ok().flatten().ok_or(seal::Error::Gone)?;
+        let answer = answer.ok().and_then(Asked::answer).ok_or(seal::Error::Gone)?;
         if let Some(key) = body(&answer, Verdict::Done) {
             return Ok(SecretBuf::new(key.to_vec()));
         }
@@ -84,7 +99,7 @@ impl Holder for Session {
     }
 
     fn tag(&self, message: &[u8]) -> Option<[u8; 32]> {
-        let answer = ask(&self.dir, &self.standing.vault, Kind::Tag, message).ok()??;
+        let answer = ask(&self.dir, &self.standing.vault, Kind::Tag, message).ok()?.answer()?;
         body(&answer, Verdict::Done)?.try_into().ok()
     }
 
@@ -93,26 +108,50 @@ impl Holder for Session {
     }
 }
 
-/// One request and its answer, to the end of the stream; `None` where nobody listens or answers.
-fn ask(dir: &Path, vault: &Path, kind: Kind, body: &[u8]) -> Result<Option<SecretBuf>, fsio::Error> {
+/// What became of a request.
+enum Asked {
+    /// Nothing is there, or nobody listens at it any more.
+    Nobody,
+    /// Somebody listens, and does not answer.
+    Silent,
+    Answer(SecretBuf),
+}
+
+impl Asked {
+    fn answer(self) -> Option<SecretBuf> {
+        match self {
+            Self::Answer(answer) => Some(answer),
+            Self::Nobody | Self::Silent => None,
+        }
+    }
+}
+
+/// One request and its answer, to the end of the stream.
+fn ask(dir: &Path, vault: &Path, kind: Kind, body: &[u8]) -> Result<Asked, fsio::Error> {
     let dir = match Dir::open(dir) {
-        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) if error.is_not_found() => return Ok(Asked::Nobody),
         other => other?,
     };
     let name = name(vault);
     if dir.meta(&name)?.is_none() {
-        return Ok(None);
+        return Ok(Asked::Nobody);
     }
+    dir.check_private()?;
     Ok(converse(&dir, &name, &frame(kind as u8, body)))
 }
 
-fn converse(dir: &Dir, name: &OsStr, request: &[u8]) -> Option<SecretBuf> {
-    let mut stream: UnixStream = fsio::connect(dir, name, PATIENCE).ok()?;
-    stream.write_all(request).ok()?;
+fn converse(dir: &Dir, name: &OsStr, request: &[u8]) -> Asked {
+    let mut stream: UnixStream = match fsio::connect(dir, name, PATIENCE) {
+        Ok(stream) => stream,
+        Err(fsio::Error::Io(_, _, error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            return Asked::Nobody;
+        }
+        Err(_) => return Asked::Silent,
+    };
     let mut answer = Vec::with_capacity(1024);
-    let read = stream.take(MAX_FRAME as u64 + 1).read_to_end(&mut answer);
+    let read = stream.write_all(request).and_then(|()| stream.take(MAX_FRAME as u64 + 1).read_to_end(&mut answer));
     let answer = SecretBuf::new(answer);
-    read.ok().filter(|count| *count > 0).map(|_| answer)
+    if read.is_ok_and(|count| count > 0) { Asked::Answer(answer) } else { Asked::Silent }
 }
 
 /// The body of an answer with this verdict.

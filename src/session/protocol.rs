@@ -59,8 +59,10 @@ pub enum Verdict {
 pub enum Refused {
     /// Nothing of ours.
     Malformed,
-    /// Ours, of another protocol.
-    OtherProtocol,
+    /// Ours, of an earlier protocol.
+    EarlierProtocol,
+    /// Ours, of a later protocol.
+    LaterProtocol,
     /// Longer than any frame.
     TooLong,
 }
@@ -85,7 +87,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, Refused> {
         let fits = bytes.iter().zip(MARK).all(|(have, want)| have == want);
         return match bytes.get(4..6) {
             _ if !fits => Err(Refused::Malformed),
-            Some(number) if number != PROTOCOL.to_be_bytes() => Err(Refused::OtherProtocol),
+            Some(&[high, low]) => same_protocol(high, low).map(|()| None),
             _ => Ok(None),
         };
     };
@@ -93,9 +95,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, Refused> {
     if [a, b, c, d] != *MARK {
         return Err(Refused::Malformed);
     }
-    if u16::from_be_bytes([high, low]) != PROTOCOL {
-        return Err(Refused::OtherProtocol);
-    }
+    same_protocol(high, low)?;
     let length = usize::try_from(u32::from_be_bytes([l1, l2, l3, l4])).map_err(|_| Refused::TooLong)?;
     if length > MAX_HEADER {
         return Err(Refused::TooLong);
@@ -104,6 +104,14 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, Refused> {
         std::cmp::Ordering::Less => Ok(None),
         std::cmp::Ordering::Equal => Ok(Some((kind, body))),
         std::cmp::Ordering::Greater => Err(Refused::Malformed),
+    }
+}
+
+fn same_protocol(high: u8, low: u8) -> Result<(), Refused> {
+    match u16::from_be_bytes([high, low]).cmp(&PROTOCOL) {
+        std::cmp::Ordering::Less => Err(Refused::EarlierProtocol),
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(Refused::LaterProtocol),
     }
 }
 
@@ -202,8 +210,9 @@ mod tests {
         assert_eq!(parse(&whole), Ok(Some((2, &b"body"[..]))));
         assert_eq!(parse(&[&whole[..], b"x"].concat()), Err(Refused::Malformed));
         assert_eq!(parse(b"GET"), Err(Refused::Malformed));
-        assert_eq!(parse(b"agvs\0\x03"), Err(Refused::OtherProtocol));
-        assert_eq!(parse(b"agvs\0\x03 whatever that one has"), Err(Refused::OtherProtocol));
+        assert_eq!(parse(b"agvs\0\x03"), Err(Refused::LaterProtocol));
+        assert_eq!(parse(b"agvs\0\x03 whatever that one has"), Err(Refused::LaterProtocol));
+        assert_eq!(parse(b"agvs\0\x01 whatever that one had"), Err(Refused::EarlierProtocol));
         assert_eq!(parse(b"agvs\0\x02\x02\xff\xff\xff\xff"), Err(Refused::TooLong));
     }
 

@@ -89,9 +89,7 @@ fn alone(dir: &Dir, name: &OsStr, vault: &Path) -> Result<Lock, Error> {
     loop {
         match Lock::acquire(dir, &lock_name, Duration::from_millis(20)) {
             Err(fsio::Error::Busy(_)) if clock().saturating_sub(start) < PATIENCE => {
-                if let Some(other) = Session::find(dir.path(), vault, None) {
-                    let _ = other.lock();
-                }
+                let _ = Session::lock(dir.path(), vault);
             }
             other => return Ok(other?),
         }
@@ -225,8 +223,9 @@ impl Server {
                 }
                 heard
             }
-            Err(Refused::OtherProtocol) => Heard::End,
-            Ok(None) | Err(Refused::Malformed | Refused::TooLong) => Heard::Done,
+            // One of a later version has been installed, and starts its own.
+            Err(Refused::LaterProtocol) => Heard::End,
+            Ok(None) | Err(Refused::EarlierProtocol | Refused::Malformed | Refused::TooLong) => Heard::Done,
         }
     }
 
