@@ -6,6 +6,7 @@ use super::{Error, words};
 use crate::model::{self, Change, Op, SecretId};
 use crate::store::{Checklist, Removed};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Lists it, or takes entries off the list.
 pub fn run(context: &mut Context, label: Option<&str>, waive: &[String]) -> Result<(), Error> {
@@ -18,9 +19,15 @@ pub fn run(context: &mut Context, label: Option<&str>, waive: &[String]) -> Resu
         return Err(model::Error::NoEntry(label.unwrap_or_default().to_owned()).into());
     }
     if !waive.is_empty() {
-        waive.iter().try_for_each(|id| list.waive(label, id))?;
+        let mut waived = BTreeSet::new();
+        for id in &waive {
+            // Others of the same value may have gone with one before.
+            if !waived.contains(id) {
+                waived.extend(list.waive(label, id)?.cloned());
+            }
+        }
         context.save(&opened, checked, Change::of(Op::Checklist(list.to_raw()?)))?;
-        context.out.say(&format!("waived {}", words::count(waive.len(), "entry", "entries")));
+        waived.iter().for_each(|id| context.out.say(&format!("waived {id}")));
         return Ok(());
     }
     let removals = list.open().filter(|(one, _)| named(one));

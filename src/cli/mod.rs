@@ -166,7 +166,11 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
 
 /// Whoever changes keys, or unlocks, has the key: that somebody had it some time ago does not count.
 fn asks_again(command: &Command) -> bool {
-    let changes = |verb: &Recipients| !matches!(verb, Recipients::List);
+    let changes = |verb: &Recipients| match verb {
+        Recipients::List => false,
+        Recipients::Exposed { waive, .. } => !waive.is_empty(),
+        _ => true,
+    };
     match command {
         Command::Recipients(Later(verb)) => changes(verb),
         Command::Passwd(_) | Command::Unlock(_) => true,

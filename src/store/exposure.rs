@@ -84,22 +84,28 @@ impl Checklist {
         ids
     }
 
-    /// Takes `id` off the list of the removals with this label, or of all.
+    /// Takes the value of `id` off the list of the removals with this label, or of all: the ids that it had then, and
+    /// those that have it now.
     ///
     /// # Errors
     /// [`crate::model::Error::NoEntry`] for an id that is not on it.
-    pub fn waive(&mut self, label: Option<&str>, id: &SecretId) -> Result<(), crate::model::Error> {
-        let value = self.now.iter().find(|(_, ids)| ids.contains(id)).map(|(digest, _)| digest);
+    pub fn waive(
+        &mut self,
+        label: Option<&str>,
+        id: &SecretId,
+    ) -> Result<impl Iterator<Item = &SecretId>, crate::model::Error> {
+        let unknown = || crate::model::Error::NoEntry(id.to_string());
+        let (value, ids) = self.now.iter().find(|(_, ids)| ids.contains(id)).ok_or_else(unknown)?;
         let mut found = false;
         for one in self.removed.iter_mut().filter(|one| label.is_none_or(|label| label == one.label)) {
-            let before = one.exposed.len();
-            one.exposed.retain(|_, digest| Some(&*digest) != value);
-            if one.exposed.len() < before {
-                one.waived.insert(id.to_string());
-                found = true;
-            }
+            let (waived, exposed) = std::mem::take(&mut one.exposed)
+                .into_iter()
+                .partition::<BTreeMap<_, _>, _>(|(_, digest)| digest == value);
+            one.exposed = exposed;
+            found |= !waived.is_empty();
+            one.waived.extend(waived.into_keys());
         }
-        if found { Ok(()) } else { Err(crate::model::Error::NoEntry(id.to_string())) }
+        if found { Ok(ids.iter()) } else { Err(unknown()) }
     }
 
     /// The payload's member.
@@ -145,7 +151,9 @@ fn values<'v>(vault: &'v Vault<'_>) -> impl Iterator<Item = (SecretId, String)> 
 /// What somebody would rotate: of OAuth the token that outlives the others.
 fn value(id: &SecretId, raw: &RawValue) -> Option<Secret> {
     if !matches!(id, SecretId::Auth(..)) {
-        return Some(Secret::new(raw.get().to_owned()));
+        // The text itself, without what JSON writes around it: it may stand in a profile tomorrow.
+        let text: Option<String> = serde_json::from_str(raw.get()).ok();
+        return Some(Secret::new(text.unwrap_or_else(|| raw.get().to_owned())));
     }
     let credential = Credential::parse("", raw).ok()?;
     let text = |name| credential.text(name).filter(|text| !text.expose().is_empty());
