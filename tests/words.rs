@@ -66,6 +66,8 @@ fn usages() -> Vec<Usage> {
         Usage::ValueInArgs => [Usage::ValueInArgs],
         Usage::RecoveryPlace => [Usage::RecoveryPlace],
         Usage::KeyInArgs => [Usage::KeyInArgs],
+        Usage::AsksAgain => [Usage::AsksAgain],
+        Usage::OtherRecipient => [Usage::OtherRecipient],
         Usage::Duration => [Usage::Duration],
         Usage::Variable(_) => [Usage::Variable("AGEVAULT_PASSPHRASE_FD")],
         Usage::NeedsYes => [Usage::NeedsYes],
@@ -438,6 +440,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::KeptGenerations => [Cli::KeptGenerations],
         Cli::DamagedBackup => [Cli::DamagedBackup],
         Cli::BackupPin(_) => [Cli::BackupPin(pin())],
+        Cli::UnknownBackup(_) => [Cli::UnknownBackup(pin())],
         Cli::Value(_) => [Cli::Value(RefusedValue::Blank)],
         Cli::Request(_) => [
             Cli::Request(exec::Refused::Malformed),

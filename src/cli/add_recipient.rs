@@ -7,7 +7,7 @@ use super::recipients::source;
 use super::{Error, Usage, recovery};
 use crate::fsio;
 use crate::keys::{self, Source};
-use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
+use crate::model::{self, Change, Op, Recipient, RecipientKind};
 use crate::seal::{self, Opener};
 use crate::store::{Checked, now};
 use std::path::Path;
@@ -47,24 +47,30 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
         New::Public(public) => (Recipient::new(label, public, None, now()), None),
         New::Key(opener) => (Recipient::new(label, opener.public(), None, now()), Some(opener)),
     };
+    if let Some(proof) = &proof {
+        fits(proof, &recipient)?;
+    }
     if let Some(same) = checked.vault.recipients.iter().find(|have| have.public == recipient.public) {
         return Err(model::Error::Taken(same.label.as_str().to_owned()).into());
     }
     if proof.is_none() {
-        context.out.warn(&format!("whoever has the identity of {} will read every secret here", recipient.public));
-        context.terminal.confirm("add it?")?;
+        let who = &recipient.public;
+        context.terminal.confirm(&format!("whoever has the identity of {who} will read every secret here; add it?"))?;
     }
     let kind = recipient.kind.word();
     let by_plugin = seal::Recipient::parse(&recipient.public, None).is_ok_and(|parsed| parsed.needs_plugin());
     context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), proof.as_ref())?;
-    if let Some(proof) = proof {
-        prove(context, &proof)?;
-    }
     context.out.say(&format!("added {name} ({kind})"));
     if by_plugin {
         context.out.warn("note: from now on every save needs this plugin, those of unattended commands too");
     }
     Ok(())
+}
+
+/// A key that does not open what is sealed to the recipient that it names is told before anything is saved.
+fn fits(proof: &Opener, recipient: &Recipient) -> Result<(), Error> {
+    let is_it = proof.plugin().is_none() || proof.opens(&[seal::Recipient::parse(&recipient.public, None)?])?;
+    if is_it { Ok(()) } else { Err(Usage::OtherRecipient.into()) }
 }
 
 /// What `text` names: the word `passphrase`, a recipient, or a file with a key or its public half.
@@ -113,23 +119,6 @@ fn passphrase(
     let passphrase = keys::read_new_passphrase(source(new).as_ref(), &mut context.terminal)?;
     let (recipient, opener) = passphrase_recipient(context, &passphrase, name, new.kdf_memory)?;
     Ok((recipient, Some(opener)))
-}
-
-/// Opens the saved vault with the new key, which makes it one that is proven on this host.
-///
-/// # Errors
-/// A vault that does not open with it.
-pub fn prove(context: &Context, proof: &Opener) -> Result<(), Error> {
-    let place = context.place()?;
-    let sealed = place.read()?;
-    let plain = proof.open(&sealed)?;
-    let public = proof.public();
-    let vault = Vault::parse(plain.text().unwrap_or_default())?;
-    if let Some(mut known) = context.local.known(&vault.vault_id)? {
-        known.prove(public);
-        context.local.remember(&vault.vault_id, &known)?;
-    }
-    Ok(())
 }
 
 /// The one identity in a key file.

@@ -33,6 +33,8 @@ pub struct Context {
     pub policy: Policy,
     /// What was typed.
     pub globals: Globals,
+    /// Whether a session is a key for this command.
+    session_counts: bool,
     vault: PathBuf,
     pub(super) ladder: Ladder,
     patience: Duration,
@@ -97,6 +99,7 @@ impl Context {
             ladder: Ladder { session, ..ladder },
             patience: Duration::from_secs(globals.lock_timeout),
             globals,
+            session_counts,
         })
     }
 
@@ -201,7 +204,10 @@ impl Context {
     /// As [`Context::open`].
     pub fn unlock(&mut self, sealed: &[u8], path: &Path) -> Result<(SecretBuf, Opener), Error> {
         let (ladder, local) = (self.ladder(), &self.local);
-        Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &|| slot_labels(local, path))?)
+        match keys::unlock(sealed, &ladder, &mut self.terminal, path, &|| slot_labels(local, path)) {
+            Err(keys::Error::NoKey(_)) if !self.session_counts && self.is_unlocked() => Err(Usage::AsksAgain.into()),
+            other => Ok(other?),
+        }
     }
 
     /// Opens a sealed vault with a key of its own, or else by asking.

@@ -51,6 +51,8 @@ pub enum Error {
     DamagedBackup,
     /// A backup of another vault than the one that `--pin` names.
     BackupPin(store::Pin),
+    /// A backup of a vault that was never used here.
+    UnknownBackup(store::Pin),
     /// A profile that holds a reference to a secret elsewhere, and none itself.
     OnlyReference,
     /// `HOME` is not set.
@@ -86,6 +88,10 @@ pub enum Usage {
     RecoveryPlace,
     /// A secret key on the command line.
     KeyInArgs,
+    /// A session, where the key itself is asked for.
+    AsksAgain,
+    /// An identity that is not that of the recipient which its file names.
+    OtherRecipient,
     /// A duration that is none.
     Duration,
     /// An environment variable without a usable value.

@@ -6,8 +6,8 @@ use super::init::{label, passphrase_recipient};
 use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
 use crate::keys;
-use crate::model::{self, Change, Op, Recipient, RecipientKind};
-use crate::seal::Opener;
+use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
+use crate::seal::{self, Opener};
 use crate::store::{self, Checked, Opens, Unreadable, rotation};
 use std::path::Path;
 
@@ -28,18 +28,12 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         return strangers(context, &opened);
     }
     let vault_id = checked.vault.vault_id.clone();
-    let leaving = find(&checked.vault, &label)?.public.clone();
-    let known = context.local.known(&checked.vault.vault_id)?;
-    let mut proven = known.map(|known| known.proven).unwrap_or_default();
-    proven.push(opened.seen.opener().public());
-    let in_use = opened.seen.opener();
-    let is_proven = |public: &String| proven.contains(public) || in_use.may_be(public);
-    let stays = |recipient: &Recipient| recipient.public != leaving && is_proven(&recipient.public);
-    if !checked.vault.recipients.iter().any(stays) {
+    let leaving = find(&checked.vault, &label)?.clone();
+    if checked.vault.recipients.len() == 1 {
         return Err(model::Error::LastRecipient.into());
     }
     // What is written is opened with the key at hand, so that one must stay.
-    if in_use.may_be(&leaving) {
+    if !stays(opened.seen.opener(), &checked.vault, &leaving)? {
         return Err(Usage::RemovesItself.into());
     }
     let mut change = Change::of(Op::RemoveRecipient(label));
@@ -53,7 +47,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
             "note: that key could read {secrets}: rotate them at their providers; agevault recipients exposed lists what is left"
         ));
     }
-    backups(context, &opened, &vault_id, &leaving);
+    backups(context, &opened, &vault_id, &leaving.public);
     context.tell_session();
     for option in ["-i", "--passphrase-file"] {
         if let Some(file) = handover::resolver_option(context, &vault_id, option) {
@@ -64,6 +58,22 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         }
     }
     strangers(context, &opened)
+}
+
+/// Whether the key at hand opens the vault without `leaving`.
+fn stays(in_use: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Result<bool, Error> {
+    let Some(plugin) = in_use.plugin() else { return Ok(in_use.public() != leaving.public) };
+    // Which one it is is known to its plugin alone.
+    let may_be = |have: &&Recipient| {
+        have.public.starts_with(&format!("age1{plugin}1")) || have.public.starts_with(seal::TAG_PREFIX)
+    };
+    if !may_be(&leaving) {
+        return Ok(true);
+    }
+    let left = vault.recipients.iter().filter(|have| have.public != leaving.public).filter(may_be);
+    let left: Vec<seal::Recipient> =
+        left.map(|have| seal::Recipient::parse(&have.public, None)).collect::<Result<_, _>>()?;
+    Ok(!left.is_empty() && in_use.opens(&left)?)
 }
 
 /// Names the backups that a removed key still opens.
@@ -171,5 +181,9 @@ fn save(
     let saved = context.edit(opened).save_resealing(checked, change, proof, unreadable)?;
     super::sweep::after_save(context, opened, proof, &vault_id);
     context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
+    if !saved.dropped.is_empty() {
+        let (count, names) = (words::count(saved.dropped.len(), "kept generation", "kept generations"), saved.dropped);
+        context.out.warn(&format!("note: gave up {count} that no key at hand opens: {}", names.join(", ")));
+    }
     Ok(())
 }

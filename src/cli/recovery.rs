@@ -2,12 +2,12 @@
 //!
 //! It is proven before anybody relies on it, shown once, and kept nowhere here.
 
-use super::add_recipient::prove;
 use super::args::NewRecipient;
 use super::context::Context;
 use super::init::{label, write_new};
 use super::qr;
 use super::{Error, Usage, words};
+use crate::harden;
 use crate::model::{self, Change, Op, Recipient};
 use crate::seal::{Identity, Opener};
 use crate::secret::{Secret, SecretBuf};
@@ -37,6 +37,9 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
         format!("recipient    {name}"),
         format!("made         {}", words::time(i64::try_from(now()).unwrap_or_default())),
     ];
+    // A signal waits until it is known whether the key counts: the file must not outlive a key that was not added.
+    harden::on_end(|_| {})
+        .map_err(|error| crate::fsio::Error::io("prepare", std::path::Path::new("signals"), error))?;
     if let Some(path) = &args.out {
         write_new(path, &kit(&secret, &facts, name, Form::File))?;
     }
@@ -47,7 +50,12 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
     }
     let recipient = Recipient::new(label, opener.public(), None, now());
     match context.save_with(&opened, checked, Change::of(Op::AddRecipient(recipient)), Some(&opener)) {
-        Ok(_) | Err(Error::Store(store::Error::AfterSave(_))) => {}
+        Ok(_) => {}
+        // It is added, and the error says so.
+        Err(error @ Error::Store(store::Error::AfterSave(_))) => {
+            context.out.warn(&format!("note: {name} opens the vault"));
+            return Err(error);
+        }
         Err(error) => {
             // A key that opens nothing would only be taken for one that does.
             match &args.out {
@@ -57,7 +65,6 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
             return Err(error);
         }
     }
-    prove(context, &opener)?;
     match &args.out {
         None => context.out.warn("note: clear this screen, and what it scrolled away, when you have the key"),
         Some(path) => context.out.say(&format!("wrote {}", path.display())),

@@ -89,7 +89,7 @@ fn into_empty(
         key => with_own_key(context, from, key)?,
     };
     let checked = undamaged(report(context, &snapshot))?;
-    if context.policy.pin.as_ref().is_some_and(|pin| !checked.pin.matches(pin)) {
+    if context.policy.pin.as_ref().is_some_and(|pin| !checked.follows(pin)) {
         return Err(Error::BackupPin(checked.pin));
     }
     believe_whole(context, place, &checked)?;
@@ -138,13 +138,9 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
         Trust::Known | Trust::Succeeded | Trust::Given | Trust::Tagged => Ok(()),
         // Whoever knows a public key of the backup's owner could have made it (DESIGN F9).
         Trust::New if context.terminal.present() => {
-            context.out.warn(&format!(
-                "the vault in the backup was never used on this host: its fingerprint is {}",
-                checked.pin
-            ));
-            context.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")
+            context.compare("the vault in the backup was never used on this host", &checked.pin)
         }
-        Trust::New => Err(store::Error::Unknown(checked.pin.clone()).into()),
+        Trust::New => Err(Error::UnknownBackup(checked.pin.clone())),
     }
 }
 

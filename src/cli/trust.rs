@@ -23,13 +23,18 @@ impl Context {
                 "a recipient was removed from this vault elsewhere; its fingerprint is now {}",
                 checked.pin
             ));
-            // Followed again next time if it cannot be noted now.
-            let _ = self.remember(opened, &checked);
         }
-        // A host that only reads must notice a removal and a rollback too. A place where nothing
-        // can be written, such as a container's, goes by --pin.
-        if !matches!(checked.trust, Trust::Given) {
-            let _ = store::accept(&self.local, &checked);
+        if checked.trust == Trust::Given && self.policy.pin.as_ref().is_some_and(|pin| !checked.pin.matches(pin)) {
+            self.out.warn(&format!(
+                "note: --pin names the fingerprint from before a recipient was removed; it is {} now",
+                checked.pin
+            ));
+        }
+        // A host that only reads must notice a removal and a rollback too: what it has believed once it holds to. Where
+        // nothing can be written, such as in a container, that is found out anew each time.
+        match checked.trust {
+            Trust::Succeeded | Trust::Tagged | Trust::Given => _ = self.remember(opened, &checked),
+            _ => _ = store::accept(&self.local, &checked),
         }
         if store::is_unfinished(&opened.place, &checked.vault)? {
             self.out.warn(
@@ -49,12 +54,21 @@ impl Context {
     }
 
     fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
-        self.out.warn(&format!("{} has not been used on this host before", opened.place.path().display()));
-        self.out.warn(&format!("its fingerprint is {pin}"));
-        self.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
+        let vault = super::words::plain(&opened.place.path().to_string_lossy());
+        self.compare(&format!("{vault} has not been used on this host before"), pin)?;
         let report = Policy { report_only: true, ..self.policy.clone() };
         let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
         self.remember(opened, &checked)
+    }
+
+    /// Has a person compare a fingerprint. All of it is asked at the terminal: no other stream need lead there.
+    ///
+    /// # Errors
+    /// As [`super::ask::Terminal::confirm_in_person`].
+    pub fn compare(&self, what: &str, pin: &Pin) -> Result<(), Error> {
+        self.terminal.confirm_in_person(&format!(
+            "{what}; its fingerprint is\n{pin}\nis this what agevault trust shows on a host that you trust, or what a recovery kit says?"
+        ))
     }
 
     /// Makes the pin of `checked` the one that this host expects.
@@ -65,7 +79,6 @@ impl Context {
         let id = &checked.vault.vault_id;
         let mut known = self.local.known(id)?.unwrap_or_else(|| Known::new(checked.pin.clone()));
         known.move_to(checked.pin.clone());
-        known.prove(opened.seen.opener().public());
         self.local.remember(id, &known)?;
         store::accept(&self.local, checked)?;
         Ok(opened.place.remember(&self.local, id)?)
@@ -106,7 +119,7 @@ pub fn run(context: &mut Context) -> Result<(), Error> {
             if !context.terminal.present() {
                 return Err(Usage::TrustNeedsPin.into());
             }
-            context.terminal.confirm_in_person("is this what agevault trust shows on a host that you trust?")?;
+            context.compare(&format!("the vault is {known}"), &checked.pin)?;
         }
     }
     context.remember(&opened, &checked)?;

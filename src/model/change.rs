@@ -151,7 +151,7 @@ impl Change {
                     }
                 }
                 Op::Restore(_) if seen.rev != now.rev => return Err(Error::Conflict("all entries".to_owned())),
-                Op::RemoveRecipient(_) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
+                Op::RemoveRecipient(_) | Op::RenameRecipient(..) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
                     // Names too: a label means somebody, and must mean the same one still.
                     let keys = |vault: &Vault<'_>| -> Vec<(String, String)> {
                         let pair = |recipient: &super::Recipient| {

@@ -46,7 +46,7 @@ pub enum Error {
     Taken(String),
     /// Somebody else changed this entry meanwhile.
     Conflict(String),
-    /// No recipient would be left, or none that was proven here.
+    /// No recipient would be left.
     LastRecipient,
     /// More passphrases than a vault may have (F4).
     Slots(usize),

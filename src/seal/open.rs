@@ -1,7 +1,7 @@
 //! Opening: whole, authenticated, with one derivation per command (DESIGN F7, F8).
 
 use super::passphrase::{Passphrase, PassphraseIdentity};
-use super::{Error, Holder, Identity, bounds, copy, holder};
+use super::{Error, Holder, Identity, Recipient, bounds, copy, holder};
 use crate::secret::SecretBuf;
 use age::DecryptError;
 use age_core::format::{FileKey, Stanza};
@@ -56,7 +56,8 @@ impl Opener {
         Self { held: Held::Elsewhere(Arc::new(holder)), known: Arc::default() }
     }
 
-    fn plugin(&self) -> Option<&str> {
+    /// The name of the plugin that the key is one of, if it is.
+    pub fn plugin(&self) -> Option<&str> {
         self.identity().and_then(Identity::plugin)
     }
 
@@ -72,10 +73,18 @@ impl Opener {
         Ok(())
     }
 
-    /// Whether this is, or may be, the key of a recipient: an identity of a plugin need not tell.
-    pub fn may_be(&self, public: &str) -> bool {
-        let untold = |name: &str| self.public().is_empty() && public.starts_with(&format!("age1{name}1"));
-        self.public() == public || self.plugin().is_some_and(untold)
+    /// Whether it really opens what is sealed to `recipients` alone. What an identity of a plugin says of itself proves
+    /// nothing: that plugin is run for it, with a touch if it wants one.
+    ///
+    /// # Errors
+    /// As [`super::seal`]; a plugin that fails.
+    pub fn opens(&self, recipients: &[Recipient]) -> Result<bool, Error> {
+        let (sealed, _) = super::seal_known(b"agevault", recipients)?;
+        match self.open(&sealed) {
+            Ok(_) => Ok(true),
+            Err(Error::NoMatch) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens another state of the same vault.

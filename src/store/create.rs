@@ -60,14 +60,11 @@ pub fn create(
     let sealed = seal_vault(&vault, SIZE)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     proofs.iter().try_for_each(|proof| prove(&sealed, proof))?;
-    for proof in proofs {
-        remember(local, place, &vault, Some(proof))?;
-    }
-    remember(local, place, &vault, None)?;
+    remember(local, place, &vault)?;
     written.rename()?;
     after_save(|| {
         place.dir().sync()?;
-        settle(local, place, &vault, None)
+        settle(local, place, &vault)
     })?;
     Ok(New { pin })
 }

@@ -19,6 +19,8 @@ pub struct Saved {
     pub displaced: u64,
     /// The pin of the vault now.
     pub pin: super::Pin,
+    /// Names of kept generations that could not be sealed anew, and were given up.
+    pub dropped: Vec<String>,
 }
 
 /// What a save needs to know besides the change itself.
@@ -89,16 +91,16 @@ impl Edit<'_> {
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
-        prove(&sealed, proof)?;
+        keys.iter().try_for_each(|key| prove(&sealed, key))?;
         snapshot::keep(place, &generations, &displaced)?;
         generations.sync()?;
         written.rename()?;
         after_save(|| {
             place.dir().sync()?;
-            settle(local, place, &vault, Some(proof))?;
+            settle(local, place, &vault)?;
             snapshot::prune(&generations, &displaced)
         })?;
-        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)? })
+        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: Vec::new() })
     }
 }
 
@@ -170,22 +172,17 @@ pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(),
     then().map_err(|error| Error::AfterSave(Box::new(error)))
 }
 
-/// Records what was saved: this host's pin, its last save, what it can open with.
-pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
-    remember(local, place, vault, proof)?;
+/// Records what was saved: this host's pin, its last save.
+pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<(), Error> {
+    remember(local, place, vault)?;
     local.accept(&vault.vault_id, &LastSeen::of(vault))
 }
 
-/// The pin and what opens it: for a new vault before it has its name, so that nobody ever
+/// The pin: for a new vault before it has its name, so that nobody ever
 /// finds one there that this host does not know.
-pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>, proof: Option<&Opener>) -> Result<(), Error> {
+pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<(), Error> {
     let pin = super::Pin::of(vault)?;
     let before = local.known(&vault.vault_id)?;
-    let mut proven = before.as_ref().map(|known| known.proven.clone()).unwrap_or_default();
-    proven.extend(proof.map(Opener::public));
-    proven.retain(|public| vault.recipients.iter().any(|recipient| recipient.public == *public));
-    proven.sort_unstable();
-    proven.dedup();
     let retired = super::pin::retired(vault);
     let slots: Vec<Slot> = vault
         .recipients
@@ -195,9 +192,9 @@ pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>, proof: O
             Some(Slot { salt, label: recipient.label.as_str().to_owned() })
         })
         .collect();
-    let unchanged = |known: &Known| known.pin == pin && known.proven == proven && known.slots == slots;
+    let unchanged = |known: &Known| known.pin == pin && known.slots == slots;
     if !before.as_ref().is_some_and(unchanged) {
-        local.remember(&vault.vault_id, &Known { pin, retired, proven, slots })?;
+        local.remember(&vault.vault_id, &Known { pin, retired, slots })?;
     }
     place.remember(local, &vault.vault_id)
 }

@@ -27,9 +27,6 @@ pub struct Known {
     /// Pins that it had before; they authenticate snapshots only.
     #[serde(default)]
     pub retired: Vec<Pin>,
-    /// Public halves of recipients that have opened it on this host.
-    #[serde(default)]
-    pub proven: Vec<String>,
     /// Its passphrase slots, so that a prompt can name them before anything is open.
     #[serde(default)]
     pub slots: Vec<Slot>,
@@ -38,20 +35,13 @@ pub struct Known {
 impl Known {
     /// Nothing but the pin.
     pub fn new(pin: Pin) -> Self {
-        Self { pin, retired: Vec::new(), proven: Vec::new(), slots: Vec::new() }
+        Self { pin, retired: Vec::new(), slots: Vec::new() }
     }
 
     /// Takes another pin for the vault's; the one before authenticates snapshots.
     pub fn move_to(&mut self, pin: Pin) {
         if self.pin != pin {
             self.retired.push(std::mem::replace(&mut self.pin, pin));
-        }
-    }
-
-    /// Notes that the key with this public half has opened the vault here.
-    pub fn prove(&mut self, public: String) {
-        if !self.proven.contains(&public) {
-            self.proven.push(public);
         }
     }
 }

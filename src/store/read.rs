@@ -94,6 +94,13 @@ pub struct Checked<'a> {
     pub(super) last: Option<LastSeen>,
 }
 
+impl Checked<'_> {
+    /// Whether this fingerprint is the vault's, or one that it had before its recipients changed.
+    pub fn follows(&self, fingerprint: &str) -> bool {
+        self.pin.matches(fingerprint) || pin::succeeds_fingerprint(&self.vault, fingerprint, &self.pin)
+    }
+}
+
 /// Parses `seen` and checks its pin and its place in history.
 ///
 /// # Errors

@@ -100,16 +100,18 @@ impl Edit<'_> {
 
         let openers = [&seen.opener, proof];
         let old = snapshot::list(&generations)?;
-        if unreadable == Unreadable::Refuse {
-            let closed: Vec<String> =
-                old.iter().filter(|one| open_one(one, openers).is_err()).map(|one| one.name.clone()).collect();
-            if !closed.is_empty() {
-                return Err(Error::Unreadable(closed));
+        let mut closed = Vec::new();
+        for one in &old {
+            if open_one(one, openers)?.is_none() {
+                closed.push(one.name.clone());
             }
+        }
+        if unreadable == Unreadable::Refuse && !closed.is_empty() {
+            return Err(Error::Unreadable(closed));
         }
         let to = recipients(&vault)?;
         for one in &old {
-            if let Ok(plain) = open_one(one, openers) {
+            if let Some(plain) = open_one(one, openers)? {
                 write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
             }
         }
@@ -124,19 +126,27 @@ impl Edit<'_> {
         after_save(|| {
             place.dir().sync()?;
             // What could not be noted must not keep the old copies there.
-            let settled = settle(local, place, &vault, Some(proof));
+            let settled = settle(local, place, &vault);
             remove_old(&generations, &mark)?;
             settled?;
             snapshot::prune(&generations, &resealed)
         })?;
-        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)? })
+        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: closed })
     }
 }
 
-fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<SecretBuf, Error> {
+/// `None` for what neither key opens, now or later. A plugin that fails, or a disk, is another matter.
+fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<Option<SecretBuf>, Error> {
     let sealed = snapshot.read()?;
-    let [first, second] = openers;
-    Ok(first.open(&sealed).or_else(|_| second.open(&sealed))?)
+    let mut fault = None;
+    for opener in openers {
+        match opener.open(&sealed) {
+            Ok(plain) => return Ok(Some(plain)),
+            Err(seal::Error::NoMatch | seal::Error::Damaged | seal::Error::NotAge | seal::Error::Bound(..)) => {}
+            Err(other) => fault = Some(other),
+        }
+    }
+    fault.map_or(Ok(None), |fault| Err(fault.into()))
 }
 
 fn write(generations: &Dir, name: &str, plain: &SecretBuf, to: &[seal::Recipient], saved: u64) -> Result<(), Error> {

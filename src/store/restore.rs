@@ -24,11 +24,11 @@ pub fn place_whole(
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
     }
     let written = Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?;
-    remember(local, place, &checked.vault, Some(&seen.opener))?;
+    remember(local, place, &checked.vault)?;
     written.rename()?;
     after_save(|| {
         place.dir().sync()?;
-        settle(local, place, &checked.vault, Some(&seen.opener))
+        settle(local, place, &checked.vault)
     })
 }
 

@@ -184,6 +184,12 @@ pub fn of(error: &Error) -> Words {
             "the backup is damaged",
             "nothing was changed; take another one, or a kept generation: agevault history list",
         ),
+        Error::UnknownBackup(pin) => Words::new(
+            "unknown-vault",
+            exit::NOT_AUTHENTIC,
+            format!("the vault in the backup was never used on this host: its fingerprint is {pin}"),
+            "repeat on a terminal to compare it, or with --pin and the one that you know, from a recovery kit for instance",
+        ),
         Error::BackupPin(pin) => Words::new(
             "not-authentic",
             exit::NOT_AUTHENTIC,

@@ -33,6 +33,18 @@ pub fn words(usage: Usage) -> Words {
             "a secret key was given on the command line, where other users and the shell's history see it".to_owned(),
             "name the file that holds it; and take another key, for this one is not secret any more",
         ),
+        Usage::AsksAgain => {
+            return Words::new(
+                "no-key",
+                exit::LOCKED,
+                "there is a session, but this asks for the key itself",
+                "give -i FILE or --passphrase-file FILE, or repeat on a terminal",
+            );
+        }
+        Usage::OtherRecipient => (
+            "this identity does not open what is sealed to the recipient that its file names".to_owned(),
+            "correct the comment in the file, or add the right recipient itself",
+        ),
         Usage::Duration => {
             ("this is no duration".to_owned(), "write 365d, 12h, 30m or 1d12h; a bare number means days")
         }

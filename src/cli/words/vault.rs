@@ -21,7 +21,7 @@ pub fn of_store(error: &store::Error) -> Words {
         Error::Unknown(pin) => authentic(
             "unknown-vault",
             format!("this vault was never used on this host: its fingerprint is {pin}"),
-            "compare it with the one shown when it was made, then agevault trust, or give it with --pin",
+            "compare it with the one shown when it was made: agevault trust asks, agevault trust --pin FINGERPRINT takes it",
         ),
         Error::RolledBack => authentic(
             "rolled-back",
@@ -174,8 +174,8 @@ pub fn of_model(error: &model::Error) -> Words {
         ),
         Error::LastRecipient => conflict(
             "last-recipient",
-            "no other recipient has ever opened this vault here".to_owned(),
-            "open it once with another one and save something, or add one with recipients add, then repeat",
+            "this is the only recipient: without it nothing would open the vault".to_owned(),
+            "add another one first with agevault recipients add",
         ),
         Error::Slots(most) => conflict(
             "slots",
