@@ -130,6 +130,7 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     save(context, &opened, checked, change, &opener, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}"));
     context.out.warn("note: backups made before still open with the old passphrase");
+    context.out.warn("note: if somebody else knew it, rotate what the vault held at its providers");
     context.tell_session();
     tell_resolver(context, &vault_id, args.new.new_passphrase_file.as_deref(), others);
     Ok(())

@@ -46,6 +46,11 @@ pub fn of_keys(error: &Error) -> Words {
             format!("cannot use {}: {}", source(from), why(*refused)),
             "a passphrase is one line of UTF-8 text, at most 1024 bytes",
         ),
+        Error::Wrong(from @ Source::Session(_)) => locked(
+            "wrong-key",
+            format!("{} does not open the vault", source(from)),
+            "the vault's keys were changed since: agevault lock, then agevault unlock",
+        ),
         Error::Wrong(from) => locked(
             "wrong-key",
             format!("{} does not open the vault", source(from)),
