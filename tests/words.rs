@@ -192,6 +192,7 @@ fn seals() -> Vec<seal::Error> {
             seal::Error::Plugin("name".to_owned(), seal::PluginFault::Missing),
             seal::Error::Plugin("name".to_owned(), seal::PluginFault::Unsafe(path())),
             seal::Error::Plugin("name".to_owned(), seal::PluginFault::Failed),
+            seal::Error::Plugin("name".to_owned(), seal::PluginFault::Silent(60)),
             seal::Error::Plugin("name".to_owned(), seal::PluginFault::Unanswered),
         ],
         seal::Error::Ssh(_) => [seal::Error::Ssh(seal::SshRefused::Rsa)],

@@ -199,6 +199,10 @@ pub fn plugin(name: &str, fault: &PluginFault) -> Words {
         PluginFault::Failed => {
             locked(format!("the plugin age-plugin-{name} failed"), "what it said stands above; try it with age itself")
         }
+        PluginFault::Silent(seconds) => locked(
+            format!("the plugin age-plugin-{name} said nothing for {seconds} seconds, and was stopped"),
+            "see whether it waits for a device, a touch or the network, then repeat",
+        ),
         PluginFault::Unanswered => locked(
             format!("the plugin age-plugin-{name} asked something, and nobody answered"),
             "repeat on a terminal, or open the vault with another key",

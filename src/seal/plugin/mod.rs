@@ -4,6 +4,7 @@
 //! in a key file when it is opened. What it is called comes from that string, so names are checked
 //! before anything looks for a program (CVE-2024-56327).
 
+mod pipes;
 mod talk;
 
 use super::Error;
@@ -29,6 +30,8 @@ pub enum Fault {
     Unsafe(PathBuf),
     /// It ended, refused, or said something that is no answer.
     Failed,
+    /// It said nothing, or took nothing that it was told, for so many seconds.
+    Silent(u64),
     /// Nobody was there to answer what it asked.
     Unanswered,
 }
@@ -105,7 +108,7 @@ impl Recipient {
 
     /// What the plugin makes of the file key, and the labels that it wants.
     pub(super) fn wrap(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), Error> {
-        talk::wrap(host(&self.name)?, &self.name, &self.text, file_key)
+        talk::wrap(host(&self.name)?, &self.name, &self.text, file_key, talk::SEALING)
             .map_err(|fault| Error::Plugin(self.name.clone(), fault))
     }
 }
@@ -141,7 +144,7 @@ impl Identity {
     pub(super) fn unwrap(&self, stanzas: &[Stanza]) -> Result<Option<FileKey>, Error> {
         let host = host(&self.name)?;
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        talk::unwrap(host, &self.name, &self.text, stanzas, &mut answers)
+        talk::unwrap(host, &self.name, &self.text, stanzas, &mut answers, talk::OPENING)
             .map_err(|fault| Error::Plugin(self.name.clone(), fault))
     }
 }

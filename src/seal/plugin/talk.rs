@@ -1,5 +1,6 @@
 //! The plugin protocol (C2SP age-plugin), as the side that starts the program.
 
+use super::pipes::Pipes;
 use super::{Fault, Host};
 use crate::harden;
 use crate::secret::Secret;
@@ -8,8 +9,8 @@ use age_core::secrecy::ExposeSecret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Columns of a body's lines; the last one is shorter.
@@ -30,20 +31,17 @@ const RESERVED: [&str; 8] = [
 /// Most stanzas of one talk.
 const MAX_STANZAS: usize = 1000;
 
-/// A started plugin; it ends with this.
+/// How long a plugin may keep silent while it seals: nobody has to be there for that.
+pub(super) const SEALING: Duration = Duration::from_secs(60);
+/// How long while it opens: a touch, another device, the network. The time that a person takes to answer what it asks
+/// for here is not counted.
+pub(super) const OPENING: Duration = Duration::from_secs(300);
+
+/// What is said to a plugin and heard from it.
 struct Talk<'h> {
     host: &'h dyn Host,
     name: &'h str,
-    child: Child,
-    /// What came and was not looked at yet.
-    heard: Vec<u8>,
-}
-
-impl Drop for Talk<'_> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    pipes: Pipes,
 }
 
 /// Has the plugin seal the file key to one recipient.
@@ -52,8 +50,9 @@ pub(super) fn wrap(
     name: &str,
     recipient: &str,
     file_key: &FileKey,
+    patience: Duration,
 ) -> Result<(Vec<Stanza>, HashSet<String>), Fault> {
-    let mut talk = Talk::start(host, name, "recipient-v1")?;
+    let mut talk = Talk::start(host, name, "recipient-v1", patience)?;
     talk.say(&["add-recipient", recipient], &[])?;
     talk.say(&["extension-labels"], &[])?;
     talk.say(&["wrap-file-key"], file_key.expose_secret())?;
@@ -86,8 +85,9 @@ pub(super) fn unwrap(
     identity: &Secret,
     stanzas: &[Stanza],
     answers: &mut BTreeMap<String, Secret>,
+    patience: Duration,
 ) -> Result<Option<FileKey>, Fault> {
-    let mut talk = Talk::start(host, name, "identity-v1")?;
+    let mut talk = Talk::start(host, name, "identity-v1", patience)?;
     talk.say(&["add-identity", identity.expose()], &[])?;
     for stanza in stanzas {
         let args = stanza.args.iter().map(String::as_str);
@@ -109,7 +109,7 @@ pub(super) fn unwrap(
 }
 
 impl<'h> Talk<'h> {
-    fn start(host: &'h dyn Host, name: &'h str, machine: &str) -> Result<Self, Fault> {
+    fn start(host: &'h dyn Host, name: &'h str, machine: &str, patience: Duration) -> Result<Self, Fault> {
         let program = host.find(name)?;
         let mut command = Command::new(program);
         // A key of another kind may lie on a descriptor.
@@ -123,7 +123,7 @@ impl<'h> Talk<'h> {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
-        Ok(Self { host, name, child: child.map_err(|_| Fault::Failed)?, heard: Vec::new() })
+        Ok(Self { host, name, pipes: Pipes::of(child.map_err(|_| Fault::Failed)?, patience) })
     }
 
     /// Sends `-> WORDS`, and the body in lines.
@@ -140,30 +140,12 @@ impl<'h> Talk<'h> {
         if full {
             text.push(b'\n');
         }
-        let sent = self.child.stdin.as_mut().map(|to| to.write_all(&text).and_then(|()| to.flush()));
-        sent.and_then(Result::ok).ok_or(Fault::Failed)
-    }
-
-    /// Reads up to the next line break.
-    fn line(&mut self) -> Result<String, Fault> {
-        loop {
-            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
-                let rest = self.heard.split_off(end + 1);
-                let mut line = std::mem::replace(&mut self.heard, rest);
-                line.pop();
-                return String::from_utf8(line).map_err(|_| Fault::Failed);
-            }
-            let mut part = Zeroizing::new([0; 4096]);
-            let count = self.child.stdout.as_mut().and_then(|from| from.read(&mut *part).ok()).unwrap_or(0);
-            if count == 0 || self.heard.len() > MAX_STANZA {
-                return Err(Fault::Failed);
-            }
-            self.heard.extend_from_slice(part.get(..count).unwrap_or_default());
-        }
+        self.pipes.write(&text)
     }
 
     fn hear(&mut self) -> Result<Stanza, Fault> {
-        let line = self.line()?;
+        let end = self.pipes.end();
+        let line = self.pipes.line(MAX_STANZA, end)?;
         let mut args: Vec<String> =
             line.strip_prefix("-> ").ok_or(Fault::Failed)?.split(' ').map(str::to_owned).collect();
         if !args.iter().all(is_arbitrary_string) {
@@ -172,7 +154,7 @@ impl<'h> Talk<'h> {
         let tag = args.remove(0);
         let mut body = Zeroizing::new(String::new());
         loop {
-            let line = Zeroizing::new(self.line()?);
+            let line = Zeroizing::new(self.pipes.line(MAX_STANZA, end)?);
             body.push_str(&line);
             if line.len() < COLUMNS {
                 break;
@@ -256,5 +238,61 @@ impl<'h> Talk<'h> {
     fn unanswered(&mut self, fault: &mut Option<Fault>) -> Result<(), Fault> {
         *fault = Some(Fault::Unanswered);
         self.say(&["fail"], &[])
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+
+    /// Asks for a PIN, and holds the file key as it was "sealed".
+    const PLUGIN: &str = "#!/bin/sh
+        for line in 1 2 3 4 5 6; do read -r line; done
+        printf -- '-> request-secret\\nUElO\\n'
+        read -r line; read -r line
+        printf -- '-> file-key 0\\nAAAAAAAAAAAAAAAAAAAAAA\\n'
+        read -r line; read -r line
+        printf -- '-> done\\n\\n'";
+    const SHORT: Duration = Duration::from_millis(500);
+
+    /// Somebody who takes so long to answer, and the plugin.
+    struct Slow(Duration, PathBuf);
+
+    impl Host for Slow {
+        fn find(&self, _: &str) -> Result<PathBuf, Fault> {
+            Ok(self.1.clone())
+        }
+        fn environment(&self) -> Vec<(OsString, OsString)> {
+            Vec::new()
+        }
+        fn message(&self, _: &str, _: &str) {}
+        fn confirm(&self, _: &str, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+            None
+        }
+        fn public(&self, _: &str, _: &str) -> Option<String> {
+            None
+        }
+        fn secret(&self, _: &str, _: &str) -> Option<Secret> {
+            std::thread::sleep(self.0);
+            Some(Secret::new("1234".to_owned()))
+        }
+    }
+
+    #[test]
+    fn whoever_is_asked_may_take_longer_than_a_plugin() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("age-plugin-fixture");
+        // By a process of its own: one that another test forks meanwhile cannot hold it open for writing.
+        let mut write = Command::new("/bin/sh");
+        write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod 700 \"$2\"", "sh", PLUGIN]).arg(&program);
+        assert!(write.status().unwrap().success());
+        let stanza = Stanza { tag: "fixture".to_owned(), args: Vec::new(), body: Vec::new() };
+        let identity = Secret::new("AGE-PLUGIN-FIXTURE-1".to_owned());
+        let open =
+            |host| unwrap(&host, "fixture", &identity, std::slice::from_ref(&stanza), &mut BTreeMap::new(), SHORT);
+        assert!(open(Slow(3 * SHORT, program)).unwrap().is_some());
     }
 }
