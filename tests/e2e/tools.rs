@@ -47,6 +47,11 @@ pub fn python() -> PathBuf {
     installed("venv/bin/python")
 }
 
+/// The folder of a plugin for age, `age-plugin-xwing`.
+pub fn age_plugins() -> PathBuf {
+    installed("age-plugins/bin")
+}
+
 /// Debian's age.
 pub fn age() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
