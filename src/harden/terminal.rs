@@ -9,9 +9,31 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 use zeroize::Zeroize;
 
-/// Signals that end or stop this process; after them comes the one by which it goes on.
-const HEARD: [libc::c_int; 6] =
-    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGCONT];
+/// Signals that end this process unless it does something about them, the one by which a terminal stops it, and the
+/// one by which it goes on.
+const HEARD: [libc::c_int; 21] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGILL,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGUSR1,
+    libc::SIGSEGV,
+    libc::SIGUSR2,
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGSYS,
+    libc::SIGTSTP,
+    libc::SIGCONT,
+];
 /// How long the rest of what was pasted may take to come.
 const REST: Duration = Duration::from_millis(20);
 
@@ -61,7 +83,7 @@ impl Unseen {
         let modes: &'static Modes = Box::leak(Box::new(Modes { fd, shown, hidden, prompt }));
         let mut unseen = Self { tty, modes, before: Vec::new() };
         NOW.store(ptr::from_ref(modes).cast_mut(), Ordering::SeqCst);
-        for signal in HEARD {
+        for signal in HEARD.into_iter().chain(heard_here()) {
             // SAFETY: `old` is written by the call; what `install` installs is async-signal-safe.
             unsafe {
                 let mut old = std::mem::zeroed::<libc::sigaction>();
@@ -113,6 +135,18 @@ impl Drop for Unseen {
     }
 }
 
+/// Those that only this system has; the ones that have a number and no name end a process as well.
+#[cfg(target_os = "linux")]
+fn heard_here() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGSTKFLT, libc::SIGIO, libc::SIGPWR].into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+
+/// Those that only this system has.
+#[cfg(not(target_os = "linux"))]
+fn heard_here() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGEMT].into_iter()
+}
+
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -141,7 +175,8 @@ fn install(signal: libc::c_int) -> libc::c_int {
     unsafe {
         let mut action = std::mem::zeroed::<libc::sigaction>();
         action.sa_sigaction = handle as *const () as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART;
+        // On the stack that is kept for it: it may be that the other one is used up.
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
         libc::sigemptyset(&mut action.sa_mask);
         libc::sigaction(signal, &action, ptr::null_mut())
     }
