@@ -4,6 +4,7 @@ use super::{Ask, Error, Ladder, MAX_KEY_FILE, Prompt, SessionPlace, Source, TRIE
 use crate::seal::{self, Identity, Key, Opener, Passphrase, Refused};
 use crate::secret::SecretBuf;
 use crate::{fsio, harden};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 /// Opens `sealed`, the vault at `vault`, with the first key source that is present. `labels`
@@ -148,9 +149,21 @@ pub(super) fn read_source(source: &Source) -> Result<SecretBuf, Error> {
         Source::Identity(path) | Source::DefaultIdentity(path) => fsio::read_private(path, MAX_KEY_FILE),
         Source::Credential(path) => fsio::read_credential(path, MAX_KEY_FILE),
         Source::Command(command) => return command.run(),
-        _ => fsio::read_stdin(MAX_KEY_FILE),
+        _ => {
+            let _unseen = unseen(rustix::stdio::stdin())?;
+            fsio::read_stdin(MAX_KEY_FILE)
+        }
     };
     read.map_err(|error| Error::File(source.clone(), error))
+}
+
+/// Where it is a terminal, what is typed there is not shown as long as this is held.
+fn unseen(fd: BorrowedFd<'_>) -> Result<Option<harden::Unseen>, Error> {
+    if !rustix::termios::isatty(fd) {
+        return Ok(None);
+    }
+    let tty = fd.try_clone_to_owned().map_err(|_| Error::NoTerminal)?;
+    harden::Unseen::begin(tty.into(), None).map(Some).map_err(|_| Error::NoTerminal)
 }
 
 /// Reads a passphrase from a file of ours or an inherited descriptor.
@@ -163,6 +176,7 @@ pub fn read_passphrase(source: &Source) -> Result<Passphrase, Error> {
         Source::PassphraseFd(number) => {
             let closed = |_| file(fsio::Error::NotFound(PathBuf::from("descriptor")));
             let fd = harden::take_descriptor(*number).map_err(closed)?;
+            let _unseen = unseen(fd.as_fd())?;
             fsio::read_descriptor(fd, MAX_KEY_FILE)
         }
         Source::PassphraseFile(path) => fsio::read_private(path, MAX_KEY_FILE),
