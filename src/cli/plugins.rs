@@ -34,10 +34,8 @@ impl PluginHost for Plugins {
         let programs = dirs.map(|dir| dir.join(format!("age-plugin-{name}")));
         let runs = |program: &PathBuf| program.is_file() && access(program, Access::EXEC_OK).is_ok();
         let program = programs.into_iter().find(runs).ok_or(PluginFault::Missing)?;
-        // What is checked is what is run, wherever a link leads later.
+        fsio::check_way(&program).map_err(|_| PluginFault::Unsafe(program.clone()))?;
         let real = program.canonicalize().map_err(|_| PluginFault::Missing)?;
-        let entry = program.parent().unwrap_or(&real);
-        [entry, &real].into_iter().try_for_each(fsio::check_way).map_err(|_| PluginFault::Unsafe(real.clone()))?;
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.quiet && shown.insert(real.clone()) {
             tell!("uses the plugin {}\n", plain(&real.to_string_lossy()));

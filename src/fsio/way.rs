@@ -3,24 +3,56 @@
 use super::accounts::Accounts;
 use super::{Error, own_uid};
 use std::cell::OnceCell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most files and directories that are looked at in one tree: some times what a gateway brings.
 const MOST: usize = 200_000;
 
-/// Checks what is there of a path, by its real name: itself and every directory on the way belong to us or to root
-/// and take no changes by others.
+/// Most links that are followed on one way, as by Linux.
+const MOST_LINKS: usize = 40;
+
+/// Checks what is there of a path: itself and every directory and link on the way, those that a link leads through
+/// too, belong to us or to root and take no changes by others.
 ///
 /// # Errors
-/// [`Error::Owner`], [`Error::Writable`]; what cannot be looked at.
+/// [`Error::Owner`], [`Error::Writable`]; [`Error::Link`] for links without end; what cannot be looked at.
 pub fn check_way(path: &Path) -> Result<(), Error> {
-    let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
-    let real = there.canonicalize().map_err(|error| Error::io("look at", there, error))?;
+    let absolute = std::path::absolute(path).map_err(|error| Error::io("look at", path, error))?;
     let guard = Guard::default();
-    real.ancestors().try_for_each(|place| guard.check(place).map(drop))
+    let (mut here, mut links) = (PathBuf::from("/"), 0_usize);
+    let mut rest = parts(&absolute);
+    guard.check(&here)?;
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            here.pop();
+            continue;
+        }
+        // An absolute one, as a link may begin, starts from the root again.
+        let place = here.join(part);
+        let meta = match guard.check(&place) {
+            Err(Error::NotFound(_) | Error::Kind(_)) => return Ok(()),
+            meta => meta?,
+        };
+        if !meta.is_symlink() {
+            here = place;
+            continue;
+        }
+        links += 1;
+        if links > MOST_LINKS {
+            return Err(Error::Link(path.to_owned()));
+        }
+        let target = std::fs::read_link(&place).map_err(|error| Error::io("look at", &place, error))?;
+        rest.extend(parts(&target));
+    }
+    Ok(())
+}
+
+/// The parts of a path, the last one first.
+fn parts(path: &Path) -> Vec<OsString> {
+    path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
 }
 
 /// The same of a directory and everything below it, links not followed, and without directories of the name `but`.
@@ -117,5 +149,31 @@ mod tests {
         let meta = fs::metadata(&dir).unwrap();
         let alone = Accounts::of_host().are_alone(meta.uid(), meta.gid(), own_uid());
         assert_eq!(check_way(&file).is_ok(), alone);
+    }
+
+    #[test]
+    fn what_a_link_leads_through_counts_wherever_it_ends() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
+        for dir in ["bin", "open", "real"] {
+            fs::create_dir(at(dir)).unwrap();
+        }
+        fs::write(at("real/node"), "").unwrap();
+        link("../open/hop", "bin/node");
+        link(at("real/node").to_str().unwrap(), "open/hop");
+        link("../real/./../real", "open/dir");
+        link("turn", "bin/turn");
+        link("../nowhere/node", "bin/dangling");
+        let ways = ["bin/node", "open/dir/node", "real/../open/hop"].map(at);
+        ways.iter().for_each(|way| check_way(way).unwrap());
+        check_way(&at("bin/dangling")).unwrap();
+        assert!(matches!(check_way(&at("bin/turn")), Err(Error::Link(_))));
+        fs::set_permissions(at("open"), Permissions::from_mode(0o757)).unwrap();
+        let open = at("open").canonicalize().unwrap();
+        for way in ways {
+            assert!(matches!(check_way(&way), Err(Error::Writable(path, 0o757)) if path == open), "{}", way.display());
+        }
+        check_way(&at("real/node")).unwrap();
     }
 }

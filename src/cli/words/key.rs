@@ -182,6 +182,10 @@ fn unusable(from: &Source, error: &seal::Error) -> Words {
     }
 }
 
+/// What makes a program that opens vaults safe to run.
+const ONLY_OURS: &str =
+    "it, and every directory and link that leads to it, must be yours or root's, and writable by nobody else";
+
 /// Words for a plugin; its name has passed the grammar for them.
 pub fn plugin(name: &str, fault: &PluginFault) -> Words {
     let locked = |what: String, hint| Words::new("plugin", exit::LOCKED, what, hint);
@@ -194,7 +198,7 @@ pub fn plugin(name: &str, fault: &PluginFault) -> Words {
             "unsafe-plugin",
             exit::UNSAFE,
             format!("the plugin {} could be replaced by another user", plain(&path.to_string_lossy())),
-            "it and its directory must be yours or root's, and writable by nobody else",
+            ONLY_OURS,
         ),
         PluginFault::Failed => {
             locked(format!("the plugin age-plugin-{name} failed"), "what it said stands above; try it with age itself")
