@@ -285,6 +285,7 @@ fn key_errors() -> Vec<keys::Error> {
         samples!(CommandError {
             CommandError::Words => [CommandError::Words],
             CommandError::NoProgram => [CommandError::NoProgram],
+            CommandError::Unsafe(_) => [CommandError::Unsafe(path())],
             CommandError::NotRun(_) => [CommandError::NotRun(io::ErrorKind::PermissionDenied.into())],
             CommandError::Failed(_) => [CommandError::Failed(Some(3)), CommandError::Failed(None)],
             CommandError::TooLong(_) => [CommandError::TooLong(120)],

@@ -36,6 +36,8 @@ pub enum CommandError {
     Words,
     /// There is no such program, or a relative path leads to it.
     NoProgram,
+    /// Somebody else than we or root could put another one in its place.
+    Unsafe(PathBuf),
     /// The system refuses to run it.
     NotRun(io::Error),
     /// It ended with this code; by a signal without one.
@@ -48,7 +50,7 @@ impl IdentityCommand {
     /// The program and its arguments.
     ///
     /// # Errors
-    /// [`CommandError::Words`], [`CommandError::NoProgram`].
+    /// [`CommandError::Words`], [`CommandError::NoProgram`], [`CommandError::Unsafe`].
     pub(super) fn resolve(&self) -> Result<(PathBuf, Vec<OsString>), CommandError> {
         let mut words = split(&self.line).ok_or(CommandError::Words)?.into_iter();
         let program = words.next().filter(|word| !word.is_empty()).ok_or(CommandError::Words)?;
@@ -61,7 +63,9 @@ impl IdentityCommand {
             let places = self.search.iter().filter(|dir| dir.is_absolute());
             places.map(|dir| dir.join(named)).find(|path| is_program(path))
         };
-        Ok((found.ok_or(CommandError::NoProgram)?, words.collect()))
+        let found = found.ok_or(CommandError::NoProgram)?;
+        fsio::check_way(&found).map_err(|_| CommandError::Unsafe(found.clone()))?;
+        Ok((found, words.collect()))
     }
 
     /// Runs it, without a shell, and takes what it prints; its errors go where ours go.

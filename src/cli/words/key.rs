@@ -90,6 +90,11 @@ fn of_command(error: &CommandError) -> Words {
             format!("the program of {NAME} is not there"),
             "name it by an absolute path, or by a name that is found in PATH",
         ),
+        CommandError::Unsafe(path) => {
+            let what =
+                format!("the program {} of {NAME} could be replaced by another user", plain(&path.to_string_lossy()));
+            return Words::new("unsafe-identity-cmd", exit::UNSAFE, what, ONLY_OURS);
+        }
         CommandError::NotRun(error) => (
             format!("the program of {NAME} cannot be run: {}", reason(error)),
             "try it by hand; it must print an identity file",
