@@ -63,13 +63,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
 /// Whether the key at hand opens the vault without `leaving`.
 fn stays(in_use: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Result<bool, Error> {
     let Some(plugin) = in_use.plugin() else { return Ok(in_use.public() != leaving.public) };
-    // Which one it is is known to its plugin alone.
-    let may_be = |have: &&Recipient| {
-        have.public.starts_with(&format!("age1{plugin}1")) || have.public.starts_with(seal::TAG_PREFIX)
-    };
-    if !may_be(&leaving) {
+    // Which one it is is known to its plugin alone: one of its own, of hardware, or a native one.
+    let own = format!("age1{plugin}1");
+    let is_own = |have: &Recipient| [&own, seal::TAG_PREFIX].iter().any(|prefix| have.public.starts_with(prefix));
+    let is_native = |have: &Recipient| have.kind == RecipientKind::X25519;
+    if !is_own(leaving) && !is_native(leaving) {
         return Ok(true);
     }
+    let may_be = |have: &&Recipient| is_own(have) || (is_native(leaving) && is_native(have));
     let left = vault.recipients.iter().filter(|have| have.public != leaving.public).filter(may_be);
     let left: Vec<seal::Recipient> =
         left.map(|have| seal::Recipient::parse(&have.public, None)).collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 
 use super::passphrase::Slot;
 use super::{Error, Recipient};
+use std::collections::BTreeMap;
 
 /// Largest vault file, in bytes.
 pub const MAX_FILE: usize = 64 * 1024 * 1024;
@@ -39,6 +40,22 @@ pub(super) fn check_header(sealed: &[u8]) -> Result<&[u8], Error> {
         None if sealed.len() >= MAX_HEADER => Err(Error::Bound("header size", MAX_HEADER as u64)),
         None => Err(Error::Damaged),
     }
+}
+
+/// How many stanzas of each kind the header of a sealed file has, but for those that mean nothing.
+///
+/// # Errors
+/// As for opening it.
+pub fn stanza_kinds(sealed: &[u8]) -> Result<BTreeMap<String, usize>, Error> {
+    let head = String::from_utf8_lossy(check_header(sealed)?);
+    let mut kinds = BTreeMap::new();
+    for line in head.lines().filter_map(|line| line.strip_prefix("-> ")) {
+        let kind = line.split(' ').next().unwrap_or_default();
+        if !kind.ends_with("-grease") {
+            *kinds.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(kinds)
 }
 
 /// Bounds the slots of one file taken together; each is already bounded by itself.

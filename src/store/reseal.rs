@@ -102,7 +102,7 @@ impl Edit<'_> {
         let old = snapshot::list(&generations)?;
         let mut closed = Vec::new();
         for one in &old {
-            if open_one(one, openers)?.is_none() {
+            if open_one(one, openers, &seen.sealed)?.is_none() {
                 closed.push(one.name.clone());
             }
         }
@@ -111,7 +111,7 @@ impl Edit<'_> {
         }
         let to = recipients(&vault)?;
         for one in &old {
-            if let Some(plain) = open_one(one, openers)? {
+            if let Some(plain) = open_one(one, openers, &seen.sealed)? {
                 write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
             }
         }
@@ -135,8 +135,9 @@ impl Edit<'_> {
     }
 }
 
-/// `None` for what neither key opens, now or later. A plugin that fails, or a disk, is another matter.
-fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<Option<SecretBuf>, Error> {
+/// `None` for what neither key opens, now or later. A plugin that fails, or a disk, is another matter; but plugins fail
+/// too where nothing is sealed to them, which shows by what the header lacks of that of `opened`, which they opened.
+fn open_one(snapshot: &Snapshot, openers: [&Opener; 2], opened: &[u8]) -> Result<Option<SecretBuf>, Error> {
     let sealed = snapshot.read()?;
     let mut fault = None;
     for opener in openers {
@@ -146,7 +147,10 @@ fn open_one(snapshot: &Snapshot, openers: [&Opener; 2]) -> Result<Option<SecretB
             Err(other) => fault = Some(other),
         }
     }
-    fault.map_or(Ok(None), |fault| Err(fault.into()))
+    let Some(fault) = fault else { return Ok(None) };
+    let has = seal::stanza_kinds(&sealed)?;
+    let lacks = |(kind, count): (&String, &usize)| has.get(kind).is_none_or(|has| has < count);
+    if seal::stanza_kinds(opened)?.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
 }
 
 fn write(generations: &Dir, name: &str, plain: &SecretBuf, to: &[seal::Recipient], saved: u64) -> Result<(), Error> {
