@@ -344,7 +344,7 @@ fn a_session_that_cannot_be_ended_is_never_said_to_be_none() {
     let ran = desk.run(&["lock"]);
     assert_eq!(ran.code, Some(5), "{}", ran.stderr);
     kill_process(holder, Signal::CONT).unwrap();
-    assert!(desk.run(&["lock"]).stderr.contains("there is no session"), "it heard of it in the end");
+    desk.ok(&["lock"]);
     assert_eq!(desk.holders(), [0; 0]);
     // The name of a vault may come to mean another one.
     desk.ok(&UNLOCK);

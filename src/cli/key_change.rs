@@ -7,7 +7,7 @@ use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
 use crate::keys;
 use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
-use crate::seal::{self, Opener};
+use crate::seal::Opener;
 use crate::store::{self, Checked, Opens, Unreadable, rotation};
 use std::path::Path;
 
@@ -63,18 +63,11 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
 /// Whether the key at hand opens the vault without `leaving`.
 fn stays(in_use: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Result<bool, Error> {
     let Some(plugin) = in_use.plugin() else { return Ok(in_use.public() != leaving.public) };
-    // Which one it is is known to its plugin alone: one of its own, of hardware, or a native one.
+    // Which one it is is known to its plugin alone, and it may be of any kind: a native one on an OpenPGP card.
     let own = format!("age1{plugin}1");
-    let is_own = |have: &Recipient| [&own, seal::TAG_PREFIX].iter().any(|prefix| have.public.starts_with(prefix));
-    let is_native = |have: &Recipient| have.kind == RecipientKind::X25519;
-    if !is_own(leaving) && !is_native(leaving) {
-        return Ok(true);
-    }
-    let may_be = |have: &&Recipient| is_own(have) || (is_native(leaving) && is_native(have));
-    let left = vault.recipients.iter().filter(|have| have.public != leaving.public).filter(may_be);
-    let left: Vec<seal::Recipient> =
-        left.map(|have| seal::Recipient::parse(&have.public, None)).collect::<Result<_, _>>()?;
-    Ok(!left.is_empty() && in_use.opens(&left)?)
+    let left: Vec<&Recipient> = vault.recipients.iter().filter(|have| have.public != leaving.public).collect();
+    let is_only = leaving.public.starts_with(&own) && left.iter().all(|have| have.kind != RecipientKind::Plugin);
+    Ok(!is_only && in_use.opens(&store::recipients(left)?)?)
 }
 
 /// Names the backups that a removed key still opens.

@@ -38,7 +38,7 @@ pub fn run(context: &mut Context, args: &NewRecipient) -> Result<(), Error> {
         format!("made         {}", words::time(i64::try_from(now()).unwrap_or_default())),
     ];
     // A signal waits until it is known whether the key counts: the file must not outlive a key that was not added.
-    harden::on_end(|_| {})
+    harden::on_end(|_| tell!("this ends as soon as it is known whether the key was added\n"))
         .map_err(|error| crate::fsio::Error::io("prepare", std::path::Path::new("signals"), error))?;
     if let Some(path) = &args.out {
         write_new(path, &kit(&secret, &facts, name, Form::File))?;

@@ -89,9 +89,6 @@ fn into_empty(
         key => with_own_key(context, from, key)?,
     };
     let checked = undamaged(report(context, &snapshot))?;
-    if context.policy.pin.as_ref().is_some_and(|pin| !checked.follows(pin)) {
-        return Err(Error::BackupPin(checked.pin));
-    }
     believe_whole(context, place, &checked)?;
     // What no save could take must not become the vault.
     undamaged(Entries::of(&checked.vault).map_err(Error::from))?;
@@ -120,12 +117,11 @@ fn into_empty(
 /// if the key at hand has saved it, or if its fingerprint was given or is confirmed. One from before a removal brings the removed key back: that
 /// is told, and needs a yes. Anybody who knows a public key can make a file that looks like one.
 fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Result<(), Error> {
-    if context.policy.pin.is_some() {
-        return Ok(());
-    }
-    let other = place.held_another(&context.local, &checked.vault.vault_id)?;
+    let given = context.policy.pin.as_ref().is_some_and(|pin| checked.pin.matches(pin));
+    let other = place.held_another(&context.local, &checked.vault.vault_id)?.is_some();
     match checked.trust {
-        _ if other => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
+        _ if other && !given => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
+        Trust::Misfit if context.policy.pin.is_some() && !given => Err(Error::BackupPin(checked.pin.clone())),
         Trust::Misfit if store::is_retired(&context.local, checked)? => {
             let labels: Vec<&str> = checked.vault.recipients.iter().map(|have| have.label.as_str()).collect();
             context.out.warn("warning: this backup is from before a recipient was removed, who can have made it");
@@ -136,6 +132,13 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
         }
         Trust::Misfit => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
         Trust::Known | Trust::Succeeded | Trust::Given | Trust::Tagged => Ok(()),
+        // With the secret of then one who was removed since could have made all of it.
+        Trust::GivenFormer if context.terminal.present() => context.terminal.confirm_in_person(&format!(
+            "--pin names a fingerprint from before a recipient was removed, who could have made this backup too; its own is\n\
+             {}\nrestore it?",
+            checked.pin
+        )),
+        Trust::GivenFormer => Err(Error::UnknownBackup(checked.pin.clone())),
         // Whoever knows a public key of the backup's owner could have made it (DESIGN F9).
         Trust::New if context.terminal.present() => {
             context.compare("the vault in the backup was never used on this host", &checked.pin)

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Opened};
 use super::{Error, Usage};
-use crate::store::{self, Checked, Known, Pin, Policy, Trust};
+use crate::store::{self, Checked, Pin, Policy, Trust};
 use serde_json::json;
 
 impl Context {
@@ -24,7 +24,7 @@ impl Context {
                 checked.pin
             ));
         }
-        if checked.trust == Trust::Given && self.policy.pin.as_ref().is_some_and(|pin| !checked.pin.matches(pin)) {
+        if checked.trust == Trust::GivenFormer {
             self.out.warn(&format!(
                 "note: --pin names the fingerprint from before a recipient was removed; it is {} now",
                 checked.pin
@@ -32,9 +32,9 @@ impl Context {
         }
         // A host that only reads must notice a removal and a rollback too: what it has believed once it holds to. Where
         // nothing can be written, such as in a container, that is found out anew each time.
-        match checked.trust {
-            Trust::Succeeded | Trust::Tagged | Trust::Given => _ = self.remember(opened, &checked),
-            _ => _ = store::accept(&self.local, &checked),
+        if checked.trust != Trust::GivenFormer {
+            let _ = store::accept(&self.local, &checked);
+            let _ = store::hold_to(&self.local, &opened.place, &checked);
         }
         if store::is_unfinished(&opened.place, &checked.vault)? {
             self.out.warn(
@@ -56,9 +56,9 @@ impl Context {
     fn first_use(&self, opened: &Opened, pin: &Pin) -> Result<(), Error> {
         let vault = super::words::plain(&opened.place.path().to_string_lossy());
         self.compare(&format!("{vault} has not been used on this host before"), pin)?;
-        let report = Policy { report_only: true, ..self.policy.clone() };
-        let checked = store::check(&self.local, &opened.place, &opened.seen, &report)?;
-        self.remember(opened, &checked)
+        // Another command may have come to know another one while the question stood there.
+        let given = Policy { pin: Some(pin.to_string()), ..self.policy.clone() };
+        self.confirm(opened, &store::check(&self.local, &opened.place, &opened.seen, &given)?)
     }
 
     /// Has a person compare a fingerprint. All of it is asked at the terminal: no other stream need lead there.
@@ -72,16 +72,9 @@ impl Context {
     }
 
     /// Makes the pin of `checked` the one that this host expects.
-    ///
-    /// # Errors
-    /// When local state cannot be written.
-    pub fn remember(&self, opened: &Opened, checked: &Checked<'_>) -> Result<(), Error> {
-        let id = &checked.vault.vault_id;
-        let mut known = self.local.known(id)?.unwrap_or_else(|| Known::new(checked.pin.clone()));
-        known.move_to(checked.pin.clone());
-        self.local.remember(id, &known)?;
+    fn confirm(&self, opened: &Opened, checked: &Checked<'_>) -> Result<(), Error> {
         store::accept(&self.local, checked)?;
-        Ok(opened.place.remember(&self.local, id)?)
+        Ok(store::confirm(&self.local, &opened.place, checked)?)
     }
 }
 
@@ -93,13 +86,14 @@ pub fn run(context: &mut Context) -> Result<(), Error> {
     let known = match &checked.trust {
         Trust::Known => "known on this host",
         Trust::Given => "as given with --pin",
+        Trust::GivenFormer => "not known on this host; it follows from the one given with --pin, from before a removal",
         Trust::Succeeded => "follows from the one known on this host: a recipient was removed elsewhere",
         Trust::Tagged => "not known on this host, but saved before with the key at hand",
         Trust::New => "not known on this host",
         Trust::Misfit => "NOT the one known on this host, or not the one given with --pin",
     };
     if context.out.json {
-        let trusted = !matches!(checked.trust, Trust::New | Trust::Misfit);
+        let trusted = !matches!(checked.trust, Trust::New | Trust::GivenFormer | Trust::Misfit);
         let fingerprint = checked.pin.to_string();
         context.out.json(&json!({"version": 1, "fingerprint": fingerprint, "trusted": trusted}))?;
     } else {
@@ -107,22 +101,27 @@ pub fn run(context: &mut Context) -> Result<(), Error> {
         context.out.say(known);
     }
     match (&checked.trust, &context.policy.pin) {
-        (Trust::Known, _) => return Ok(()),
-        (Trust::Given | Trust::Succeeded | Trust::Tagged, _) => {}
+        (Trust::Known, None) => return Ok(()),
+        (Trust::Known | Trust::Given | Trust::Succeeded | Trust::Tagged, _) => {}
         // A fingerprint that was given and does not fit is no question at all.
         (Trust::Misfit, Some(pin)) if !checked.pin.matches(pin) => {
             return Err(store::Error::NotAuthentic(checked.pin).into());
         }
         // Given with the command by somebody who knows it: that is the confirmation.
         (Trust::Misfit, Some(_)) => {}
-        (Trust::New | Trust::Misfit, _) => {
+        (Trust::New | Trust::GivenFormer | Trust::Misfit, _) => {
             if !context.terminal.present() {
                 return Err(Usage::TrustNeedsPin.into());
             }
             context.compare(&format!("the vault is {known}"), &checked.pin)?;
         }
     }
-    context.remember(&opened, &checked)?;
+    let again = store::check(&context.local, &opened.place, &opened.seen, &report)?;
+    if again.trust != checked.trust {
+        // Another command came to know it while the question stood there.
+        return Err(store::Error::NotAuthentic(checked.pin).into());
+    }
+    context.confirm(&opened, &checked)?;
     context.out.say("remembered");
     Ok(())
 }

@@ -48,19 +48,15 @@ pub fn lock(context: &Context) -> Result<(), Error> {
     let place = place_for(context)?;
     // Whatever the id: it is the path that somebody wants locked.
     let locked = Session::lock(&place.dir, &place.vault)?;
+    // A path may lead elsewhere than it did, or another vault was meant.
+    let others = if locked { Vec::new() } else { Session::vaults(&place.dir)? };
     if context.out.json {
-        return context.out.json(&json!({"version": 1, "locked": locked}));
+        let others: Vec<String> = others.iter().map(|vault| vault.display().to_string()).collect();
+        return context.out.json(&json!({"version": 1, "locked": locked, "others": others}));
     }
     let vault = words::plain(&place.vault.to_string_lossy());
-    if locked {
-        context.out.say(&format!("locked {vault}"));
-        return Ok(());
-    }
-    context.out.say(&format!("there is no session for {vault}"));
-    for other in Session::vaults(&place.dir) {
-        // A path that leads elsewhere than it did, or another vault.
-        context.out.warn(&format!("note: there is one for {}", words::path(&other)));
-    }
+    context.out.say(&if locked { format!("locked {vault}") } else { format!("there is no session for {vault}") });
+    others.iter().for_each(|other| context.out.warn(&format!("note: there is one for {}", words::path(other))));
     Ok(())
 }
 

@@ -75,9 +75,6 @@ pub enum Recipient {
     Plugin(plugin::Recipient),
 }
 
-/// How recipients begin whose key is on hardware, and that are sealed to without its plugin.
-pub const TAG_PREFIX: &str = "age1tag1";
-
 impl Recipient {
     /// Reads `age1...`, with the slot for a passphrase, `ssh-ed25519 AAAA...` or `age1NAME1...`.
     ///

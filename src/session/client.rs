@@ -8,7 +8,7 @@ use crate::seal::{self, Holder};
 use crate::secret::{Secret, SecretBuf};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -74,16 +74,24 @@ impl Session {
         }
     }
 
-    /// The vaults of all sessions that answer in `dir`.
-    pub fn vaults(dir: &Path) -> Vec<PathBuf> {
-        let Ok(opened) = Dir::open(dir) else { return Vec::new() };
+    /// The vaults of all sessions in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::Stays`] if one of them does not answer.
+    pub fn vaults(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+        let Ok(opened) = Dir::open(dir) else { return Ok(Vec::new()) };
         let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let sockets = names.filter(|name| name.as_bytes().ends_with(b".sock"));
-        let standing = |name: OsString| match converse(&opened, &name, &frame(Kind::Status as u8, &[])) {
-            Asked::Answer(answer) => Standing::from_bytes(body(&answer, Verdict::Done)?),
-            _ => None,
-        };
-        sockets.filter_map(standing).map(|standing| standing.vault).collect()
+        let mut found = Vec::new();
+        for name in names.filter(|name| name.as_bytes().ends_with(b".sock")) {
+            match converse(&opened, &name, &frame(Kind::Status as u8, &[])) {
+                Asked::Nobody => {}
+                Asked::Silent => return Err(Error::Stays),
+                Asked::Answer(answer) => {
+                    found.extend(body(&answer, Verdict::Done).and_then(Standing::from_bytes).map(|one| one.vault));
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

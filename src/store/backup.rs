@@ -116,7 +116,7 @@ pub fn backup_create(local: &Local, seen: &Seen, checked: &Checked<'_>, dir: &Pa
 pub fn keep_sealed(vault: &Vault<'_>, dir: &Path, file: &Path, content: &[u8]) -> Result<PathBuf, Error> {
     let dir = place(dir)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let sealed = seal::seal(content, &recipients(vault)?)?;
+    let sealed = seal::seal(content, &recipients(&vault.recipients)?)?;
     // What is sealed is never the same twice.
     let digest: String = Sha256::digest(&sealed).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let name: String = name.trim_start_matches('.').chars().take(100).collect();

@@ -1,6 +1,7 @@
 //! A new vault, in an empty place.
 
-use super::edit::{after_save, prove, remember, seal_vault, settle, stamp};
+use super::belief::{Sure, remember};
+use super::edit::{after_save, prove, seal_vault, settle, stamp};
 use super::pin::new_secret;
 use super::{Error, Local, Pin, Place, now, tag};
 use crate::fsio::{self, Replacement};
@@ -60,7 +61,7 @@ pub fn create(
     let sealed = seal_vault(&vault, SIZE)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     proofs.iter().try_for_each(|proof| prove(&sealed, proof))?;
-    remember(local, place, &vault)?;
+    remember(local, place, &vault, Sure::Yes)?;
     written.rename()?;
     after_save(|| {
         place.dir().sync()?;

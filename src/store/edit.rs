@@ -1,11 +1,12 @@
 //! The only write path (DESIGN F8): under the lock, read again, applied to what is there now,
 //! written beside, read back, opened, kept, renamed, synced.
 
-use super::local::{Known, LastSeen, Slot};
+use super::belief::{Sure, remember};
+use super::local::LastSeen;
 use super::read::parse_and_check;
 use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot, tag};
 use crate::fsio::Replacement;
-use crate::model::{Change, Vault};
+use crate::model::{Change, Recipient, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use std::time::Duration;
@@ -146,17 +147,20 @@ pub(super) fn seal_vault(vault: &Vault<'_>, size: usize) -> Result<Sealed, Error
     let plain = vault.render(size)?;
     // What no reader would take must not replace what one does.
     Vault::parse(plain.text().unwrap_or_default())?;
-    let (bytes, key) = seal::seal_known(plain.expose(), &recipients(vault)?)?;
+    let (bytes, key) = seal::seal_known(plain.expose(), &recipients(&vault.recipients)?)?;
     Ok(Sealed { plain, bytes, key })
 }
 
 /// Whom a vault is sealed to: always from the payload, never from the header (DESIGN F5).
-pub(super) fn recipients(vault: &Vault<'_>) -> Result<Vec<seal::Recipient>, Error> {
-    let one = |recipient: &crate::model::Recipient| {
+///
+/// # Errors
+/// One that cannot be read.
+pub fn recipients<'r>(of: impl IntoIterator<Item = &'r Recipient>) -> Result<Vec<seal::Recipient>, Error> {
+    let one = |recipient: &Recipient| {
         let slot = recipient.kdf.as_ref().map(|kdf| seal::Slot::parse(&kdf.salt, kdf.m, kdf.t, kdf.p)).transpose()?;
         seal::Recipient::parse(&recipient.public, slot)
     };
-    vault.recipients.iter().map(|recipient| one(recipient).map_err(Error::Seal)).collect()
+    of.into_iter().map(|recipient| one(recipient).map_err(Error::Seal)).collect()
 }
 
 /// What the disk gave back is what was written ([`Replacement`] compared it); now it must
@@ -174,27 +178,6 @@ pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(),
 
 /// Records what was saved: this host's pin, its last save.
 pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<(), Error> {
-    remember(local, place, vault)?;
+    remember(local, place, vault, Sure::AsBefore)?;
     local.accept(&vault.vault_id, &LastSeen::of(vault))
-}
-
-/// The pin: for a new vault before it has its name, so that nobody ever
-/// finds one there that this host does not know.
-pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<(), Error> {
-    let pin = super::Pin::of(vault)?;
-    let before = local.known(&vault.vault_id)?;
-    let retired = super::pin::retired(vault);
-    let slots: Vec<Slot> = vault
-        .recipients
-        .iter()
-        .filter_map(|recipient| {
-            let salt = recipient.kdf.as_ref()?.salt.clone();
-            Some(Slot { salt, label: recipient.label.as_str().to_owned() })
-        })
-        .collect();
-    let unchanged = |known: &Known| known.pin == pin && known.slots == slots;
-    if !before.as_ref().is_some_and(unchanged) {
-        local.remember(&vault.vault_id, &Known { pin, retired, slots })?;
-    }
-    place.remember(local, &vault.vault_id)
 }

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Local(PathBuf);
 
 /// What is known of one vault.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// Its pin.
     pub pin: Pin,
@@ -30,19 +30,15 @@ pub struct Known {
     /// Its passphrase slots, so that a prompt can name them before anything is open.
     #[serde(default)]
     pub slots: Vec<Slot>,
+    /// Nobody has compared or given the pin: a tag spoke for it, or a `--pin` that a service was set up with.
+    #[serde(default)]
+    pub unconfirmed: bool,
 }
 
 impl Known {
-    /// Nothing but the pin.
-    pub fn new(pin: Pin) -> Self {
-        Self { pin, retired: Vec::new(), slots: Vec::new() }
-    }
-
-    /// Takes another pin for the vault's; the one before authenticates snapshots.
-    pub fn move_to(&mut self, pin: Pin) {
-        if self.pin != pin {
-            self.retired.push(std::mem::replace(&mut self.pin, pin));
-        }
+    /// Whether the pin gives way to one that somebody names: nobody stands behind it, and it did not come after that.
+    pub(super) fn yields_to(&self, pin: &Pin) -> bool {
+        self.unconfirmed && !self.retired.contains(pin)
     }
 }
 
@@ -185,6 +181,12 @@ impl Local {
     pub(super) fn note_served(&self, vault_id: &str, served: &Served) -> Result<(), Error> {
         let (dir, bytes) = self.prepare("served", served)?;
         Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
+    }
+
+    /// Whoever changes what is known of a vault looks at it under this lock.
+    pub(super) fn lock_known(&self, vault_id: &str) -> Result<Lock, Error> {
+        let dir = Dir::open_or_create_private(&self.0)?.child(OsStr::new("vaults"), true)?;
+        Self::lock(&dir, vault_id, PATIENCE)
     }
 
     fn lock(dir: &Dir, vault_id: &str, patience: Duration) -> Result<Lock, Error> {

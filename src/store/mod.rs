@@ -4,6 +4,7 @@
 //! from there to a [`Vault`](crate::model::Vault), and [`Edit`] the only way to write one.
 
 mod backup;
+mod belief;
 mod create;
 mod edit;
 mod exposure;
@@ -18,8 +19,9 @@ mod snapshot;
 mod tag;
 
 pub use backup::{Backup, Opens, backup_create, backup_list, backup_of, backups_of, keep_sealed, kept_sealed};
+pub use belief::{confirm, hold_to};
 pub use create::{New, create};
-pub use edit::{Edit, Saved};
+pub use edit::{Edit, Saved, recipients};
 pub use exposure::{Checklist, Removed, readable};
 pub use lineage::Lineage;
 pub use local::{Known, Local, Served, Slot as KnownSlot};

@@ -46,13 +46,16 @@ impl Place {
         &self.path
     }
 
-    /// Whether this host has seen another vault than `vault_id` here.
+    /// The id of another vault than `vault_id` that this host has seen here.
     ///
     /// # Errors
     /// A record of local state that cannot be read.
-    pub fn held_another(&self, local: &Local, vault_id: &str) -> Result<bool, Error> {
-        let other = |path: &Path| Ok::<_, Error>(local.at_path(path)?.is_some_and(|id| id != vault_id));
-        Ok(other(&self.path)? || (self.given != self.path && other(&self.given)?))
+    pub fn held_another(&self, local: &Local, vault_id: &str) -> Result<Option<String>, Error> {
+        let other = |path: &Path| Ok::<_, Error>(local.at_path(path)?.filter(|id| id != vault_id));
+        match other(&self.path)? {
+            None if self.given != self.path => other(&self.given),
+            found => Ok(found),
+        }
     }
 
     /// Remembers which vault is here, by its real path and as it was named.

@@ -72,6 +72,8 @@ pub enum Trust {
     Succeeded,
     /// Its pin was given with the command.
     Given,
+    /// Its pin follows from one that was given: recipients were removed since, who could have made it too.
+    GivenFormer,
     /// Never seen here, but the key that opened it has vouched for it at a save.
     Tagged,
     /// Never seen here.
@@ -94,13 +96,6 @@ pub struct Checked<'a> {
     pub(super) last: Option<LastSeen>,
 }
 
-impl Checked<'_> {
-    /// Whether this fingerprint is the vault's, or one that it had before its recipients changed.
-    pub fn follows(&self, fingerprint: &str) -> bool {
-        self.pin.matches(fingerprint) || pin::succeeds_fingerprint(&self.vault, fingerprint, &self.pin)
-    }
-}
-
 /// Parses `seen` and checks its pin and its place in history.
 ///
 /// # Errors
@@ -121,7 +116,7 @@ pub(super) fn parse_and_check<'a>(
     let vault = Vault::parse(text)?;
     let pin = Pin::of(&vault)?;
     let trust = match trust(local, place, &vault, &pin, policy)? {
-        Trust::New if tag::fits(&vault, &pin, opener) => Trust::Tagged,
+        Trust::New | Trust::GivenFormer if tag::fits(&vault, &pin, opener) => Trust::Tagged,
         other => other,
     };
     match trust {
@@ -134,21 +129,28 @@ pub(super) fn parse_and_check<'a>(
     Ok(Checked { vault, pin, trust, behind, last })
 }
 
-fn trust(local: &Local, place: &Place, vault: &Vault<'_>, fits: &Pin, policy: &Policy) -> Result<Trust, Error> {
-    // A forger writes the id too: what was at this path before counts as well.
-    let other_id = place.held_another(local, &vault.vault_id)?;
-    let known = local.known(&vault.vault_id)?;
-    let moved = known.as_ref().is_some_and(|known| known.pin != *fits);
-    let succeeds = known.as_ref().is_some_and(|known| pin::succeeds(vault, &known.pin, fits));
-    if other_id || (moved && !succeeds) {
+fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Policy) -> Result<Trust, Error> {
+    let given = policy.pin.as_deref();
+    let is_given = given.is_some_and(|given| pin.matches(given));
+    // A forger writes the id too: what was at this path before counts as well, unless nobody stands behind that one and
+    // somebody names this one.
+    if let Some(other) = place.held_another(local, &vault.vault_id)? {
+        let yields = is_given && local.known(&other)?.is_none_or(|other| other.unconfirmed);
+        if !yields {
+            return Ok(Trust::Misfit);
+        }
+    }
+    if given.is_some_and(|given| !is_given && !pin::succeeds_fingerprint(vault, given, pin)) {
         return Ok(Trust::Misfit);
     }
-    Ok(match (&policy.pin, known) {
-        (Some(given), _) if !fits.matches(given) && !pin::succeeds_fingerprint(vault, given, fits) => Trust::Misfit,
-        (_, Some(_)) if moved => Trust::Succeeded,
-        (_, Some(_)) => Trust::Known,
-        (Some(_), None) => Trust::Given,
-        (None, None) => Trust::New,
+    Ok(match local.known(&vault.vault_id)? {
+        Some(known) if known.pin == *pin => Trust::Known,
+        Some(known) if pin::succeeds(vault, &known.pin, pin) => Trust::Succeeded,
+        Some(known) if is_given && known.yields_to(pin) => Trust::Given,
+        Some(_) => Trust::Misfit,
+        None if is_given => Trust::Given,
+        None if given.is_some() => Trust::GivenFormer,
+        None => Trust::New,
     })
 }
 

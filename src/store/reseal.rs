@@ -109,7 +109,7 @@ impl Edit<'_> {
         if unreadable == Unreadable::Refuse && !closed.is_empty() {
             return Err(Error::Unreadable(closed));
         }
-        let to = recipients(&vault)?;
+        let to = recipients(&vault.recipients)?;
         for one in &old {
             if let Some(plain) = open_one(one, openers, &seen.sealed)? {
                 write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
@@ -177,7 +177,7 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     if !all.iter().any(|one| mark.is_old(one) || mark.is_orphan(one)) {
         return Ok(());
     }
-    let to = recipients(vault)?;
+    let to = recipients(&vault.recipients)?;
     for one in all.iter().filter(|one| mark.is_old(one)) {
         let name = one.resealed_name(&mark.tag);
         if !all.iter().any(|other| other.name == name) {

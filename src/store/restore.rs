@@ -1,6 +1,7 @@
 //! Bringing a snapshot back (DESIGN F11), and looking into one closely.
 
-use super::edit::{after_save, remember, settle};
+use super::belief::{Sure, remember};
+use super::edit::{after_save, settle};
 use super::{Checked, Error, Lineage, Local, Pin, Place, Seen, pin};
 use crate::fsio::{self, Replacement};
 use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
@@ -24,7 +25,7 @@ pub fn place_whole(
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
     }
     let written = Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?;
-    remember(local, place, &checked.vault)?;
+    remember(local, place, &checked.vault, Sure::Yes)?;
     written.rename()?;
     after_save(|| {
         place.dir().sync()?;
