@@ -441,6 +441,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
         Cli::KeptGenerations => [Cli::KeptGenerations],
         Cli::DamagedBackup => [Cli::DamagedBackup],
+        Cli::NoBackup => [Cli::NoBackup],
         Cli::BackupPin(_) => [Cli::BackupPin(pin())],
         Cli::UnknownBackup(_) => [Cli::UnknownBackup(pin())],
         Cli::Value(_) => [Cli::Value(RefusedValue::Blank)],

@@ -2,12 +2,13 @@
 
 use super::context::{Context, Opened};
 use super::out::columns;
+use super::restore::undamaged;
 use super::{Error, words};
 use crate::model::RecipientKind;
-use crate::seal;
 use crate::store::{self, Pin, Place, Policy, Seen, Trust, verify_deep};
+use crate::{keys, seal};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes a sealed copy and says what opens it.
 pub fn create(context: &mut Context, dir: &Path) -> Result<(), Error> {
@@ -68,36 +69,88 @@ pub fn list(context: &Context, dir: &Path) -> Result<(), Error> {
     columns(&rows).iter().try_for_each(|line| context.out.line(line))
 }
 
-/// Opens each backup and reads every entry strictly.
+/// Opens each backup and reads every entry strictly. Without a key nothing is verified, and that is no finding.
 pub fn verify(context: &mut Context, path: &Path) -> Result<(), Error> {
-    let paths: Vec<PathBuf> = if path.is_dir() {
-        store::backup_list(path)?.into_iter().map(|backup| backup.path).collect()
+    let (paths, others) = if path.is_dir() {
+        let backups = store::backup_list(path)?;
+        let others = files_in(path).saturating_sub(backups.len());
+        (backups.into_iter().map(|backup| backup.path).collect(), others)
     } else {
         // What is not there is no finding.
         Place::at(path)?.read()?;
-        vec![path.to_owned()]
+        (vec![path.to_owned()], 0)
     };
-    let mut findings = 0;
+    if others > 0 {
+        let others =
+            words::count(others, "file that is not named as a backup was", "files that are not named as backups were");
+        context.out.warn(&format!("note: {others} not looked at"));
+    }
     let mut all = Vec::new();
     let mut first = None;
+    let mut no_key = None;
     for path in &paths {
         let found = match verify_one(context, path, &mut first) {
             Ok(found) => found,
-            Err(error) => Verified { problem: Some(words::of(&error).what), ..Verified::default() },
+            Err(error) => {
+                let found = Verified { problem: Some(words::of_backup(&error)), ..Verified::default() };
+                match KeyFault::of(&error) {
+                    Some(KeyFault::None) => return Err(error),
+                    Some(KeyFault::Other) => no_key = no_key.or(Some(error)),
+                    None => {}
+                }
+                found
+            }
         };
-        findings += usize::from(found.problem.is_some());
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if context.out.json {
+        all.push((path, found));
+    }
+    // Nothing is known of backups that no key has opened.
+    if let (None, Some(error)) = (&first, no_key) {
+        return Err(error);
+    }
+    let findings = all.iter().filter(|(_, found)| found.problem.is_some()).count();
+    let rows = all.into_iter().map(|(path, found)| {
+        (path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(), found)
+    });
+    if context.out.json {
+        let one = |(name, found): (String, Verified)| {
             let (entries, known) = (found.entries, found.unknown.is_none() && found.problem.is_none());
-            all.push(json!({"name": name, "entries": entries, "known": known, "problem": found.problem}));
-        } else {
+            json!({"name": name, "entries": entries, "known": known, "problem": found.problem})
+        };
+        let all: Vec<Value> = rows.map(one).collect();
+        context.out.json(&json!({"version": 1, "backups": all, "passed_over": others}))?;
+    } else {
+        for (name, found) in rows {
             context.out.line(&format!("{}  {}", words::plain(&name), found.verdict()))?;
         }
     }
-    if context.out.json {
-        context.out.json(&json!({"version": 1, "backups": all}))?;
-    }
     if findings == 0 && !paths.is_empty() { Ok(()) } else { Err(Error::Findings(findings, paths.len())) }
+}
+
+/// How many regular files lie in a directory that can be read.
+fn files_in(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())).count()
+}
+
+/// Why an error is one of the key, and not of what it is to open.
+enum KeyFault {
+    /// There is none that could be used, or nobody goes on.
+    None,
+    /// None opens this one; another may be opened.
+    Other,
+}
+
+impl KeyFault {
+    fn of(error: &Error) -> Option<Self> {
+        use seal::Error::{Memory, NoMatch, NoSlot};
+        match error {
+            // What came of opening a snapshot is told as of a backup, no longer as of the key.
+            Error::Keys(keys::Error::Wrong(_) | keys::Error::NoKey(_))
+            | Error::Store(store::Error::Seal(NoMatch | NoSlot | Memory(_))) => Some(Self::Other),
+            Error::Keys(_) => Some(Self::None),
+            _ => None,
+        }
+    }
 }
 
 /// What was found out about one backup.
@@ -126,10 +179,10 @@ fn verify_one(context: &mut Context, path: &Path, first: &mut Option<Opened>) ->
     let again = first.as_ref().map(|first| first.seen.reopen(place.read()?)).transpose();
     let opened = match again {
         Ok(Some(seen)) => Opened { place, seen },
-        _ => open_snapshot(context, path)?,
+        _ => undamaged(open_snapshot(context, path))?,
     };
     let report = Policy { report_only: true, ..context.policy.clone() };
-    let checked = store::check(&context.local, &opened.place, &opened.seen, &report)?;
+    let checked = undamaged(store::check(&context.local, &opened.place, &opened.seen, &report).map_err(Error::from))?;
     let bad = verify_deep(&checked.vault);
     let retired = store::is_retired(&context.local, &checked)?;
     let mut found = Verified { entries: checked.vault.entries(), ..Verified::default() };

@@ -49,6 +49,8 @@ pub enum Error {
     KeptGenerations,
     /// A backup that is changed or cut off.
     DamagedBackup,
+    /// A file that is no backup at all.
+    NoBackup,
     /// A backup of another vault than the one that `--pin` names.
     BackupPin(store::Pin),
     /// A backup of a vault that was never used here.

@@ -148,10 +148,11 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
 }
 
 /// What is wrong with a snapshot, told as such.
-fn undamaged<T>(opened: Result<T, Error>) -> Result<T, Error> {
+pub(super) fn undamaged<T>(opened: Result<T, Error>) -> Result<T, Error> {
     use crate::{keys, seal};
     opened.map_err(|error| match error {
         Error::Keys(keys::Error::Seal(seal::Error::Damaged)) => Error::DamagedBackup,
+        Error::Keys(keys::Error::Seal(seal::Error::NotAge)) => Error::NoBackup,
         Error::Keys(keys::Error::Seal(error)) => error.into(),
         Error::Store(store::Error::Model(crate::model::Error::Malformed { .. })) => Error::DamagedBackup,
         other => other,

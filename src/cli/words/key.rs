@@ -79,6 +79,14 @@ pub fn of_keys(error: &Error) -> Words {
     }
 }
 
+/// What is wrong with a backup, which is no vault.
+pub fn of_backup(error: &crate::cli::Error) -> String {
+    match error {
+        crate::cli::Error::Keys(Error::Wrong(from)) => format!("{} does not open it", source(from)),
+        other => super::of(other).what,
+    }
+}
+
 fn of_command(error: &CommandError) -> Words {
     const NAME: &str = "AGEVAULT_IDENTITY_CMD";
     let (what, hint) = match error {

@@ -18,7 +18,7 @@ mod vault;
 pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
 pub use gateway::{audited, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
-pub use key::{rung, state};
+pub use key::{of_backup, rung, state};
 pub use name::{count, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
@@ -190,6 +190,12 @@ pub fn of(error: &Error) -> Words {
             format!("the vault in the backup was never used on this host: its fingerprint is {pin}"),
             "repeat on a terminal to compare it, or with --pin and the one that you know, from a recovery kit for instance",
         ),
+        Error::NoBackup => Words::new(
+            "not-a-vault",
+            exit::DAMAGED,
+            "this is no backup of a vault",
+            "a backup is a binary age file; name one that agevault backup create has made, or a kept generation",
+        ),
         Error::BackupPin(pin) => Words::new(
             "not-authentic",
             exit::NOT_AUTHENTIC,
@@ -215,7 +221,12 @@ pub fn of(error: &Error) -> Words {
             "set AGEVAULT_RUNTIME_DIR to one on a tmpfs, or name a directory",
         ),
         Error::Declined => Words::new("declined", exit::FAILED, "nothing was changed", ""),
-        Error::Findings(0, _) => Words::new("findings", exit::FINDINGS, "there is no backup here", ""),
+        Error::Findings(0, _) => Words::new(
+            "findings",
+            exit::FINDINGS,
+            "there is no backup here",
+            "agevault backup create makes one; a backup of another name is verified by the path of its file",
+        ),
         Error::Findings(count, all) => {
             let hint = "make a new one with agevault backup create";
             Words::new(
