@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::out::columns;
 use super::{Error, words};
-use crate::keys::{Found, Rung, State};
+use crate::keys::{Found, State};
 use crate::{fsio, seal};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -61,10 +61,7 @@ fn row(found: &Found) -> Vec<String> {
     vec![mark.to_owned(), state.to_owned(), words::rung(found.rung).1.to_owned(), note]
 }
 
-/// Where a source lies that nobody has named: what was typed is not repeated.
+/// Where a source lies, unless it was typed and may be no path at all.
 fn place(found: &Found) -> Option<&Path> {
-    match (found.rung, found.source.as_ref()?) {
-        (Rung::Credential | Rung::CredentialPassphrase | Rung::DefaultIdentity, source) => source.path(),
-        _ => None,
-    }
+    found.source.as_ref()?.path().filter(|path| words::is_shown(path))
 }

@@ -1,6 +1,6 @@
 //! Every message and every exit code: what happened, and what to do (DESIGN 3).
 //!
-//! Lower case, no full stop, no secret, and nothing that was typed: paths go through
+//! Lower case, no full stop, no secret, and nothing that was typed and may be one: paths go through
 //! [`path`], which names the option instead. The matches have no wildcard arm, so a new kind of failure
 //! does not compile before it has words.
 
@@ -19,7 +19,7 @@ pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
 pub use gateway::{audited, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
 pub use key::{of_backup, rung, state};
-pub use name::{count, json_text, path, plain, span, time};
+pub use name::{count, is_shown, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted};
 pub use vault::of_store;
 

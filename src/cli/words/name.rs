@@ -1,6 +1,6 @@
 //! Names, times and what was typed, made fit for a message.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -49,25 +49,56 @@ pub fn span(milliseconds: i64) -> String {
     format!("{amount} {unit}")
 }
 
-/// A path as it may stand in a message: what of it was typed is told by the option's name, for
-/// a secret that was pasted in the place of a path must not stand in a log.
+/// A path as it may stand in a message. What was typed and is not seen to be a path is told by the option's
+/// name, for a secret that was pasted in the place of a path must not stand in a log.
 pub fn path(path: &Path) -> String {
+    unshown(path).unwrap_or_else(|| plain(&path.to_string_lossy()))
+}
+
+/// Whether a path may stand in a message as it is.
+pub fn is_shown(path: &Path) -> bool {
+    unshown(path).is_none()
+}
+
+/// What stands in the place of a path that is not shown.
+fn unshown(path: &Path) -> Option<String> {
     for (role, value) in typed() {
+        if is_path(&value) {
+            continue;
+        }
         let typed = PathBuf::from(value);
         let absolute = std::path::absolute(&typed).unwrap_or_else(|_| typed.clone());
         let parent = absolute.parent().and_then(|parent| parent.canonicalize().ok());
         let real = parent.and_then(|parent| Some(parent.join(absolute.file_name()?)));
         for form in [Some(typed), Some(absolute), real].into_iter().flatten() {
             match path.strip_prefix(&form) {
-                Ok(rest) if rest.as_os_str().is_empty() => return format!("<{role}>"),
-                Ok(rest) => return format!("<{role}>/{}", plain(&rest.to_string_lossy())),
+                Ok(rest) if rest.as_os_str().is_empty() => return Some(format!("<{role}>")),
+                Ok(rest) => return Some(format!("<{role}>/{}", plain(&rest.to_string_lossy()))),
                 // A directory that is there is no secret.
-                Err(_) if form.starts_with(path) && !path.is_dir() => return format!("the directory of <{role}>"),
+                Err(_) if form.starts_with(path) && !path.is_dir() => {
+                    return Some(format!("the directory of <{role}>"));
+                }
                 Err(_) => {}
             }
         }
     }
-    plain(&path.to_string_lossy())
+    None
+}
+
+/// Whether what was typed can be nothing but a path: it names something, or something in a directory that was
+/// typed with it, or is short and ends as files do. Whatever looks like a secret key of ours is none.
+fn is_path(typed: &OsStr) -> bool {
+    const SHORT: usize = 40;
+    const ENDINGS: [&str; 12] = ["txt", "age", "key", "pub", "json", "env", "pem", "toml", "bak", "asc", "yaml", "yml"];
+    let text = typed.to_string_lossy().to_ascii_uppercase();
+    if ["AGE-SECRET-KEY", "AGE-PLUGIN"].iter().any(|secret| text.contains(secret)) {
+        return false;
+    }
+    let path = Path::new(typed);
+    // Text in base64 may begin with a slash: the root is no directory that says anything.
+    let mut parents = path.parent().into_iter().filter(|dir| dir.parent().is_some());
+    let ends = path.extension().and_then(OsStr::to_str).is_some_and(|ending| ENDINGS.contains(&ending));
+    path.symlink_metadata().is_ok() || parents.any(Path::is_dir) || (ends && typed.len() <= SHORT)
 }
 
 /// The values on the command line and in variables of ours, each with the name it came under.
@@ -136,12 +167,32 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_from_files_cannot_move_the_cursor() {
         assert_eq!(plain("a\u{1b}[2Jb\u{202e}c"), "a\u{fffd}[2Jb\u{fffd}c");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_no_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = |name: &str| dir.path().join(name).into_os_string();
+        for path in ["/etc/passwd".into(), "/".into(), ".".into(), "old/id.key".into(), "id.pub".into(), inside("none")]
+        {
+            assert!(is_path(&path), "{path:?}");
+        }
+        let endless = format!("{}.txt", "a".repeat(37));
+        let secrets =
+            ["sk-ant-oat01-abc", "hunter2", "/q3kXbase64+text", "none/q3kX", "a b.cd", "id.key.", "", &endless];
+        for secret in secrets {
+            assert!(!is_path(OsStr::new(secret)), "{secret}");
+        }
+        for secret in ["AGE-SECRET-KEY-1QQ.txt", "age-plugin-x-1qq.key"] {
+            assert!(!is_path(OsStr::new(secret)) && !is_path(&inside(secret)), "{secret}");
+        }
     }
 
     #[test]
