@@ -30,7 +30,8 @@ impl Terminal {
     /// Asks yes or no; anything but `y` or `yes` is no.
     ///
     /// # Errors
-    /// [`Usage::NeedsYes`] when there is nobody to ask, [`Error::Declined`] for a no.
+    /// [`Usage::NeedsYes`] when there is nobody to ask, [`Error::Declined`] for a no,
+    /// [`keys::Error::Interrupted`].
     pub fn confirm(&self, question: &str) -> Result<(), Error> {
         if self.yes { Ok(()) } else { self.confirm_in_person(question) }
     }
@@ -41,12 +42,15 @@ impl Terminal {
     /// As [`Terminal::confirm`].
     pub fn confirm_in_person(&self, question: &str) -> Result<(), Error> {
         let nobody = if self.yes { Usage::NeedsPerson } else { Usage::NeedsYes };
-        let mut tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) }
+        let tty = if self.allowed { open() } else { Err(io::ErrorKind::NotFound.into()) }
             .map_err(|_| Error::Usage(nobody))?;
         // What was typed before the question is no answer to it.
         let _ = rustix::termios::tcflush(&tty, rustix::termios::QueueSelector::IFlush);
-        let asked = write!(tty, "{question} [y/N] ").and_then(|()| read_line(&mut tty));
-        match asked.map_err(|_| Error::Usage(nobody))?.trim() {
+        let answer = super::hidden::answer(&tty, &format!("{question} [y/N] ")).map_err(|error| match error {
+            keys::Error::NoTerminal => Error::Usage(nobody),
+            other => other.into(),
+        })?;
+        match answer.trim() {
             "y" | "Y" | "yes" | "Yes" => Ok(()),
             _ => Err(Error::Declined),
         }
