@@ -15,6 +15,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
+/// Memory of a derivation, in MiB, below which guessing is cheap: nobody gets it unasked.
+pub const WEAK_BELOW: u32 = 64;
+
 /// Makes a vault from the recipients that were asked for.
 pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     if args.kdf_memory.is_some_and(|mib| Costs::with_memory(mib).is_err()) {
@@ -146,7 +149,6 @@ pub fn passphrase_recipient(
     memory: Option<u32>,
 ) -> Result<(Recipient, Opener), Error> {
     const SHORT: usize = 12;
-    const WEAK: u32 = 64;
     if passphrase.chars() < SHORT {
         context
             .out
@@ -159,7 +161,7 @@ pub fn passphrase_recipient(
     let slot = Slot::generate(costs)?;
     let (recipient, identity) = slot.recipient(passphrase)?;
     drop(slow);
-    if costs.memory_mib() < WEAK {
+    if costs.memory_mib() < WEAK_BELOW {
         context.out.warn("warning: less than 64 MiB of memory makes guessing cheap");
     }
     let (m, t, p) = costs.parts();

@@ -2,7 +2,7 @@
 
 use super::args::Passwd;
 use super::context::{Context, Opened};
-use super::init::{label, passphrase_recipient};
+use super::init::{WEAK_BELOW, label, passphrase_recipient};
 use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
 use crate::keys;
@@ -118,11 +118,14 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     let name = old.label.as_str().to_owned();
     let vault_id = checked.vault.vault_id.clone();
     let others = checked.vault.recipients.iter().filter(|have| have.kind == RecipientKind::Passphrase).count() > 1;
-    let (new, opener) = passphrase_recipient(context, &passphrase, &name, args.new.kdf_memory)?;
+    // Whoever has chosen them for a small machine has not chosen anew.
+    let kept = Some(old.memory_mib()).filter(|mib| *mib >= WEAK_BELOW);
+    let (new, opener) = passphrase_recipient(context, &passphrase, &name, args.new.kdf_memory.or(kept))?;
+    let memory = new.memory_mib();
     let mut change = Change::of(Op::ReplaceRecipient(old.label.clone(), new));
     change.push(Op::Rotate(rotation(&checked.vault)?));
     save(context, &opened, checked, change, &opener, args.drop_unreadable)?;
-    context.out.say(&format!("changed {name}"));
+    context.out.say(&format!("changed {name}; it needs {memory} MiB of memory"));
     context.out.warn("note: backups made before still open with the old passphrase");
     context.out.warn("note: if somebody else knew it, rotate what the vault held at its providers");
     context.tell_session();

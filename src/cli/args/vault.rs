@@ -12,7 +12,8 @@ pub struct NewPassphrase {
     /// Take the new passphrase from this descriptor
     #[arg(long, value_name = "N")]
     pub new_passphrase_fd: Option<i32>,
-    /// Memory of its Argon2id derivation in MiB [default: calibrated to about a second]
+    /// Memory of its Argon2id derivation in MiB [default: what the passphrase had that it replaces, if that was 64
+    /// or more; else calibrated to about a second]
     #[arg(long, value_name = "MIB")]
     pub kdf_memory: Option<u32>,
 }
