@@ -81,7 +81,8 @@ fn tell(context: &Context, session: &Session, terms: &Terms) -> Result<(), Error
     let until = session.left().map(|left| now().saturating_add(left.as_secs() + u64::from(left.subsec_nanos() > 0)));
     if out.json {
         out.json(&json!({
-            "version": 1, "vault": session.vault().to_string_lossy(), "until": until, "locked": session.is_locked(),
+            "version": 1, "vault": session.vault().to_string_lossy(), "until": until,
+            "memory_locked": session.is_locked(),
         }))?;
     } else {
         let vault = words::plain(&session.vault().to_string_lossy());

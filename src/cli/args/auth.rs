@@ -4,7 +4,7 @@ use super::{Later, Rm, Then};
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
-/// Whose credential.
+// Whose credential.
 #[derive(Args, Clone, Debug)]
 pub struct Whose {
     /// The provider, such as `anthropic`

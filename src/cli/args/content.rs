@@ -4,7 +4,7 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What follows a change.
+// What follows a change.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Then {
     /// Have the gateway follow at once, as agevault connect does

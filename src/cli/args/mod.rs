@@ -28,7 +28,15 @@ pub const EXIT_CODES: &str = "Exit codes:
   5 busy   6 conflict   7 damaged or not a vault   8 unsafe permissions or place
   9 not authentic, rolled back or forked   10 findings   130 interrupted
   status --check: 0 fine, 1 expired or missing, 2 expires soon, 64 usage, 70 unexpected
-  run: 125 any failure of its own, 126 CMD cannot be run, 127 there is no CMD, else CMD's own";
+  run: 125 any failure of its own, 126 CMD cannot be run, 127 there is no CMD, else CMD's own
+
+Variables, beside those named above:
+  AGEVAULT_IDENTITY_CMD  a program whose output is the identity file to open with; no shell runs it
+  AGEVAULT_RUNTIME_DIR   where sessions and views lie, in memory [else RUNTIME_DIRECTORY,
+                         XDG_RUNTIME_DIR/agevault, /run/user/UID/agevault]
+  CREDENTIALS_DIRECTORY  of a service: the key is agevault.identity or agevault.passphrase in it
+  XDG_CONFIG_HOME        its agevault/identity.txt opens when nothing else is named
+  AGEVAULT_IDENTITY_FILE may name several files, with : between them";
 
 /// One age-encrypted file for the credentials of an OpenClaw gateway.
 #[derive(Debug, Parser)]
@@ -111,11 +119,12 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a vault
+    #[command(after_help = shapes::INIT)]
     Init(Later<Init>),
     /// Take the credentials of a gateway's state directory into the vault
     Import(Later<Import>),
     /// List the names in the vault, never values
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", after_help = shapes::LIST)]
     List(Later<List>),
     /// Print one value
     Get(Later<Get>),
@@ -156,8 +165,10 @@ pub enum Command {
     /// Change a passphrase
     Passwd(Later<Passwd>),
     /// Hold the key in memory for a time, so that nobody is asked meanwhile
+    #[command(after_help = shapes::UNLOCK)]
     Unlock(Later<Unlock>),
     /// Forget the key that `unlock` holds
+    #[command(after_help = shapes::LOCK)]
     Lock,
     /// What `unlock` starts
     #[command(hide = true)]
@@ -183,8 +194,8 @@ pub struct Init {
     /// Make an age identity file and add it [default place: $XDG_CONFIG_HOME/agevault/identity.txt]
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true)]
     pub generate_identity: Option<Option<PathBuf>>,
-    /// Add this age recipient; repeatable
-    #[arg(short, long, value_name = "AGE1...")]
+    /// Add age1..., 'ssh-ed25519 ...' or the one in a file *.pub; repeatable
+    #[arg(short, long, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
     /// Memory of the passphrase's Argon2id derivation in MiB [default: calibrated to about a second]
     #[arg(long, value_name = "MIB")]

@@ -1,4 +1,4 @@
-//! What commands print with `--json`, shown under their help and in the manual.
+//! What commands print with `--json`, and what else is shown under their help and in the manual.
 
 /// Of `status`.
 pub const STATUS: &str = "\
@@ -56,3 +56,50 @@ With --check --json, one object:
   references-unresolved   it has no value for ids
   views-gone              no view is behind files of the gateway's
 Without --check the output is the answer of the protocol.";
+
+/// Of `init`.
+pub const INIT: &str = "\
+Every key that is named opens the vault: those of --generate-identity and -r, a passphrase by
+--passphrase-file, --passphrase-fd or --prompt, and each identity of -i: it becomes a recipient.
+With --json, one object:
+  version 1; vault, its path; fingerprint; identity, the path of the one that was made, or null";
+
+/// Of `list`.
+pub const LIST: &str = "\
+With --json, one object:
+  version 1; ids [id]";
+
+/// Of `recipients list`.
+pub const RECIPIENTS: &str = "\
+With --json, one object:
+  version 1; recipients [{label, kind, one of x25519, passphrase, ssh, plugin, public, added (Unix
+  seconds), kdf {memory_kib, passes, lanes} or null, used, whether it has opened the vault now}]";
+
+/// Of `unlock`.
+pub const UNLOCK: &str = "\
+With --json, one object:
+  version 1; vault, its path; until (Unix seconds, null for the next boot); memory_locked, whether
+  the key is in memory that is never swapped";
+
+/// Of `lock`.
+pub const LOCK: &str = "\
+With --json, one object:
+  version 1; locked, whether there was a session to end";
+
+/// Of `backup list`.
+pub const BACKUPS: &str = "\
+With --json, one object:
+  version 1; backups [{name, size (bytes), written (Unix seconds), passphrase_memory_mib, one number
+  for each passphrase, is_age}]";
+
+/// Of `backup verify`.
+pub const VERIFY: &str = "\
+Of a directory the files that are named agevault-*.age are backups.
+With --json, one object:
+  version 1; backups [{name, entries, how many, known, whether this host knows its fingerprint,
+  problem, null if it is fine}]; passed_over, how many files of the directory have other names";
+
+/// Of `history list`.
+pub const HISTORY: &str = "\
+With --json, one object:
+  version 1; generations [{generation, rev, saved (Unix seconds), size (bytes)}], oldest first";

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Where a new passphrase comes from.
+// Where a new passphrase comes from.
 #[derive(Args, Clone, Debug, Default)]
 pub struct NewPassphrase {
     /// Take the new passphrase from this file
@@ -39,6 +39,7 @@ pub struct NewRecipient {
 #[derive(Debug, Subcommand)]
 pub enum Recipients {
     /// List them
+    #[command(after_help = super::shapes::RECIPIENTS)]
     List,
     /// Add one: an age recipient (age1...), an SSH key, an identity file, or the word `passphrase`
     Add(NewRecipient),
@@ -96,11 +97,13 @@ pub enum Backup {
         dir: PathBuf,
     },
     /// List the backups in a directory; needs no key
+    #[command(after_help = super::shapes::BACKUPS)]
     List {
         /// The directory
         dir: PathBuf,
     },
     /// Open a backup, or all in a directory, and check every entry
+    #[command(after_help = super::shapes::VERIFY)]
     Verify {
         /// The file or directory
         path: PathBuf,
@@ -129,6 +132,7 @@ pub struct Restore {
 #[derive(Debug, Subcommand)]
 pub enum History {
     /// List them; needs no key
+    #[command(after_help = super::shapes::HISTORY)]
     List,
     /// Show the names in one
     Show {
