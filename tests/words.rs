@@ -102,7 +102,13 @@ fn usages() -> Vec<Usage> {
         Usage::OptionsWithoutPassphrase => [Usage::OptionsWithoutPassphrase],
     });
     let kinds = samples!(ParseKind {
-        ParseKind::Unknown(_) => [ParseKind::Unknown(None), ParseKind::Unknown(Some("list"))],
+        ParseKind::Unknown(..) => [
+            ParseKind::Unknown(None, None),
+            ParseKind::Unknown(None, Some("list")),
+            ParseKind::Unknown(Some("lst"), Some("list")),
+            ParseKind::Unknown(Some("--colour"), None),
+        ],
+        ParseKind::NeedsEquals(_) => [ParseKind::NeedsEquals("--generate-identity")],
         ParseKind::Missing(_) => [ParseKind::Missing(None), ParseKind::Missing(Some("--label"))],
         ParseKind::Invalid(_) => [ParseKind::Invalid(None), ParseKind::Invalid(Some("--format"))],
         ParseKind::NeedsValue(_) => [ParseKind::NeedsValue(Some("--vault"))],

@@ -92,15 +92,25 @@ pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
     super::out::Out::default().text(&String::from_utf8_lossy(&text))
 }
 
+/// A word as a command, or as a command and one of its verbs with a hyphen between them.
+fn parts<'a>(table: &clap::Command, word: &'a str) -> Vec<&'a str> {
+    match word.split_once('-') {
+        Some((command, verb)) if table.find_subcommand(command).is_some() => vec![command, verb],
+        _ => vec![word],
+    }
+}
+
 /// A manual page from the same table: of the whole, or of one command.
 pub fn man(names: &[String]) -> Result<(), Error> {
     let table = super::usage::whole_table();
     let mut page = &table;
-    for name in names {
-        let unknown = Usage::Parse(super::usage::Kind::Unknown(None));
+    // A page is called by its title too: recipients-add.
+    let names: Vec<&str> = names.iter().flat_map(|name| parts(&table, name)).collect();
+    for name in &names {
+        let unknown = Usage::Parse(super::usage::Kind::Unknown(None, None));
         page = page.find_subcommand(name).ok_or(unknown)?;
     }
-    let title = ["agevault".to_owned()].iter().chain(names).cloned().collect::<Vec<_>>().join("-");
+    let title = std::iter::once("agevault").chain(names.iter().copied()).collect::<Vec<_>>().join("-");
     let mut text = Vec::new();
     let failed = |error| crate::fsio::Error::Io("write", "the manual page".into(), error);
     let source = format!("agevault {}", env!("CARGO_PKG_VERSION"));

@@ -9,8 +9,10 @@ use std::ffi::OsString;
 /// What is wrong with a command line, and the option or command of ours that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// No such option, argument or command; one of ours that is near.
-    Unknown(Option<&'static str>),
+    /// No such option, argument or command; what was typed, if it can be told, and one of ours that is near.
+    Unknown(Option<&'static str>, Option<&'static str>),
+    /// The value of this option stands behind a blank, where a `=` is needed.
+    NeedsEquals(&'static str),
     /// This option or argument is missing.
     Missing(Option<&'static str>),
     /// The value of this option is not one of its values.
@@ -60,8 +62,17 @@ pub fn kind(error: &clap::Error) -> Kind {
     };
     let argument = name(ContextKind::InvalidArg);
     match error.kind() {
-        ErrorKind::InvalidSubcommand => Kind::Unknown(name(ContextKind::SuggestedSubcommand)),
-        ErrorKind::UnknownArgument => Kind::Unknown(name(ContextKind::SuggestedArg)),
+        ErrorKind::InvalidSubcommand => {
+            Kind::Unknown(typed(error, ContextKind::InvalidSubcommand), name(ContextKind::SuggestedSubcommand))
+        }
+        ErrorKind::UnknownArgument => {
+            // A word that is no option may be a value.
+            let option = typed(error, ContextKind::InvalidArg).filter(|word| word.starts_with("--"));
+            match without_equals().filter(|_| option.is_none()) {
+                Some(name) => Kind::NeedsEquals(name),
+                None => Kind::Unknown(option, name(ContextKind::SuggestedArg)),
+            }
+        }
         ErrorKind::MissingRequiredArgument => Kind::Missing(argument),
         ErrorKind::InvalidValue if is_empty(error) => Kind::NeedsValue(argument),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => Kind::Invalid(argument),
@@ -74,6 +85,30 @@ pub fn kind(error: &clap::Error) -> Kind {
         ErrorKind::InvalidUtf8 => Kind::NotText,
         _ => Kind::Count(argument),
     }
+}
+
+/// The unknown word, if it is short and such as only names of commands and options are.
+fn typed(error: &clap::Error, kind: ContextKind) -> Option<&'static str> {
+    const LONGEST_COMMAND: usize = 12;
+    const LONGEST_OPTION: usize = 24;
+    let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    let word = word.split('=').next().unwrap_or_default();
+    let plain = word.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase());
+    // One word, leaked once, on the way out.
+    let longest = if word.starts_with("--") { LONGEST_OPTION } else { LONGEST_COMMAND };
+    (plain && word.len() <= longest).then(|| &*word.to_owned().leak())
+}
+
+/// An option that takes its value behind a `=` alone, and was typed without one.
+fn without_equals() -> Option<&'static str> {
+    fn takes(command: &clap::Command, name: &str) -> bool {
+        let here = |argument: &clap::Arg| argument.is_require_equals_set() && argument.get_long() == Some(name);
+        command.get_arguments().any(here) || command.get_subcommands().any(|command| takes(command, name))
+    }
+    let table = whole_table();
+    let words: Vec<String> = options().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut followed = words.iter().zip(words.iter().skip(1)).filter(|(_, next)| !next.starts_with('-'));
+    followed.find_map(|(word, _)| takes(&table, word.strip_prefix("--")?).then(|| ours(word))?)
 }
 
 fn is_empty(error: &clap::Error) -> bool {

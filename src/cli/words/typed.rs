@@ -169,9 +169,17 @@ pub fn words(usage: Usage) -> Words {
 fn parse(kind: Kind) -> Words {
     let about = |name: Option<&str>| name.map(|name| format!(" {name}")).unwrap_or_default();
     let what = match kind {
-        Kind::Unknown(near) => {
+        Kind::Unknown(typed, near) => {
             let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            format!("there is no such command, option or argument{near}")
+            match typed {
+                Some(option) if option.starts_with('-') => format!("there is no option {option} here{near}"),
+                Some(command) => format!("there is no command {command} here{near}"),
+                None => format!("there is no such command, option or argument{near}"),
+            }
+        }
+        Kind::NeedsEquals(name) => {
+            let what = format!("the value of {name} needs a = before it, and no blank");
+            return Words::new("usage", exit::USAGE, what, format!("write {name}=VALUE"));
         }
         Kind::Missing(name) => {
             format!("something is missing:{}", name.map_or(" an argument".to_owned(), |name| format!(" {name}")))
