@@ -50,7 +50,8 @@ fn named_runtime_dir() -> Result<PathBuf, Error> {
     if let Some(dir) = first.filter(|dir| dir.is_absolute()) {
         return Ok(dir);
     }
-    if let Some(dir) = var_path("XDG_RUNTIME_DIR").filter(|dir| dir.is_absolute()) {
+    // Who starts a session makes it: one that is not there belongs to another.
+    if let Some(dir) = var_path("XDG_RUNTIME_DIR").filter(|dir| dir.is_absolute() && dir.is_dir()) {
         return Ok(dir.join("agevault"));
     }
     let uid = crate::fsio::own_uid();

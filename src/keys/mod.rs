@@ -60,6 +60,12 @@ pub enum Error {
     Refused(Source, Refused),
     /// The key of this source opens something else.
     Wrong(Source),
+    /// A source holds nothing but the public half of a key.
+    PublicHalf(Source),
+    /// A source is encrypted, and nobody is there to ask for its passphrase.
+    Encrypted(Source),
+    /// A source is encrypted, and what was entered does not open it.
+    NotItsPassphrase(Source),
     /// The program that prints an identity did not.
     Command(CommandError),
     /// What is to be opened is at fault.

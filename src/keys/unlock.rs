@@ -129,6 +129,7 @@ fn with_passphrase<T>(
                 ask.wrong();
                 continue;
             }
+            Err(Error::NoTerminal) => return Err(Error::Encrypted(source.clone())),
             other => other?,
         };
         let slow = ask.slow();
@@ -140,13 +141,29 @@ fn with_passphrase<T>(
             Err(error) => return Err(Error::Unusable(source.clone(), error)),
         }
     }
-    Err(Error::Wrong(source.clone()))
+    Err(Error::NotItsPassphrase(source.clone()))
+}
+
+/// Whether a file holds recipients and nothing else.
+fn is_public(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    lines.peek().is_some() && lines.all(|line| line.starts_with("age1") || seal::is_ssh_public(line))
 }
 
 /// What an identity source holds, encrypted or not.
 pub(super) fn read_source(source: &Source) -> Result<SecretBuf, Error> {
     let read = match source {
-        Source::Identity(path) | Source::DefaultIdentity(path) => fsio::read_private(path, MAX_KEY_FILE),
+        Source::Identity(path) | Source::DefaultIdentity(path) => match fsio::read_private(path, MAX_KEY_FILE) {
+            // Whoever sees it may read a public half, and most can.
+            Err(fsio::Error::Mode(..))
+                if fsio::read_own(path, MAX_KEY_FILE).is_ok_and(|bytes| is_public(bytes.expose())) =>
+            {
+                return Err(Error::PublicHalf(source.clone()));
+            }
+            Ok(bytes) if is_public(bytes.expose()) => return Err(Error::PublicHalf(source.clone())),
+            other => other,
+        },
         Source::Credential(path) => fsio::read_credential(path, MAX_KEY_FILE),
         Source::Command(command) => return command.run(),
         _ => {

@@ -7,6 +7,10 @@ use crate::fsio;
 use crate::keys::{CommandError, Error, Rung, Source, State, Untried};
 use crate::seal::{self, PluginFault, Refused, SshRefused};
 
+/// A passphrase is not taken from a pipe by a name.
+const FROM_STDIN: &str =
+    "a regular file is; standard input is read with --passphrase-fd 0, and a pipe with --passphrase-fd 3 3<FILE";
+
 /// Words for an error of the opening key.
 pub fn of_keys(error: &Error) -> Words {
     let locked = |token, what: String, hint: &str| Words::new(token, exit::LOCKED, what, hint);
@@ -29,16 +33,33 @@ pub fn of_keys(error: &Error) -> Words {
                     return locked("no-key-file", format!("cannot use {}: it is not open", source(from)), hint);
                 }
                 fsio::Error::NotFound(_) => {
-                    return locked("no-key-file", format!("{} is not there", source(from)), "check the path");
+                    let hint = match from {
+                        Source::PassphraseFile(path) if path.as_os_str() == "-" => FROM_STDIN,
+                        _ => "check the path",
+                    };
+                    return locked("no-key-file", format!("{} is not there", source(from)), hint);
                 }
-                fsio::Error::Owner(path, _)
-                | fsio::Error::Mode(path, _)
-                | fsio::Error::Writable(path, _)
-                | fsio::Error::Kind(path) => (words.exit, words.what.replace(&name::path(path), "it")),
+                fsio::Error::Kind(_) => (words.exit, "it is not the kind of file that is needed".to_owned()),
+                // What is wrong may be the directory of a file that nobody has named by itself.
+                fsio::Error::Owner(path, _) | fsio::Error::Mode(path, _)
+                    if from.path().is_some_and(|file| file.parent() == Some(path)) =>
+                {
+                    (words.exit, words.what.replace(&name::path(path), "its directory"))
+                }
+                fsio::Error::Owner(path, _) | fsio::Error::Mode(path, _) | fsio::Error::Writable(path, _) => {
+                    (words.exit, words.what.replace(&name::path(path), "it"))
+                }
                 fsio::Error::TooLarge(path, _) => (exit::LOCKED, words.what.replace(&name::path(path), "it")),
                 _ => (exit::LOCKED, words.what),
             };
-            Words { exit, what: format!("cannot use {}: {what}", source(from)), ..words }
+            let hint = match (error, from) {
+                (fsio::Error::Kind(_), Source::PassphraseFile(_)) => FROM_STDIN.to_owned(),
+                (fsio::Error::Kind(_), Source::Identity(_)) => {
+                    "a regular file is; what another program prints is taken on standard input, with -i -".to_owned()
+                }
+                _ => words.hint,
+            };
+            Words { exit, what: format!("cannot use {}: {what}", source(from)), hint, ..words }
         }
         Error::Unusable(from, error) => unusable(from, error),
         Error::Refused(from, refused) => locked(
@@ -54,7 +75,30 @@ pub fn of_keys(error: &Error) -> Words {
         Error::Wrong(from) => locked(
             "wrong-key",
             format!("{} does not open the vault", source(from)),
-            "agevault recipients list, run with a key that opens it, shows which ones do",
+            match from {
+                Source::DefaultIdentity(_) => "name another key with -i FILE or -p; or move that file away",
+                _ => "agevault recipients list, run with a key that opens it, shows which ones do",
+            },
+        ),
+        Error::PublicHalf(from) => {
+            let whole = from.path().filter(|path| path.extension().is_some_and(|ending| ending == "pub"));
+            let hint = match whole.map(|path| path.with_extension("")).filter(|path| path.exists()) {
+                Some(whole) => format!("name the key itself: {}", name::path(&whole)),
+                None => {
+                    "name the file of the key itself; its public half can only be added, with recipients add".to_owned()
+                }
+            };
+            locked("public-half", format!("{} holds the public half of a key", source(from)), &hint)
+        }
+        Error::Encrypted(from) => locked(
+            "no-terminal",
+            format!("{} is encrypted, and there is no terminal to ask for its passphrase at", source(from)),
+            "run this on a terminal, or name a key that needs nobody",
+        ),
+        Error::NotItsPassphrase(from) => locked(
+            "bad-passphrase",
+            format!("what was entered does not open {}", source(from)),
+            "it has a passphrase of its own, which is none of the vault's",
         ),
         Error::Command(error) => of_command(error),
         Error::Seal(error) => of_seal(error),
@@ -66,7 +110,7 @@ pub fn of_keys(error: &Error) -> Words {
         Error::NoTerminal => locked(
             "no-terminal",
             "there is no terminal to ask at".to_owned(),
-            "name a file instead, such as --passphrase-file or --new-passphrase-file, or use standard input",
+            "name a file instead, such as --passphrase-file or --new-passphrase-file, or use standard input: --passphrase-fd 0",
         ),
         Error::Interrupted => Words::new("interrupted", exit::INTERRUPTED, "interrupted, nothing was changed", ""),
         Error::Pasted => Words::new(

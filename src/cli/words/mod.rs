@@ -218,7 +218,7 @@ pub fn of(error: &Error) -> Words {
             "no-runtime-dir",
             exit::UNSAFE,
             "no directory in memory is known",
-            "set AGEVAULT_RUNTIME_DIR to one on a tmpfs, or name a directory",
+            "set AGEVAULT_RUNTIME_DIR to one on a tmpfs, or name a directory; that of a session with --session DIR",
         ),
         Error::Declined => Words::new("declined", exit::FAILED, "nothing was changed", ""),
         Error::Findings(0, _) => Words::new(

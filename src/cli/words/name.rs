@@ -98,7 +98,7 @@ fn is_path(typed: &OsStr) -> bool {
     // Text in base64 may begin with a slash: the root is no directory that says anything.
     let mut parents = path.parent().into_iter().filter(|dir| dir.parent().is_some());
     let ends = path.extension().and_then(OsStr::to_str).is_some_and(|ending| ENDINGS.contains(&ending));
-    path.symlink_metadata().is_ok() || parents.any(Path::is_dir) || (ends && typed.len() <= SHORT)
+    typed == "-" || path.symlink_metadata().is_ok() || parents.any(Path::is_dir) || (ends && typed.len() <= SHORT)
 }
 
 /// The values on the command line and in variables of ours, each with the name it came under.

@@ -3,6 +3,8 @@
 use super::name::{self, plain};
 use super::{Words, exit};
 use crate::{fsio, model, seal, store, views};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Words for the vault file.
@@ -185,6 +187,17 @@ pub fn of_model(error: &model::Error) -> Words {
     }
 }
 
+const OWN_DIRECTORY: &str = "choose a directory that is yours alone";
+
+/// Whether it is a directory that is there for others too: the modes of such a one must stay as they are.
+fn is_shared(path: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    // The root, what lies in it, and what lies there.
+    const NEAR_THE_ROOT: usize = 3;
+    let meta = path.metadata().ok().filter(Metadata::is_dir);
+    meta.is_some_and(|meta| meta.mode() & STICKY != 0 || path.components().count() <= NEAR_THE_ROOT)
+}
+
 /// Words for files.
 pub fn of_file(error: &fsio::Error) -> Words {
     use fsio::Error;
@@ -210,17 +223,23 @@ pub fn of_file(error: &fsio::Error) -> Words {
         Error::Owner(path, uid) => place(
             "owner",
             format!("{} belongs to user id {uid}", name::path(path)),
-            &format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
+            &match is_shared(path) {
+                true => OWN_DIRECTORY.to_owned(),
+                false => format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
+            },
         ),
         Error::Mode(path, mode) => place(
             "mode",
             format!("{} can be reached by others (mode {:04o})", name::path(path), mode & 0o7777),
-            "chmod go-rwx takes their permissions away",
+            if is_shared(path) { OWN_DIRECTORY } else { "chmod go-rwx takes their permissions away" },
         ),
         Error::Writable(path, mode) => place(
             "mode",
             format!("{} can be changed by others (mode {:04o})", name::path(path), mode & 0o7777),
-            &format!("chmod go-w {} takes that away from them", name::path(path)),
+            &match is_shared(path) {
+                true => OWN_DIRECTORY.to_owned(),
+                false => format!("chmod go-w {} takes that away from them", name::path(path)),
+            },
         ),
         Error::Link(path) => {
             place("link", format!("{} is a link, or has several names", name::path(path)), "name the file itself")
