@@ -10,6 +10,7 @@ use crate::keys::{self, Source};
 use crate::model::{self, Change, Op, Recipient, RecipientKind};
 use crate::seal::{self, Opener};
 use crate::store::{Checked, now};
+use std::io;
 use std::path::Path;
 
 /// Largest file of a public key, in bytes.
@@ -86,13 +87,33 @@ fn read(context: &mut Context, text: &str, new: &NewPassphrase) -> Result<New, E
         return Err(Usage::KeyInArgs.into());
     }
     let path = Path::new(text);
-    if begins("age1") || begins("ssh-") || seal::is_ssh_public(text) {
-        Ok(New::Public(seal::Recipient::parse(text, None)?.public()))
-    } else if path.extension().is_some_and(|extension| extension == "pub") {
-        Ok(New::Public(public_file(path)?))
+    if let Some(public) = public_half(text)? {
+        Ok(New::Public(public))
+    } else if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        Err(Usage::NeitherRecipientNorFile.into())
     } else {
         Ok(New::Key(identity_of(context, path)?))
     }
+}
+
+/// The recipient that `text` is, or that is in the file `*.pub` which it names; `None` if it is neither.
+///
+/// # Errors
+/// A recipient that cannot be used, a file that holds none.
+pub fn public_half(text: &str) -> Result<Option<String>, Error> {
+    // As long as one of age's, or almost.
+    const LONG: usize = 50;
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    let path = Path::new(text);
+    if begins("age1") || begins("ssh-") || seal::is_ssh_public(text) {
+        let whole = begins("age1") && text.len() >= LONG && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        return match seal::Recipient::parse(text, None) {
+            Err(seal::Error::BadRecipient) if whole => Err(Usage::RecipientMistyped.into()),
+            parsed => Ok(Some(parsed?.public())),
+        };
+    }
+    let is_file = path.extension().is_some_and(|extension| extension == "pub") && path.symlink_metadata().is_ok();
+    is_file.then(|| public_file(path)).transpose()
 }
 
 /// The one recipient in a file such as `id_ed25519.pub`.

@@ -96,6 +96,14 @@ pub enum Usage {
     OtherRecipient,
     /// A duration that is none.
     Duration,
+    /// A time for which no session holds a key.
+    HoldFor,
+    /// An age recipient that was copied with a fault.
+    RecipientMistyped,
+    /// What is to be added is neither a recipient nor a file that is there.
+    NeitherRecipientNorFile,
+    /// A secret key on standard output.
+    KeyToStdout,
     /// An environment variable without a usable value.
     Variable(&'static str),
     /// A question that nobody is there to answer.

@@ -39,5 +39,8 @@ pub fn show(context: &mut Context, number: u64) -> Result<(), Error> {
     if context.out.json {
         return context.out.json(&json!({"version": 1, "generation": number, "ids": ids}));
     }
+    if ids.is_empty() {
+        context.out.say("no entries");
+    }
     ids.iter().try_for_each(|id| context.out.line(id))
 }

@@ -1,5 +1,6 @@
 //! `init`: makes a vault.
 
+use super::add_recipient::public_half;
 use super::args::Init;
 use super::context::Context;
 use super::environment::default_identity;
@@ -34,9 +35,9 @@ pub fn run(context: &mut Context, args: &Init) -> Result<(), Error> {
     let mut proofs = Vec::new();
     let mut elsewhere = false;
     for (at, public) in args.recipient.iter().enumerate() {
-        let parsed = seal::Recipient::parse(public, None)?;
+        let public = public_half(public)?.ok_or(seal::Error::BadRecipient)?;
         let label = label(&if at == 0 { "recipient".to_owned() } else { format!("recipient {}", at + 1) })?;
-        recipients.push(Recipient::new(label, parsed.public(), None, now()));
+        recipients.push(Recipient::new(label, public, None, now()));
         elsewhere = true;
     }
     for source in context.named_identities() {

@@ -19,6 +19,7 @@ pub fn run(context: &mut Context, args: &Recipients) -> Result<(), Error> {
         Recipients::Remove { label, drop_unreadable } => key_change::remove(context, label, *drop_unreadable),
         Recipients::Exposed { label, waive } => exposed::run(context, label.as_deref(), waive),
         Recipients::Rename { old, new } => rename(context, old, new),
+        Recipients::ExportIdentity { out, .. } if out.as_os_str() == "-" => Err(Usage::KeyToStdout.into()),
         Recipients::ExportIdentity { label, out } => export_identity(context, label, out),
     }
 }

@@ -70,9 +70,11 @@ fn duration(text: &str) -> Result<Option<Duration>, Error> {
     if text == "boot" {
         return Ok(None);
     }
+    const LONGEST: u64 = 366 * 24 * 60 * 60 * 1000;
     // A bare number means days elsewhere; a key is not held for days by mistake.
-    let millis = paste::parse_duration(text).ok().filter(|millis| *millis > 0 && !text.ends_with(char::is_numeric));
-    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(|| Usage::Duration.into())
+    let is_one = |millis: &u64| (1..=LONGEST).contains(millis) && !text.ends_with(char::is_numeric);
+    let millis = paste::parse_duration(text).ok().filter(is_one);
+    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(|| Usage::HoldFor.into())
 }
 
 fn tell(context: &Context, session: &Session, terms: &Terms) -> Result<(), Error> {

@@ -30,7 +30,7 @@ pub struct NewRecipient {
     #[arg(long, conflicts_with_all = ["recipient", "new_passphrase_file", "new_passphrase_fd", "kdf_memory"])]
     pub recovery: bool,
     /// Write the recovery key to this new file instead of the terminal
-    #[arg(long, value_name = "FILE", requires = "recovery")]
+    #[arg(long, value_name = "FILE", requires = "recovery", conflicts_with = "recipient")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub new: NewPassphrase,

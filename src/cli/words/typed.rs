@@ -48,6 +48,26 @@ pub fn words(usage: Usage) -> Words {
         Usage::Duration => {
             ("this is no duration".to_owned(), "write 365d, 12h, 30m or 1d12h; a bare number means days")
         }
+        Usage::HoldFor => (
+            "this is no time that a session lasts".to_owned(),
+            "write 8h, 30m or 2d, a year at most, or boot for until the next boot",
+        ),
+        Usage::RecipientMistyped => (
+            "this looks like an age recipient, but its checksum is wrong".to_owned(),
+            "a character is mistyped or missing: copy it whole, as age-keygen -y prints it",
+        ),
+        Usage::NeitherRecipientNorFile => {
+            return Words::new(
+                "not-found",
+                exit::NO_ENTRY,
+                "this is no recipient, and no file of this name is there",
+                "give age1..., 'ssh-ed25519 ...', a file with a key or its public half (*.pub), or the word passphrase",
+            );
+        }
+        Usage::KeyToStdout => (
+            "a secret key is not written to standard output".to_owned(),
+            "name a new file with --out FILE, on a tmpfs for instance",
+        ),
         Usage::Variable(name) => (format!("{name} is set to something that cannot be used"), "unset it or correct it"),
         Usage::NeedsYes => {
             ("this needs a yes, and there is nobody to ask".to_owned(), "repeat on a terminal, or with --yes")
