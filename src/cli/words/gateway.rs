@@ -1,8 +1,8 @@
 //! Words for the gateway: its state directory, its program, what connects it to the vault.
 
 use super::super::Reach;
+use super::file::of_file;
 use super::name::plain;
-use super::vault::of_file;
 use super::{Words, exit, name};
 use crate::gateway::{Error, Fault};
 use crate::model::SecretId;

@@ -1,7 +1,8 @@
 //! Words for keys: where they were looked for and what is wrong with them.
 
+use super::file::{of_file, reason};
 use super::name::plain;
-use super::vault::{of_file, of_seal, reason};
+use super::vault::of_seal;
 use super::{Words, exit, name};
 use crate::fsio;
 use crate::keys::{CommandError, Error, Rung, Source, State, Untried};

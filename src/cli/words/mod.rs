@@ -6,6 +6,7 @@
 
 mod capture;
 mod check;
+mod file;
 mod gateway;
 mod key;
 mod name;

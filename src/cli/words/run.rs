@@ -59,13 +59,13 @@ pub fn of_run(error: &Error) -> Words {
         Error::NotExecutable(error) => Words::new(
             "not-executable",
             exit::NOT_EXECUTABLE,
-            format!("the command cannot be run: {}", super::vault::reason(error)),
+            format!("the command cannot be run: {}", super::file::reason(error)),
             "check its mode, and whether it is a program",
         ),
         Error::NotStarted(error) => Words::new(
             "not-started",
             exit::FAILED,
-            format!("the system did not start or watch the command: {}", super::vault::reason(error)),
+            format!("the system did not start or watch the command: {}", super::file::reason(error)),
             "",
         ),
     }

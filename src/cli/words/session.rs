@@ -1,6 +1,6 @@
 //! Words for a session that was not started or does not end.
 
-use super::vault::of_file;
+use super::file::of_file;
 use super::{Words, exit};
 use crate::session::Error;
 

@@ -1,0 +1,107 @@
+//! Words for files and places.
+
+use super::{Words, exit, name};
+use crate::fsio;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+const OWN_DIRECTORY: &str = "choose a directory that is yours alone";
+
+/// Whether it is a directory that is there for others too: the modes of such a one must stay as they are.
+fn is_shared(path: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    // The root, what lies in it, and what lies there.
+    const NEAR_THE_ROOT: usize = 3;
+    let meta = path.metadata().ok().filter(Metadata::is_dir);
+    meta.is_some_and(|meta| meta.mode() & STICKY != 0 || path.components().count() <= NEAR_THE_ROOT)
+}
+
+/// Words for files.
+pub fn of_file(error: &fsio::Error) -> Words {
+    use fsio::Error;
+    let place = |token, what: String, hint: &str| Words::new(token, exit::UNSAFE, what, hint);
+    match error {
+        Error::NotFound(path) => Words::new(
+            "not-found",
+            exit::NO_ENTRY,
+            format!("there is nothing at {}", name::path(path)),
+            "check the path",
+        ),
+        Error::Exists(path) => Words::new(
+            "exists",
+            exit::CONFLICT,
+            format!("there is something at {} already", name::path(path)),
+            "it is not overwritten; choose another place or move it away",
+        ),
+        Error::Kind(path) => place(
+            "wrong-kind",
+            format!("{} is not the kind of file that is needed", name::path(path)),
+            "a regular file, or a directory where one is asked for",
+        ),
+        Error::Owner(path, uid) => place(
+            "owner",
+            format!("{} belongs to user id {uid}", name::path(path)),
+            &match is_shared(path) {
+                true => OWN_DIRECTORY.to_owned(),
+                false => format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
+            },
+        ),
+        Error::Mode(path, mode) => place(
+            "mode",
+            format!("{} can be reached by others (mode {:04o})", name::path(path), mode & 0o7777),
+            if is_shared(path) { OWN_DIRECTORY } else { "chmod go-rwx takes their permissions away" },
+        ),
+        Error::Writable(path, mode) => place(
+            "mode",
+            format!("{} can be changed by others (mode {:04o})", name::path(path), mode & 0o7777),
+            &match is_shared(path) {
+                true => OWN_DIRECTORY.to_owned(),
+                false => format!("chmod go-w {} takes that away from them", name::path(path)),
+            },
+        ),
+        Error::Link(path) => {
+            place("link", format!("{} is a link, or has several names", name::path(path)), "name the file itself")
+        }
+        Error::TooLarge(path, limit) => Words::new(
+            "too-large",
+            exit::DAMAGED,
+            format!("{} is larger than {limit} bytes", name::path(path)),
+            "nothing was changed",
+        ),
+        Error::Busy(path) => Words::new(
+            "busy",
+            exit::BUSY,
+            format!("another command keeps {}", name::path(path)),
+            "repeat when it is done, or wait longer with --lock-timeout",
+        ),
+        Error::ReadBack(path) => Words::new(
+            "read-back",
+            exit::FAILED,
+            format!("the disk gave back other bytes than were written beside {}", name::path(path)),
+            "the old file is still in place; check the disk",
+        ),
+        Error::Unsynced(path) => Words::new(
+            "unsynced",
+            exit::FAILED,
+            format!("{} is written, but the disk did not confirm it", name::path(path)),
+            "a power cut could still take it back; check the disk and save again",
+        ),
+        Error::Io(tried, path, error) => Words::new(
+            "io",
+            exit::FAILED,
+            format!("cannot {tried} {}: {}", name::path(path), reason(error)),
+            if path.is_absolute() {
+                "the old file, if there was one, is still in place"
+            } else {
+                "nothing was changed"
+            },
+        ),
+    }
+}
+
+/// The system's own words for an error; many kinds have none in the standard library.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
