@@ -454,6 +454,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
         Cli::KeptGenerations => [Cli::KeptGenerations],
         Cli::DamagedBackup => [Cli::DamagedBackup],
+        Cli::BackupKey => [Cli::BackupKey],
         Cli::NoBackup => [Cli::NoBackup],
         Cli::BackupPin(_) => [Cli::BackupPin(pin())],
         Cli::UnknownBackup(_) => [Cli::UnknownBackup(pin())],

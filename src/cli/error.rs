@@ -49,6 +49,8 @@ pub enum Error {
     KeptGenerations,
     /// A backup that is changed or cut off.
     DamagedBackup,
+    /// A backup that neither the key of the vault opens nor the one that was named for it.
+    BackupKey,
     /// A file that is no backup at all.
     NoBackup,
     /// A backup of another vault than the one that `--pin` names.

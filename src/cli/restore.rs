@@ -6,7 +6,7 @@ use super::backup::open_snapshot;
 use super::context::{Context, Opened};
 use super::handover::Handover;
 use super::words;
-use crate::keys::Source;
+use crate::keys::{self, Source};
 use crate::model::{Entries, SecretId, Vault};
 use crate::store::{self, Checked, Kin, Place, Policy, Restoring, Seen, Snapshot, Trust};
 use serde_json::json;
@@ -36,7 +36,6 @@ pub fn run(context: &mut Context, args: &Restore) -> Result<(), Error> {
 
 /// Whether the standing vault cannot be opened by anybody.
 fn is_damaged(error: &Error) -> bool {
-    use crate::keys;
     use crate::model::Error::Malformed;
     use crate::seal::Error::{Bound, Damaged, NotAge};
     matches!(
@@ -149,7 +148,7 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
 
 /// What is wrong with a snapshot, told as such.
 pub(super) fn undamaged<T>(opened: Result<T, Error>) -> Result<T, Error> {
-    use crate::{keys, seal};
+    use crate::seal;
     opened.map_err(|error| match error {
         Error::Keys(keys::Error::Seal(seal::Error::Damaged)) => Error::DamagedBackup,
         Error::Keys(keys::Error::Seal(seal::Error::NotAge)) => Error::NoBackup,
@@ -240,6 +239,7 @@ fn open_again(context: &mut Context, opened: &Opened, args: &Restore, from: &Pat
             Ok(seen) => return Ok(Opened { place, seen }),
             Err(store::Error::Seal(Sealed::NoMatch)) => {}
             Err(store::Error::Seal(Sealed::Damaged)) => return Err(Error::DamagedBackup),
+            Err(store::Error::Seal(Sealed::NotAge)) => return Err(Error::NoBackup),
             Err(other) => return Err(other.into()),
         }
     }
@@ -249,7 +249,11 @@ fn open_again(context: &mut Context, opened: &Opened, args: &Restore, from: &Pat
 fn with_own_key(context: &mut Context, from: &Path, key: Option<Source>) -> Result<Opened, Error> {
     let place = Place::at(from)?;
     let sealed = place.read()?;
-    let (plain, opener) = undamaged(context.unlock_with(&sealed, place.path(), key))?;
+    let opened = context.unlock_with(&sealed, place.path(), key).map_err(|error| match error {
+        Error::Keys(keys::Error::NoKey(_) | keys::Error::Wrong(_)) => Error::BackupKey,
+        other => other,
+    });
+    let (plain, opener) = undamaged(opened)?;
     Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
 }
 

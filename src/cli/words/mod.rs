@@ -191,6 +191,12 @@ pub fn of(error: &Error) -> Words {
             format!("the vault in the backup was never used on this host: its fingerprint is {pin}"),
             "repeat on a terminal to compare it, or with --pin and the one that you know, from a recovery kit for instance",
         ),
+        Error::BackupKey => Words::new(
+            "no-key",
+            exit::LOCKED,
+            "the key at hand does not open the backup",
+            "name the one that does with --backup-identity FILE or --backup-passphrase-file FILE",
+        ),
         Error::NoBackup => Words::new(
             "not-a-vault",
             exit::DAMAGED,
