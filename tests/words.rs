@@ -272,6 +272,7 @@ fn key_errors() -> Vec<keys::Error> {
         keys::Error::Unusable(..) => [keys::Error::Unusable(identity(), seal::Error::NotAge)],
         keys::Error::Refused(..) => [keys::Error::Refused(passphrase(), seal::Refused::Empty)],
         keys::Error::Wrong(_) => [keys::Error::Wrong(Source::Prompt)],
+        keys::Error::NoneOf(_) => [keys::Error::NoneOf(vec![identity(), Source::IdentityStdin])],
         keys::Error::PublicHalf(_) => [keys::Error::PublicHalf(identity())],
         keys::Error::Encrypted(_) => [keys::Error::Encrypted(identity())],
         keys::Error::NotItsPassphrase(_) => [keys::Error::NotItsPassphrase(identity())],

@@ -145,7 +145,7 @@ impl KeyFault {
         use seal::Error::{Memory, NoMatch, NoSlot};
         match error {
             // What came of opening a snapshot is told as of a backup, no longer as of the key.
-            Error::Keys(keys::Error::Wrong(_) | keys::Error::NoKey(_))
+            Error::Keys(keys::Error::Wrong(_) | keys::Error::NoneOf(_) | keys::Error::NoKey(_))
             | Error::Store(store::Error::Seal(NoMatch | NoSlot | Memory(_))) => Some(Self::Other),
             Error::Keys(_) => Some(Self::None),
             _ => None,

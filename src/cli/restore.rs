@@ -250,7 +250,7 @@ fn with_own_key(context: &mut Context, from: &Path, key: Option<Source>) -> Resu
     let place = Place::at(from)?;
     let sealed = place.read()?;
     let opened = context.unlock_with(&sealed, place.path(), key).map_err(|error| match error {
-        Error::Keys(keys::Error::NoKey(_) | keys::Error::Wrong(_)) => Error::BackupKey,
+        Error::Keys(keys::Error::NoKey(_) | keys::Error::Wrong(_) | keys::Error::NoneOf(_)) => Error::BackupKey,
         other => other,
     });
     let (plain, opener) = undamaged(opened)?;

@@ -60,6 +60,8 @@ pub enum Error {
     Refused(Source, Refused),
     /// The key of this source opens something else.
     Wrong(Source),
+    /// The keys of these sources, which count as one, open something else.
+    NoneOf(Vec<Source>),
     /// A source holds nothing but the public half of a key.
     PublicHalf(Source),
     /// A source is encrypted, and nobody is there to ask for its passphrase.

@@ -38,6 +38,7 @@ pub fn unlock(
                 identities.extend(read_identities(source, ask)?);
             }
             seal::unlock(sealed, Key::Identities(identities)).map_err(|error| match error {
+                seal::Error::NoMatch if sources.len() > 1 => Error::NoneOf(sources.clone()),
                 seal::Error::NoMatch => Error::Wrong(first.clone()),
                 other => Error::Seal(other),
             })

@@ -81,6 +81,11 @@ pub fn of_keys(error: &Error) -> Words {
                 _ => "agevault recipients list, run with a key that opens it, shows which ones do",
             },
         ),
+        Error::NoneOf(all) => locked(
+            "wrong-key",
+            format!("none of these opens the vault: {}", all.iter().map(source).collect::<Vec<_>>().join(", ")),
+            "agevault recipients list, run with a key that opens it, shows which ones do",
+        ),
         Error::PublicHalf(from) => {
             let whole = from.path().filter(|path| path.extension().is_some_and(|ending| ending == "pub"));
             let hint = match whole.map(|path| path.with_extension("")).filter(|path| path.exists()) {
