@@ -24,7 +24,8 @@ use std::path::PathBuf;
 
 /// Shown under `--help`.
 pub const EXIT_CODES: &str = "Exit codes:
-  0 done   1 unexpected failure   2 usage   3 no such entry   4 cannot unlock
+  0 done   1 unexpected failure, or a question was answered with no
+  2 usage   3 no such entry   4 cannot unlock
   5 busy   6 conflict   7 damaged or not a vault   8 unsafe permissions or place
   9 not authentic, rolled back or forked   10 findings   130 interrupted
   status --check: 0 fine, 1 expired or missing, 2 expires soon, 64 usage, 70 unexpected
