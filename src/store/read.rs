@@ -132,6 +132,7 @@ pub(super) fn parse_and_check<'a>(
 fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Policy) -> Result<Trust, Error> {
     let given = policy.pin.as_deref();
     let is_given = given.is_some_and(|given| pin.matches(given));
+    let known = local.known(&vault.vault_id)?;
     // A forger writes the id too: what was at this path before counts as well, unless nobody stands behind that one and
     // somebody names this one.
     if let Some(other) = place.held_another(local, &vault.vault_id)? {
@@ -143,7 +144,7 @@ fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Po
     if given.is_some_and(|given| !is_given && !pin::succeeds_fingerprint(vault, given, pin)) {
         return Ok(Trust::Misfit);
     }
-    Ok(match local.known(&vault.vault_id)? {
+    Ok(match known {
         Some(known) if known.pin == *pin => Trust::Known,
         Some(known) if pin::succeeds(vault, &known.pin, pin) => Trust::Succeeded,
         Some(known) if is_given && known.yields_to(pin) => Trust::Given,
