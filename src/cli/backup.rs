@@ -193,7 +193,7 @@ fn verify_one(context: &mut Context, path: &Path, first: &mut Option<Opened>) ->
         found.problem = Some(format!("its fingerprint {} is not one of this vault", checked.pin));
     } else if context.known_id()?.is_some_and(|id| id != checked.vault.vault_id) {
         found.problem = Some(format!("not of the vault that is known here: its fingerprint is {}", checked.pin));
-    } else if checked.trust == Trust::New {
+    } else if matches!(checked.trust, Trust::New | Trust::GivenFormer) {
         found.unknown = Some(checked.pin.clone());
     }
     drop(checked);

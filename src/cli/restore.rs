@@ -89,6 +89,10 @@ fn into_empty(
     };
     let checked = undamaged(report(context, &snapshot))?;
     believe_whole(context, place, &checked)?;
+    if undamaged(report(context, &snapshot))?.trust != checked.trust {
+        // Another command came to know the vault while a question stood there.
+        return Err(store::Error::NotAuthentic(checked.pin).into());
+    }
     // What no save could take must not become the vault.
     undamaged(Entries::of(&checked.vault).map_err(Error::from))?;
     let entries = words::count(checked.vault.entries(), "entry", "entries");
@@ -130,20 +134,27 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
             context.terminal.confirm("restore it?")
         }
         Trust::Misfit => Err(store::Error::NotAuthentic(checked.pin.clone()).into()),
+        Trust::Succeeded if context.policy.pin.is_some() && !given => former(context, &checked.pin),
         Trust::Known | Trust::Succeeded | Trust::Given | Trust::Tagged => Ok(()),
-        // With the secret of then one who was removed since could have made all of it.
-        Trust::GivenFormer if context.terminal.present() => context.terminal.confirm_in_person(&format!(
-            "--pin names a fingerprint from before a recipient was removed, who could have made this backup too; its own is\n\
-             {}\nrestore it?",
-            checked.pin
-        )),
-        Trust::GivenFormer => Err(Error::UnknownBackup(checked.pin.clone())),
+        Trust::GivenFormer => former(context, &checked.pin),
         // Whoever knows a public key of the backup's owner could have made it (DESIGN F9).
         Trust::New if context.terminal.present() => {
             context.compare("the vault in the backup was never used on this host", &checked.pin)
         }
         Trust::New => Err(Error::UnknownBackup(checked.pin.clone())),
     }
+}
+
+/// A backup that follows from a fingerprint that was given: with the secret of then one who was removed since could have
+/// made all of it.
+fn former(context: &Context, pin: &store::Pin) -> Result<(), Error> {
+    if !context.terminal.present() {
+        return Err(Error::UnknownBackup(pin.clone()));
+    }
+    context.terminal.confirm_in_person(&format!(
+        "--pin names a fingerprint from before a recipient was removed, who could have made this backup too; its own is\n\
+         {pin}\nrestore it?"
+    ))
 }
 
 /// What is wrong with a snapshot, told as such.

@@ -100,28 +100,37 @@ pub fn run(context: &mut Context) -> Result<(), Error> {
         context.out.line(&checked.pin.to_string())?;
         context.out.say(known);
     }
-    match (&checked.trust, &context.policy.pin) {
-        (Trust::Known, None) => return Ok(()),
-        (Trust::Known | Trust::Given | Trust::Succeeded | Trust::Tagged, _) => {}
+    let given = context.policy.pin.as_ref();
+    let fits = given.is_some_and(|pin| checked.pin.matches(pin));
+    match checked.trust {
+        Trust::Known if !fits => return Ok(()),
+        Trust::Known | Trust::Given | Trust::Succeeded | Trust::Tagged => {}
         // A fingerprint that was given and does not fit is no question at all.
-        (Trust::Misfit, Some(pin)) if !checked.pin.matches(pin) => {
-            return Err(store::Error::NotAuthentic(checked.pin).into());
+        Trust::Misfit if given.is_some() && !fits => return Err(store::Error::NotAuthentic(checked.pin).into()),
+        Trust::Misfit if fits && store::is_retired(&context.local, &checked)? => {
+            let back =
+                "the fingerprint is from before a recipient was removed, who can have made this file; go back to it?";
+            context.terminal.confirm_in_person(back)?;
         }
         // Given with the command by somebody who knows it: that is the confirmation.
-        (Trust::Misfit, Some(_)) => {}
-        (Trust::New | Trust::GivenFormer | Trust::Misfit, _) => {
+        Trust::Misfit if fits => {}
+        Trust::New | Trust::GivenFormer | Trust::Misfit => {
             if !context.terminal.present() {
                 return Err(Usage::TrustNeedsPin.into());
             }
             context.compare(&format!("the vault is {known}"), &checked.pin)?;
         }
     }
-    let again = store::check(&context.local, &opened.place, &opened.seen, &report)?;
-    if again.trust != checked.trust {
+    if store::check(&context.local, &opened.place, &opened.seen, &report)?.trust != checked.trust {
         // Another command came to know it while the question stood there.
         return Err(store::Error::NotAuthentic(checked.pin).into());
     }
-    context.confirm(&opened, &checked)?;
+    if fits || !matches!(checked.trust, Trust::Succeeded | Trust::Tagged) {
+        context.confirm(&opened, &checked)?;
+    } else {
+        store::accept(&context.local, &checked)?;
+        store::hold_to(&context.local, &opened.place, &checked)?;
+    }
     context.out.say("remembered");
     Ok(())
 }

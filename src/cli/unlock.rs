@@ -49,14 +49,18 @@ pub fn lock(context: &Context) -> Result<(), Error> {
     // Whatever the id: it is the path that somebody wants locked.
     let locked = Session::lock(&place.dir, &place.vault)?;
     // A path may lead elsewhere than it did, or another vault was meant.
-    let others = if locked { Vec::new() } else { Session::vaults(&place.dir)? };
+    let (others, silent) = if locked { (Vec::new(), 0) } else { Session::vaults(&place.dir) };
     if context.out.json {
         let others: Vec<String> = others.iter().map(|vault| vault.display().to_string()).collect();
-        return context.out.json(&json!({"version": 1, "locked": locked, "others": others}));
+        return context.out.json(&json!({"version": 1, "locked": locked, "others": others, "silent": silent}));
     }
-    let vault = words::plain(&place.vault.to_string_lossy());
+    let vault = words::path(&place.vault);
     context.out.say(&if locked { format!("locked {vault}") } else { format!("there is no session for {vault}") });
     others.iter().for_each(|other| context.out.warn(&format!("note: there is one for {}", words::path(other))));
+    if silent > 0 {
+        let sessions = words::count(silent, "session that does not answer", "sessions that do not answer");
+        context.out.warn(&format!("note: there is {sessions}: whose they are is not known"));
+    }
     Ok(())
 }
 

@@ -58,6 +58,11 @@ pub fn stanza_kinds(sealed: &[u8]) -> Result<BTreeMap<String, usize>, Error> {
     Ok(kinds)
 }
 
+/// Whether stanzas of this kind are of keys that no plugin is needed for.
+pub fn is_native(kind: &str) -> bool {
+    [super::passphrase::TAG, "X25519", "scrypt", "ssh-ed25519", "ssh-rsa"].contains(&kind)
+}
+
 /// Bounds the slots of one file taken together; each is already bounded by itself.
 pub(super) fn check_slots<'a>(slots: impl Iterator<Item = &'a Slot>) -> Result<(), Error> {
     let (mut count, mut cost) = (0, 0);

@@ -13,7 +13,7 @@ mod passphrase;
 mod plugin;
 mod ssh;
 
-pub use bounds::{MAX_COST_ALL, MAX_COST_SLOT, MAX_FILE, MAX_HEADER, MAX_SLOTS, MAX_STANZAS, stanza_kinds};
+pub use bounds::{MAX_COST_ALL, MAX_COST_SLOT, MAX_FILE, MAX_HEADER, MAX_SLOTS, MAX_STANZAS, is_native, stanza_kinds};
 pub use costs::{Costs, calibrate};
 pub use holder::{Holder, header, unwrap};
 pub use identity::{Identity, decrypt_file, is_encrypted, parse_file, sealed_to_passphrase};

@@ -74,24 +74,21 @@ impl Session {
         }
     }
 
-    /// The vaults of all sessions in `dir`.
-    ///
-    /// # Errors
-    /// [`Error::Stays`] if one of them does not answer.
-    pub fn vaults(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-        let Ok(opened) = Dir::open(dir) else { return Ok(Vec::new()) };
+    /// The vaults of all sessions in `dir`, and how many sessions do not answer.
+    pub fn vaults(dir: &Path) -> (Vec<PathBuf>, usize) {
+        let Ok(opened) = Dir::open(dir) else { return (Vec::new(), 0) };
         let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let mut found = Vec::new();
+        let (mut found, mut silent) = (Vec::new(), 0);
         for name in names.filter(|name| name.as_bytes().ends_with(b".sock")) {
             match converse(&opened, &name, &frame(Kind::Status as u8, &[])) {
                 Asked::Nobody => {}
-                Asked::Silent => return Err(Error::Stays),
+                Asked::Silent => silent += 1,
                 Asked::Answer(answer) => {
                     found.extend(body(&answer, Verdict::Done).and_then(Standing::from_bytes).map(|one| one.vault));
                 }
             }
         }
-        Ok(found)
+        (found, silent)
     }
 }
 

@@ -9,8 +9,10 @@ use crate::model::Vault;
 pub(super) enum Sure {
     /// A person compared it, gave it, or made the vault.
     Yes,
-    /// As it was.
-    AsBefore,
+    /// As much as of the vault that was saved.
+    Saved,
+    /// Nobody does: a tag or the succession spoke for it.
+    Believed,
 }
 
 /// Remembers a vault whose fingerprint somebody has compared or given, whatever was known before.
@@ -40,7 +42,7 @@ pub fn hold_to(local: &Local, place: &Place, checked: &Checked<'_>) -> Result<()
     match local.known(&vault.vault_id)? {
         Some(known) if known.pin == *pin => place.remember(local, &vault.vault_id),
         Some(known) if !is_next(&known) => Ok(()),
-        _ => remember(local, place, vault, Sure::AsBefore),
+        _ => remember(local, place, vault, Sure::Believed),
     }
 }
 
@@ -63,7 +65,11 @@ pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>, sure: Su
             Some(Slot { salt, label: recipient.label.as_str().to_owned() })
         })
         .collect();
-    let unconfirmed = sure == Sure::AsBefore && before.as_ref().is_none_or(|before| before.unconfirmed);
+    let unconfirmed = match sure {
+        Sure::Yes => false,
+        Sure::Saved => before.as_ref().is_none_or(|before| before.unconfirmed),
+        Sure::Believed => before.as_ref().is_none_or(|before| before.unconfirmed || before.pin != pin),
+    };
     let new = Known { pin, retired, slots, unconfirmed };
     if before.as_ref() != Some(&new) {
         local.remember(&vault.vault_id, &new)?;

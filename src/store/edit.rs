@@ -178,6 +178,8 @@ pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(),
 
 /// Records what was saved: this host's pin, its last save.
 pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<(), Error> {
-    remember(local, place, vault, Sure::AsBefore)?;
+    // Where there are no locks it is written without one.
+    let _lock = local.lock_known(&vault.vault_id);
+    remember(local, place, vault, Sure::Saved)?;
     local.accept(&vault.vault_id, &LastSeen::of(vault))
 }

@@ -136,9 +136,17 @@ fn links(vault: &Vault<'_>) -> Vec<Link> {
     links.and_then(Result::ok).unwrap_or_default()
 }
 
-/// The pins that this vault had before.
+/// The pins that this vault had before: those from which an unbroken chain leads to its own.
 pub(super) fn retired(vault: &Vault<'_>) -> Vec<Pin> {
-    links(vault).into_iter().map(|link| link.from).collect()
+    let Ok(mut at) = Pin::of(vault) else { return Vec::new() };
+    let mut found = Vec::new();
+    for link in links(vault).into_iter().rev() {
+        if link.to == at && link.holds(&vault.vault_id) {
+            at = link.from;
+            found.insert(0, at.clone());
+        }
+    }
+    found
 }
 
 /// Whether `known` is the start of an unbroken chain that ends at the vault's own pin.

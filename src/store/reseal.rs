@@ -111,8 +111,11 @@ impl Edit<'_> {
         }
         let to = recipients(&vault.recipients)?;
         for one in &old {
-            if let Some(plain) = open_one(one, openers, &seen.sealed)? {
-                write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?;
+            match open_one(one, openers, &seen.sealed)? {
+                Some(plain) => write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?,
+                None if closed.contains(&one.name) => {}
+                // What a moment ago was open must not be given up.
+                None => return Err(Error::Unreadable(vec![one.name.clone()])),
             }
         }
         let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
@@ -150,7 +153,12 @@ fn open_one(snapshot: &Snapshot, openers: [&Opener; 2], opened: &[u8]) -> Result
     let Some(fault) = fault else { return Ok(None) };
     let has = seal::stanza_kinds(&sealed)?;
     let lacks = |(kind, count): (&String, &usize)| has.get(kind).is_none_or(|has| has < count);
-    if seal::stanza_kinds(opened)?.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
+    let mut kinds = seal::stanza_kinds(opened)?;
+    // Most plugins have a kind of their own.
+    if kinds.keys().any(|kind| !seal::is_native(kind)) {
+        kinds.retain(|kind, _| !seal::is_native(kind));
+    }
+    if kinds.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
 }
 
 fn write(generations: &Dir, name: &str, plain: &SecretBuf, to: &[seal::Recipient], saved: u64) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use super::belief::{Sure, remember};
 use super::edit::{after_save, settle};
-use super::{Checked, Error, Lineage, Local, Pin, Place, Seen, pin};
+use super::{Checked, Error, Lineage, Local, Pin, Place, Seen, Trust, pin};
 use crate::fsio::{self, Replacement};
 use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
 use std::ffi::OsStr;
@@ -25,7 +25,12 @@ pub fn place_whole(
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
     }
     let written = Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?;
-    remember(local, place, &checked.vault, Sure::Yes)?;
+    // Asked, or given: else it spoke for itself.
+    let asked = !matches!(checked.trust, Trust::Known | Trust::Succeeded | Trust::Tagged);
+    {
+        let _lock = local.lock_known(&checked.vault.vault_id);
+        remember(local, place, &checked.vault, if asked { Sure::Yes } else { Sure::Believed })?;
+    }
     written.rename()?;
     after_save(|| {
         place.dir().sync()?;

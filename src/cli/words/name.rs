@@ -74,6 +74,13 @@ fn unshown(path: &Path) -> Option<String> {
             match path.strip_prefix(&form) {
                 Ok(rest) if rest.as_os_str().is_empty() => return Some(format!("<{role}>")),
                 Ok(rest) => return Some(format!("<{role}>/{}", plain(&rest.to_string_lossy()))),
+                // What is ours beside it.
+                Err(_) if path.as_os_str().as_encoded_bytes().starts_with(form.as_os_str().as_encoded_bytes()) => {
+                    let rest = path.to_string_lossy().replacen(&*form.to_string_lossy(), "", 1);
+                    if [".lock", ".d"].contains(&rest.as_str()) {
+                        return Some(format!("<{role}>{rest}"));
+                    }
+                }
                 // A directory that is there is no secret.
                 Err(_) if form.starts_with(path) && !path.is_dir() => {
                     return Some(format!("the directory of <{role}>"));
