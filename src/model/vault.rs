@@ -253,4 +253,22 @@ mod tests {
             assert!(text.len() >= len && text.len() < len + len / 8 + STEP && text.len() % STEP == 0);
         }
     }
+
+    #[test]
+    fn a_label_must_mean_the_same_recipient_when_it_is_taken_away_or_renamed() {
+        use crate::model::{Change, Error, Label, Op, Recipient};
+        let label = |name: &str| Label::parse(name).expect("a label");
+        let vault = |owners: [(&str, &str); 2]| {
+            let mut vault = Vault::parse(SMALL).expect("vault");
+            vault.recipients =
+                owners.map(|(name, public)| Recipient::new(label(name), public.to_owned(), None, 1)).to_vec();
+            vault
+        };
+        let (seen, now) = (vault([("bob", "age1b"), ("eve", "age1e")]), vault([("eve", "age1b"), ("bob", "age1e")]));
+        for op in [Op::RemoveRecipient(label("eve")), Op::RenameRecipient(label("eve"), label("out"))] {
+            let change = Change::of(op);
+            assert!(change.check_against(&seen, &seen).is_ok());
+            assert!(matches!(change.check_against(&seen, &now), Err(Error::Conflict(_))));
+        }
+    }
 }
