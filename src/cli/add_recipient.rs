@@ -82,8 +82,7 @@ fn read(context: &mut Context, text: &str, new: &NewPassphrase) -> Result<New, E
     if source(new).is_some() || new.kdf_memory.is_some() {
         return Err(Usage::OptionsWithoutPassphrase.into());
     }
-    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
-    if begins("AGE-SECRET-KEY-") || begins("AGE-PLUGIN-") {
+    if begins(text, "AGE-SECRET-KEY-") || begins(text, "AGE-PLUGIN-") {
         return Err(Usage::KeyInArgs.into());
     }
     let path = Path::new(text);
@@ -96,6 +95,10 @@ fn read(context: &mut Context, text: &str, new: &NewPassphrase) -> Result<New, E
     }
 }
 
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with))
+}
+
 /// The recipient that `text` is, or that is in the file `*.pub` which it names; `None` if it is neither.
 ///
 /// # Errors
@@ -103,10 +106,9 @@ fn read(context: &mut Context, text: &str, new: &NewPassphrase) -> Result<New, E
 pub fn public_half(text: &str) -> Result<Option<String>, Error> {
     // As long as one of age's, or almost.
     const LONG: usize = 50;
-    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     let path = Path::new(text);
-    if begins("age1") || begins("ssh-") || seal::is_ssh_public(text) {
-        let whole = begins("age1") && text.len() >= LONG && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if begins(text, "age1") || begins(text, "ssh-") || seal::is_ssh_public(text) {
+        let whole = begins(text, "age1") && text.len() >= LONG && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         return match seal::Recipient::parse(text, None) {
             Err(seal::Error::BadRecipient) if whole => Err(Usage::RecipientMistyped.into()),
             parsed => Ok(Some(parsed?.public())),

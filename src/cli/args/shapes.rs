@@ -7,9 +7,9 @@ With --json, one object:
   profiles [{id, provider, type, status, expires (Unix milliseconds)}], status one of ok, expiring,
   expired, missing, refreshable, static, reference; missing [{agent, provider, profile}]; env and
   config, how many; exposed, how many secrets removed keys could read; gateway {version, state_dir,
-  references} or null; missing_views, the gateway's files behind which no view is; session {ends_in (seconds, null for the next boot)} or null;
-  served_behind
-  {at, generation}, the older state that a gateway was served last, or null; verdict ok, expiring or
+  references} or null; missing_views, the gateway's files behind which no view is; session {ends_in
+  (seconds, null for the next boot)} or null; served_behind {at, generation}, the older state that a
+  gateway was served last, or null; verdict ok, expiring or
   missing";
 
 /// Of `recipients exposed`.
@@ -84,7 +84,8 @@ With --json, one object:
 /// Of `lock`.
 pub const LOCK: &str = "\
 With --json, one object:
-  version 1; locked, whether there was a session to end";
+  version 1; locked, whether there was a session to end; if not, others, the vaults of other sessions,
+  and silent, how many sessions do not answer";
 
 /// Of `backup list`.
 pub const BACKUPS: &str = "\

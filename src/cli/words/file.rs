@@ -6,8 +6,6 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-const OWN_DIRECTORY: &str = "choose a directory that is yours alone";
-
 /// Whether it is a directory that is there for others too: the modes of such a one must stay as they are.
 fn is_shared(path: &Path) -> bool {
     const STICKY: u32 = 0o1000;
@@ -15,6 +13,11 @@ fn is_shared(path: &Path) -> bool {
     const NEAR_THE_ROOT: usize = 3;
     let meta = path.metadata().ok().filter(Metadata::is_dir);
     meta.is_some_and(|meta| meta.mode() & STICKY != 0 || path.components().count() <= NEAR_THE_ROOT)
+}
+
+/// What to do about a place, unless others need it as it is.
+fn unless_shared(path: &Path, hint: String) -> String {
+    if is_shared(path) { "choose a directory that is yours alone".to_owned() } else { hint }
 }
 
 /// Words for files.
@@ -42,23 +45,20 @@ pub fn of_file(error: &fsio::Error) -> Words {
         Error::Owner(path, uid) => place(
             "owner",
             format!("{} belongs to user id {uid}", name::path(path)),
-            &match is_shared(path) {
-                true => OWN_DIRECTORY.to_owned(),
-                false => format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
-            },
+            &unless_shared(
+                path,
+                format!("vault, gateway and this command share one user: sudo -u '#{uid}' -H agevault ..."),
+            ),
         ),
         Error::Mode(path, mode) => place(
             "mode",
             format!("{} can be reached by others (mode {:04o})", name::path(path), mode & 0o7777),
-            if is_shared(path) { OWN_DIRECTORY } else { "chmod go-rwx takes their permissions away" },
+            &unless_shared(path, "chmod go-rwx takes their permissions away".to_owned()),
         ),
         Error::Writable(path, mode) => place(
             "mode",
             format!("{} can be changed by others (mode {:04o})", name::path(path), mode & 0o7777),
-            &match is_shared(path) {
-                true => OWN_DIRECTORY.to_owned(),
-                false => format!("chmod go-w {} takes that away from them", name::path(path)),
-            },
+            &unless_shared(path, format!("chmod go-w {} takes that away from them", name::path(path))),
         ),
         Error::Link(path) => {
             place("link", format!("{} is a link, or has several names", name::path(path)), "name the file itself")

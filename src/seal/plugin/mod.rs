@@ -193,11 +193,4 @@ mod tests {
         assert_eq!(Identity::parse(&good, None).unwrap().name, "x.y");
         assert!(Identity::parse(&good.to_lowercase(), None).is_none());
     }
-
-    #[test]
-    fn a_comment_names_the_recipient() {
-        let public = encoded("age1x");
-        assert_eq!(named_in(&format!("#    Recipient: {public}")), Some(public));
-        assert_eq!(named_in("# created: today"), None);
-    }
 }

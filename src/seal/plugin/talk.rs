@@ -1,5 +1,6 @@
 //! The plugin protocol (C2SP age-plugin), as the side that starts the program.
 
+use super::super::bounds::is_native;
 use super::pipes::Pipes;
 use super::{Fault, Host};
 use crate::harden;
@@ -17,17 +18,8 @@ use zeroize::Zeroizing;
 const COLUMNS: usize = 64;
 /// Most that a plugin may say in one stanza, in bytes.
 const MAX_STANZA: usize = 128 * 1024;
-/// What no plugin may write into a header: the kinds that are not plugins'. A malformed one would keep others out.
-const RESERVED: [&str; 8] = [
-    super::super::passphrase::TAG,
-    "scrypt",
-    "X25519",
-    "ssh-ed25519",
-    "ssh-rsa",
-    "p256tag",
-    "mlkem768p256tag",
-    "mlkem768x25519",
-];
+/// Kinds that age itself seals to, beside the native ones.
+const AGES: [&str; 3] = ["p256tag", "mlkem768p256tag", "mlkem768x25519"];
 /// Most stanzas of one talk.
 const MAX_STANZAS: usize = 1000;
 
@@ -63,7 +55,7 @@ pub(super) fn wrap(
             let mut args = stanza.args.into_iter();
             let (file, tag) = (args.next(), args.next());
             // Stanzas of other kinds beside it would keep everybody else out.
-            let own = |tag: &String| file.as_deref() == Some("0") && !RESERVED.contains(&tag.as_str());
+            let own = |tag: &String| file.as_deref() == Some("0") && !is_native(tag) && !AGES.contains(&tag.as_str());
             let tag = tag.filter(own).ok_or(Fault::Failed)?;
             stanzas.push(Stanza { tag, args: args.collect(), body: stanza.body });
             Ok(true)
