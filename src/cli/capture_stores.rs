@@ -4,7 +4,7 @@
 use super::context::{Context, Opened};
 use super::{Error, words};
 use crate::fsio::Stamp;
-use crate::gateway::{self, Settings};
+use crate::gateway::{self, Inventory, Item, Part, Settings};
 use crate::harden;
 use crate::ops::capture::watch::Wake;
 use crate::ops::connect::Connection;
@@ -30,14 +30,16 @@ pub fn databases(context: &Context, opened: &Opened) -> Result<Option<(Settings,
 
 /// Takes what is new there, once. True if there was anything; conflicts are named and left.
 pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<bool, Error> {
-    let found = gateway::stores(&gateway::resolve(settings)?, settings)?;
+    let mut held = Inventory::read(settings, Some(gateway::Era::SharedStore))?;
+    // A watch takes what the gateway renews in its databases, and nothing else.
+    let is_row =
+        |item: &Item| item.part == Part::Credential && item.place.file.extension().is_some_and(|end| end == "sqlite");
+    held.items.retain(is_row);
+    held.notes.clear();
     let checked = context.check(opened)?;
     let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
-    let held = crate::ops::connect::Held::of(found, gateway::Era::SharedStore)?;
     let known = Unchanged { own_oauth: true, ..connection.compare_orders(&checked.vault, &held) };
-    // What was read went into the comparison; a second look is what is taken.
-    let found = gateway::stores(&gateway::resolve(settings)?, settings)?;
-    let plan = import::plan(&checked.vault, &found, None, OnConflict::Keep, &known)?;
+    let plan = import::plan(&checked.vault, std::slice::from_ref(&held), None, OnConflict::Keep, &known)?;
     let (out, changed) = (context.out, !plan.change.is_empty());
     if changed {
         context.save(opened, checked, plan.change.captured())?;

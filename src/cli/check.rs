@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::{Error, words};
-use crate::gateway;
-use crate::ops::connect::{self, Finding, Held, Report};
+use crate::gateway::{self, Inventory};
+use crate::ops::connect::{self, Connection, Finding, Report};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use std::path::Path;
 pub fn run(context: &Context) -> Result<(), Error> {
     let settings = context.settings();
     let state_dir = gateway::resolve(&settings)?;
-    let found = match gateway::find(&state_dir, &settings) {
-        Err(gateway::Error::Empty(_)) => Vec::new(),
-        other => other?,
-    };
     // Without a known version, files of profiles count: it is better to ask for too much.
-    let era = gateway::known(&settings).era().unwrap_or(gateway::Era::Split);
-    let held = Held::of(found, era)?;
+    let known = gateway::known(&settings);
+    let held = Inventory::read(&settings, known.era())?;
     let running =
         std::env::current_exe().map_err(|error| crate::fsio::Error::io("find", Path::new("agevault"), error))?;
-    let mut report = connect::check(&held, &running, &|name| std::env::var_os(name))?;
+    let mut report = connect::check(&held, &running, &|name| std::env::var_os(name));
+    let installed = gateway::installed(&settings).map(|installed| installed.version);
+    for connection in Connection::of_gateway(context.local.root(), &state_dir) {
+        report.findings.extend(connect::drift(&held, &connection, installed).into_iter().map(Finding::Drift));
+    }
     let missing = connect::missing_views(context.local.root(), &state_dir, &gateway::agent_ids(&settings)?);
     report.findings.extend((!missing.is_empty()).then_some(Finding::ViewsGone(missing)));
     let count = report.findings.iter().filter(|finding| !finding.is_warning()).count();

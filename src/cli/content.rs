@@ -1,6 +1,7 @@
 //! `set`, `rm`, `rename`.
 
 use super::args::{Rename, Rm, Set};
+use super::connect::Findings;
 use super::context::Context;
 use super::handover::{Handover, refuse_connected};
 use super::show::{entry, id};
@@ -131,7 +132,7 @@ pub fn remove(context: &mut Context, args: &Rm) -> Result<(), Error> {
     ids.dedup();
     let mut handover = Handover::prepare(context, args.then.connect)?;
     let mut opened = context.open()?;
-    let mut findings = None;
+    let mut findings = Findings::default();
     {
         let checked = context.check(&opened)?;
         ids.iter().try_for_each(|id| entry(&checked.vault, id).map(drop))?;
@@ -151,10 +152,9 @@ pub fn remove(context: &mut Context, args: &Rm) -> Result<(), Error> {
     handover.note(context, &checked.vault, &change, false);
     context.save(&opened, checked, change)?;
     ids.iter().for_each(|id| context.out.say(&format!("removed {id}")));
-    match (handover.way(), findings) {
-        (Some(_), Some(findings)) => Err(Error::Audit(findings)),
-        (Some(_), None) => Ok(()),
-        (None, _) => handover.finish(context, opened),
+    match handover.way() {
+        Some(_) => findings.outcome(),
+        None => handover.finish(context, opened),
     }
 }
 

@@ -114,6 +114,9 @@ pub fn gateway_settings(globals: &Globals, state_dir: Option<PathBuf>) -> Settin
         openclaw: globals.openclaw.clone(),
         search_path: search_path(),
         version: globals.gateway_version.clone(),
+        read_only: ["OPENCLAW_CONFIG_READONLY", "OPENCLAW_NIX_MODE"]
+            .iter()
+            .any(|name| var(name).as_deref() == Some("1")),
     }
 }
 

@@ -25,8 +25,12 @@ pub enum Error {
     Connect(ops::connect::Error),
     /// No key source at hand opens the vault without a person.
     Unattended,
-    /// The gateway's own audit still has so many findings.
-    Audit(usize),
+    /// A gateway was connected, and this is not as it should be.
+    Left(super::connect::Findings),
+    /// Nothing could be read, for this reason.
+    Unreadable(Box<gateway::Unread>),
+    /// So many files could not be read, the first for this reason; everything else was done.
+    Unread(usize, Box<gateway::Unread>),
     /// What a connected gateway asks for would be taken away.
     Connected(Vec<String>),
     /// The gateway's resolver has so many findings.
@@ -230,7 +234,6 @@ impl From<ops::import::Error> for Error {
     fn from(error: ops::import::Error) -> Self {
         match error {
             ops::import::Error::Model(error) => error.into(),
-            ops::import::Error::Format(error, path) => Self::Format(error, Some(path)),
             other => Self::Import(other),
         }
     }

@@ -7,9 +7,9 @@ use super::handover::connection;
 use super::{Error, memory, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
 use crate::fsio;
-use crate::gateway::{self, Era, Settings};
+use crate::gateway::{self, Era, Inventory, Settings};
 use crate::model::{self, Vault};
-use crate::ops::connect::{self, Held};
+use crate::ops::connect;
 use crate::ops::export::{self, Content, Guard};
 use crate::ops::wipe;
 use crate::secret::{Secret, SecretBuf};
@@ -154,11 +154,7 @@ fn refuse_unconnected(
     if era.has_stores() || connection(context, &vault.vault_id).is_some_and(|one| one.is_of(state_dir)) {
         return Ok(());
     }
-    let found = match gateway::find(state_dir, settings) {
-        Err(gateway::Error::Empty(_)) => Vec::new(),
-        other => other?,
-    };
-    let resolver = Held::of(found, era)?.resolver()?;
+    let resolver = Inventory::read(settings, Some(era))?.resolver();
     if resolver.is_some() { Ok(()) } else { Err(connect::Error::NotConnected(state_dir.to_owned()).into()) }
 }
 

@@ -4,9 +4,9 @@ use super::connect::Way;
 use super::context::{Context, Opened};
 use super::{Error, words};
 use crate::formats::provider;
-use crate::gateway::{self, Era};
+use crate::gateway::Inventory;
 use crate::model::{Change, SecretId, Vault};
-use crate::ops::connect::{Connection, Held};
+use crate::ops::connect::Connection;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -126,8 +126,7 @@ pub fn connection(context: &Context, vault_id: &str) -> Option<Connection> {
 /// cannot be read is none of the caller's business.
 pub fn resolver_option(context: &Context, vault_id: &str, option: &str) -> Option<PathBuf> {
     let settings = context.settings_of(connection(context, vault_id).map(|connection| connection.state_dir));
-    let found = gateway::find(&gateway::resolve(&settings).ok()?, &settings).ok()?;
-    let args = Held::of(found, Era::Split).ok()?.resolver().ok()??;
+    let args = Inventory::read(&settings, None).ok()?.resolver()?;
     let after = |option: &str| args.iter().skip_while(|word| *word != option).nth(1).map(PathBuf::from);
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     after("--vault").filter(|vault| real(vault) == real(context.vault_path()))?;

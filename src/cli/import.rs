@@ -6,7 +6,7 @@ use super::handover::Handover;
 use super::{Error, Usage, memory, words};
 use crate::formats;
 use crate::fsio;
-use crate::gateway::{self, Found, Shape};
+use crate::gateway::{self, Files, Found, Inventory, Settings, Shape, Unread};
 use crate::model::{Change, Scope, Vault};
 use crate::ops::exported::{self, Unchanged};
 use crate::ops::import::{self, Plan};
@@ -18,7 +18,14 @@ use std::path::PathBuf;
 /// Reads, plans, shows names, saves.
 pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     let only = args.agent.as_deref().map(agent).transpose()?;
-    let files = gather(context, args, only.as_ref())?;
+    let mut inventories = gather(context, args, only.as_ref())?;
+    // Where nothing could be read there is nothing to go on with.
+    let has_any = |inventory: &Inventory| !(inventory.files.is_empty() && inventory.config.is_none());
+    if !inventories.iter().any(has_any)
+        && let Some(first) = inventories.iter_mut().find_map(|inventory| inventory.unread.pop())
+    {
+        return Err(Error::Unreadable(Box::new(first)));
+    }
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let on = on_conflict(args.on_conflict);
@@ -29,9 +36,11 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     }
     for dir in &dirs {
         let (local, patience) = (context.local.root(), context.patience());
-        exported::unchanged(&checked.vault, local, dir, &files, patience, &mut exported)?;
+        for inventory in &inventories {
+            exported::unchanged(&checked.vault, local, dir, &inventory.files, patience, &mut exported)?;
+        }
     }
-    let mut plan = import::plan(&checked.vault, &files, only.as_ref(), on, &exported)?;
+    let mut plan = import::plan(&checked.vault, &inventories, only.as_ref(), on, &exported)?;
     let mut handover = Handover::default();
     if !args.dry_run {
         handover.note(context, &checked.vault, &plan.change, false);
@@ -43,7 +52,18 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     // Told only now: what could not be saved was not imported.
     show(context, args.dry_run, &plan)?;
     handover.tell(context);
-    Ok(())
+    left_out(context, inventories)
+}
+
+/// Names what could not be read while the rest was taken.
+///
+/// # Errors
+/// [`Error::Unread`], with the first reason.
+pub fn left_out(context: &Context, inventories: impl IntoIterator<Item = Inventory>) -> Result<(), Error> {
+    let unread: Vec<Unread> = inventories.into_iter().flat_map(|inventory| inventory.unread).collect();
+    unread.iter().for_each(|one| context.out.warn(&format!("not read: {}", words::unread(one).what)));
+    let count = unread.len();
+    unread.into_iter().next().map_or(Ok(()), |first| Err(Error::Unread(count, Box::new(first))))
 }
 
 /// The choice for entries that the vault has with another value.
@@ -62,13 +82,13 @@ pub type Known<'k> = dyn Fn(&Vault<'_>) -> Result<Unchanged, Error> + 'k;
 pub fn take(
     context: &Context,
     opened: &Opened,
-    files: &[Found],
+    inventory: &Inventory,
     on: import::OnConflict,
     known: &Known<'_>,
 ) -> Result<(), Error> {
     let checked = context.check(opened)?;
     let known = known(&checked.vault)?;
-    let mut plan = import::plan(&checked.vault, files, None, on, &known)?;
+    let mut plan = import::plan(&checked.vault, std::slice::from_ref(inventory), None, on, &known)?;
     if plan.change.is_empty() {
         return Ok(());
     }
@@ -77,16 +97,17 @@ pub fn take(
     if context.out.json { Ok(()) } else { show(context, false, &plan) }
 }
 
-/// What that would change, told and given back.
+/// What that would change: told if `tell`, and given back.
 pub fn preview(
     context: &Context,
     vault: &Vault<'_>,
-    files: &[Found],
+    inventory: &Inventory,
     on: import::OnConflict,
     known: &Known<'_>,
+    tell: bool,
 ) -> Result<Change, Error> {
-    let plan = import::plan(vault, files, None, on, &known(vault)?)?;
-    if !(plan.change.is_empty() || context.out.json) {
+    let plan = import::plan(vault, std::slice::from_ref(inventory), None, on, &known(vault)?)?;
+    if tell && !(plan.change.is_empty() || context.out.json) {
         show(context, true, &plan)?;
     }
     Ok(plan.change)
@@ -106,7 +127,7 @@ fn save(context: &Context, opened: &Opened, checked: Checked<'_>, plan: &mut Pla
     Ok(())
 }
 
-fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<Found>, Error> {
+fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<Inventory>, Error> {
     let stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
     if stdin != args.format.is_some() || (stdin && args.paths.len() > 1) {
         return Err(Usage::StdinFormat.into());
@@ -119,28 +140,32 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
             InputFormat::AuthProfiles => Shape::AuthProfiles(only.cloned().unwrap_or_else(Scope::main)),
             InputFormat::Dotenv => Shape::Dotenv,
         };
-        return Ok(vec![Found { shape, path: "standard input".into(), bytes: fsio::read_stdin(formats::MAX_INPUT)? }]);
+        let found = Found { shape, path: "standard input".into(), bytes: fsio::read_stdin(formats::MAX_INPUT)? };
+        return Ok(vec![Inventory::of(Files { found: vec![found], ..Files::default() }, None)]);
     }
     let settings = context.settings();
     // Of a whole directory, --agent takes what belongs to that agent; files that are named are meant.
-    let of_agents = |mut files: Vec<Found>| {
-        files.retain(|file| only.is_none() || !matches!(file.shape, Shape::Dotenv | Shape::Config));
-        files
+    let whole = |settings: &Settings| {
+        let mut inventory = Inventory::read(settings, None)?;
+        if inventory.is_empty() {
+            return Err(gateway::Error::Empty(gateway::resolve(settings)?));
+        }
+        inventory.items.retain(|item| only.is_none() || item.owner.is_some());
+        Ok(inventory)
     };
     if args.paths.is_empty() {
-        return Ok(of_agents(gateway::find(&gateway::resolve(&settings)?, &settings)?));
+        return Ok(vec![whole(&settings)?]);
     }
-    let mut files = Vec::new();
+    let mut inventories = Vec::new();
     for path in &args.paths {
-        if path.is_dir() {
+        inventories.push(if path.is_dir() {
             // A directory that is named is the whole of it: nothing of the environment's.
-            let settings = gateway::Settings { option: Some(path.clone()), ..gateway::Settings::default() };
-            files.extend(of_agents(gateway::find(path, &settings)?));
+            whole(&Settings { option: Some(path.clone()), ..Settings::default() })?
         } else {
-            files.extend(gateway::open(path, only)?);
-        }
+            Inventory::of(Files::open(path, only, &settings)?, None)
+        });
     }
-    Ok(files)
+    Ok(inventories)
 }
 
 fn show(context: &Context, dry_run: bool, plan: &Plan) -> Result<(), Error> {

@@ -125,7 +125,7 @@ fn reload(context: &Context, connection: &Connection) -> Result<(), Error> {
         Ok(Reload::Done) => out.say("the gateway has reloaded"),
         _ if started == Started::Now => out.say(&format!("started {name}")),
         _ if started == Started::Before => out.say(&format!("{name} is starting: the gateway does not answer yet")),
-        Ok(told) => words::reload(told).into_iter().for_each(|what| out.warn(&format!("note: {what}"))),
+        Ok(told) => words::reload(&told).into_iter().for_each(|what| out.warn(&format!("note: {what}"))),
         Err(error) => out.warn(&format!("note: the gateway was not told: {}", words::of(&error).what)),
     }
     Ok(())

@@ -20,6 +20,7 @@ mod strict;
 pub mod systemd;
 pub mod targets;
 pub mod units;
+pub mod wrapper;
 
 use crate::model;
 pub use js::{Mangle, mangled};

@@ -1,8 +1,11 @@
 //! `openclaw.json`: the secrets in the gateway's configuration.
 
 mod edit;
+mod places;
+mod suspicion;
 
 pub use edit::{Step, asked, at, edit, references, tree};
+pub use places::{Content, Member, Role, element_names, locate, members};
 
 use super::strict::{Sink, Walk};
 use super::{Error, Note, NoteKind, js, provider, secretref, targets};

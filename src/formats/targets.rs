@@ -24,6 +24,11 @@ pub fn is_registered_target(segments: &[&str]) -> bool {
     versions(segments).is_some()
 }
 
+/// Whether the gateway of this version takes a SecretRef at this path.
+pub fn takes_reference(segments: &[&str], version: (u16, u16, u16)) -> bool {
+    versions(segments).is_some_and(|versions| if version < (2026, 6, 5) { versions.older } else { versions.newer })
+}
+
 /// Which versions do, if any.
 pub fn versions(segments: &[&str]) -> Option<Versions> {
     targets().iter().find(|target| target.matches(segments)).map(|target| target.versions)

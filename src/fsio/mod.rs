@@ -18,7 +18,9 @@ pub use dir::{Dir, Meta};
 pub use lock::Lock;
 pub use process::{process_lives, process_name};
 use read::read_open;
-pub use read::{read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until};
+pub use read::{
+    read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until, read_trusted,
+};
 pub use replace::{Replacement, sweep_temps};
 pub use socket::{connect, listen};
 pub use stamp::Stamp;

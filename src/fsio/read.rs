@@ -41,6 +41,23 @@ pub fn read_own(path: &Path, limit: usize) -> Result<SecretBuf, Error> {
     read_open(file, usize::try_from(meta.size).unwrap_or(limit), limit, path)
 }
 
+/// Reads a file of ours or of root's that nobody else can write to; links are followed. A configuration may be such a
+/// file: put there by the system, to be read and not to be changed.
+///
+/// # Errors
+/// As [`read_capped`]; [`Error::Owner`]; [`Error::Writable`] for root's file that others can write to.
+pub fn read_trusted(path: &Path, limit: usize) -> Result<SecretBuf, Error> {
+    let (file, meta) = open(path)?;
+    let ours = meta.uid == own_uid();
+    if !ours && meta.uid != 0 {
+        return Err(Error::Owner(path.to_owned(), meta.uid));
+    }
+    if !ours && meta.mode & 0o022 != 0 {
+        return Err(Error::Writable(path.to_owned(), meta.mode));
+    }
+    read_open(file, usize::try_from(meta.size).unwrap_or(limit), limit, path)
+}
+
 /// Reads a file that only its owner, who is us, may reach: a key, a passphrase.
 ///
 /// # Errors

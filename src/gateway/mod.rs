@@ -1,8 +1,10 @@
 //! The gateway's side of the disk: which state directory it uses, and what lies in it.
 
 mod command;
+mod config;
 mod converse;
 mod database;
+mod inventory;
 mod port;
 mod program;
 mod service;
@@ -12,17 +14,21 @@ mod store_lock;
 mod version;
 
 pub use command::keeps_environment;
+pub use config::{Configuration, Document};
 pub use converse::{Output, converse};
 pub use database::Fault;
+pub use inventory::{
+    At, Content, Delivery, EnvFile, Files, Found, Inventory, Item, Leftover, Part, Place, Shape, Store, Unread, Why,
+    agent_dirs, agent_ids, check_owner, leftover, names_variable, own_stores,
+};
 pub use port::{listens, port};
 pub use program::{Program, StoreChange};
 pub use service::{Started, ends_with_logout, service_files, start_unit};
-pub use sqlite::stores;
-pub use state_dir::{Found, Settings, Shape, agent_dirs, agent_ids, check_owner, find, open, own_stores, resolve};
+pub use state_dir::{Settings, former_state_dirs, resolve};
 pub use store_lock::StoreLock;
-pub use version::{Era, Installed, Known, Version, installed, known, store_in};
+pub use version::{Era, Installed, Known, Version, installed, is_read_only, known, store_in};
 
-use crate::fsio;
+use crate::{formats, fsio};
 use std::path::PathBuf;
 
 /// What can be wrong with a gateway's state directory.
@@ -46,6 +52,8 @@ pub enum Error {
     Empty(PathBuf),
     /// A database, and what is wrong with it.
     Database(PathBuf, Fault),
+    /// A file that cannot be read as what it is.
+    Format(formats::Error, PathBuf),
 }
 
 impl From<fsio::Error> for Error {

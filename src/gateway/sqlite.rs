@@ -2,18 +2,17 @@
 
 use super::Error;
 use super::database::{self, Cell, Fault};
-use super::state_dir::{Found, Settings, Shape, agents};
+use super::{Found, Shape};
 use crate::fsio;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
 use serde::Deserialize;
 use std::path::Path;
 
-/// The file of the shared store, below the state directory.
-const SHARED: [&str; 2] = ["state", SHARED_NAME];
-const SHARED_NAME: &str = "openclaw.sqlite";
+/// The file of the shared store, in `state` of the state directory.
+pub(super) const SHARED_NAME: &str = "openclaw.sqlite";
 /// The file of an agent's own store, in the agent's directory.
-const AGENT_NAME: &str = "openclaw-agent.sqlite";
+pub(super) const AGENT_NAME: &str = "openclaw-agent.sqlite";
 
 const fn machine(key: &'static str) -> Cell {
     Cell { table: "config_machine_state", key_column: "state_key", key, value_column: "value_json" }
@@ -27,25 +26,11 @@ const AGENT_CELLS: [Cell; 2] = [
     Cell { table: "auth_profile_state", key_column: "state_key", key: "primary", value_column: "state_json" },
 ];
 
-/// Every store and its state in the state directory `dir`, the shared ones first, then agent by
-/// agent: the JSON text of each row that is there, with [`Shape::Store`] or [`Shape::State`] and
-/// the path of its database. A gateway may have them open; nothing of it is changed.
-///
-/// # Errors
-/// Another user's file; [`Error::Database`].
-pub fn stores(dir: &Path, settings: &Settings) -> Result<Vec<Found>, Error> {
-    let mut found = shared(&SHARED.iter().fold(dir.to_owned(), |path, part| path.join(part)))?;
-    for (agent, agent_dir) in agents(dir, settings)? {
-        found.extend(of_agent(agent, &agent_dir.join(AGENT_NAME))?);
-    }
-    Ok(found)
-}
-
 /// The stores in one file; `None` if its name is not that of a database. An agent's store is
 /// that of `agent`.
 ///
 /// # Errors
-/// As [`stores`]; nothing there.
+/// Another user's file; [`Error::Database`]; nothing there.
 pub(super) fn open(path: &Path, agent: &Scope) -> Result<Option<Vec<Found>>, Error> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if !name.ends_with(".sqlite") {
@@ -55,7 +40,12 @@ pub(super) fn open(path: &Path, agent: &Scope) -> Result<Option<Vec<Found>>, Err
     if name == SHARED_NAME { shared(path) } else { of_agent(agent.clone(), path) }.map(Some)
 }
 
-fn shared(path: &Path) -> Result<Vec<Found>, Error> {
+/// The shared store and its state in one database: the JSON text of each row that is there, with its shape. A gateway
+/// may have it open; nothing of it is changed.
+///
+/// # Errors
+/// Another user's file; [`Error::Database`].
+pub(super) fn shared(path: &Path) -> Result<Vec<Found>, Error> {
     let [ownership, store, state] = database::read(path, &SHARED_CELLS)?;
     let owned = match ownership {
         Some(row) => of_state_database(&row).ok_or_else(|| Error::Database(path.to_owned(), Fault::Owner))?,
@@ -83,7 +73,11 @@ fn of_state_database(row: &SecretBuf) -> Option<bool> {
     }
 }
 
-fn of_agent(agent: Scope, path: &Path) -> Result<Vec<Found>, Error> {
+/// The same of an agent's own store.
+///
+/// # Errors
+/// As [`shared`].
+pub(super) fn of_agent(agent: Scope, path: &Path) -> Result<Vec<Found>, Error> {
     let [store, state] = database::read(path, &AGENT_CELLS)?;
     Ok(rows(agent, path, store, state))
 }

@@ -6,13 +6,12 @@ mod types;
 pub use types::{Error, OnConflict, Plan};
 
 use super::exported::Unchanged;
-use crate::formats::auth_profiles::Carried;
-use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv, openclaw_config};
-use crate::gateway::{Found, Shape};
+use crate::formats::{Note, NoteKind, dotenv};
+use crate::gateway::{Content, Inventory};
 use crate::model::{self, Credential, Kind, Op, Scope, SecretId, Vault};
 use crate::secret::Secret;
 use crate::store::Lineage;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 const SOURCE: &str = "import";
@@ -22,8 +21,6 @@ const SOURCE: &str = "import";
 struct Gathered {
     entries: BTreeMap<SecretId, Box<RawValue>>,
     orders: BTreeMap<(Scope, String), Vec<String>>,
-    /// Scopes with a store in a database that has profiles.
-    stored: BTreeSet<Scope>,
     /// Orders that the gateway wrote to a place of its own, which is no view of ours.
     stated: BTreeSet<(Scope, String)>,
     /// Profiles of stores that are references to a vault.
@@ -33,28 +30,22 @@ struct Gathered {
     plan: Plan,
 }
 
-/// Reads `files` and plans what to change in `vault`. Only profiles of `only` if it is given.
-///
-/// # Errors
-/// The first file that cannot be read; conflicts under [`OnConflict::Fail`].
+/// Plans what to change in `vault` so that it has what `inventories` have. Only profiles of `only` if it is given.
 ///
 /// `exported` is what the gateway did not change in views of ours: what the vault has now is
 /// newer, and an entry that it no longer has was taken out after the export.
+///
+/// # Errors
+/// Conflicts under [`OnConflict::Fail`], values that no vault can hold.
 pub fn plan(
     vault: &Vault<'_>,
-    files: &[Found],
+    inventories: &[Inventory],
     only: Option<&Scope>,
     on: OnConflict,
     exported: &Unchanged,
 ) -> Result<Plan, Error> {
     let mut gathered = Gathered::default();
-    for file in files {
-        let failed = |error| match file.shape.row() {
-            Some(row) => Error::Row(error, file.path.clone(), row),
-            None => Error::Format(error, file.path.clone()),
-        };
-        gathered.take(file, only).map_err(failed)?;
-    }
+    inventories.iter().for_each(|inventory| gathered.take(inventory, only));
     gathered.give_to_main(vault);
     gathered.leave_out(vault, exported);
     gathered.leave_stale(&Lineage::of(vault)?);
@@ -63,7 +54,7 @@ pub fn plan(
 }
 
 impl Gathered {
-    /// Puts one entry; nobody could tell which of two values was meant.
+    /// Puts one entry; which of two values was meant cannot be told.
     fn put(&mut self, id: SecretId, value: Box<RawValue>) {
         if self.entries.get(&id).is_some_and(|have| !model::same_json(have, &value)) {
             self.disputed.push(id.to_string());
@@ -71,126 +62,28 @@ impl Gathered {
         self.entries.entry(id).or_insert(value);
     }
 
-    fn take(&mut self, file: &Found, only: Option<&Scope>) -> Result<(), formats::Error> {
-        let bytes = file.bytes.expose();
-        let agent = match &file.shape {
-            Shape::Store(scope) | Shape::State(scope) => scope.clone(),
-            Shape::AuthProfiles(scope) | Shape::AuthState(scope) | Shape::AuthJson(scope) => scope.clone(),
-            Shape::UnusedStore => Scope::shared(),
-            Shape::LegacyOauth | Shape::Dotenv | Shape::Config => Scope::main(),
-        };
-        // What goes before the files of an agent counts whatever is asked for.
-        let row = match &file.shape {
-            Shape::Store(_) => auth_profiles::parse_row(bytes)?,
-            _ => auth_profiles::Store::default(),
-        };
-        if !row.profiles.is_empty() || !row.notes.is_empty() {
-            self.stored.insert(agent.clone());
-        }
-        // Env entries and the configuration belong to no agent.
-        let of_agent = !matches!(&file.shape, Shape::Dotenv | Shape::Config);
-        if of_agent && only.is_some_and(|only| *only != agent) {
-            return Ok(());
-        }
-        let notes = match &file.shape {
-            Shape::Store(_) => self.store(&agent, auth_profiles::Store { carried: Carried::default(), ..row })?,
-            Shape::UnusedStore => vec![shadowed(file)],
-            // Once a database has profiles, the gateway leaves the files of that agent unread.
-            shape if shape.row().is_none() && of_agent && self.has_store(&agent) => vec![shadowed(file)],
-            Shape::AuthProfiles(_) => self.store(&agent, auth_profiles::parse(bytes)?)?,
-            Shape::AuthJson(_) => {
-                let mut legacy = auth_profiles::parse(bytes)?;
-                // What the agent's own store has goes before the file of earlier releases.
-                let stored = |profile: &str| {
-                    SecretId::auth(agent.clone(), profile).is_ok_and(|id| self.entries.contains_key(&id))
-                };
-                let shadowed: Vec<_> = legacy.profiles.extract_if(.., |(profile, _)| stored(profile)).collect();
-                let note = |(name, _)| Note { name, what: NoteKind::Shadowed };
-                legacy.notes.extend(shadowed.into_iter().map(note));
-                self.store(&agent, legacy)?
-            }
-            Shape::LegacyOauth => {
-                // The gateway looks there only when the agent has no store of its own.
-                let own = |id: &SecretId| matches!(id, SecretId::Auth(scope, _) if *scope == agent);
-                if self.entries.keys().any(own) {
-                    vec![shadowed(file)]
-                } else {
-                    self.store(&agent, auth_profiles::parse_legacy_oauth(bytes)?)?
+    /// Takes what a gateway uses; env entries and the configuration belong to no agent.
+    fn take(&mut self, inventory: &Inventory, only: Option<&Scope>) {
+        let meant = |scope: &Scope| only.is_none_or(|only| only == scope);
+        for item in inventory.items.iter().filter(|item| item.used && item.owner.as_ref().is_none_or(meant)) {
+            let Some(id) = &item.id else { continue };
+            match (&item.content, id) {
+                (Content::Value(value), _) => self.put(id.clone(), value.clone()),
+                // A gateway that is connected: the secret is here already.
+                (Content::Ours(_), SecretId::Auth(scope, profile)) => {
+                    self.plan.same += 1;
+                    self.referred.insert((scope.clone(), profile.clone()));
                 }
+                _ => {}
             }
-            Shape::AuthState(_) | Shape::State(_) => {
-                let state = auth_profiles::parse_state(bytes)?;
-                // Per provider it wins over what stands beside the profiles.
-                for (provider, ids) in state.order {
-                    self.stated.insert((agent.clone(), provider.clone()));
-                    self.orders.insert((agent.clone(), provider), ids);
-                }
-                Vec::new()
-            }
-            Shape::Dotenv => {
-                let read = dotenv::parse(bytes)?;
-                for (name, value) in read.entries {
-                    self.put(SecretId::Env(name), text(&value)?);
-                }
-                read.notes
-            }
-            Shape::Config => {
-                let read = openclaw_config::parse(bytes)?;
-                let ours = openclaw_config::references(&openclaw_config::tree(bytes)?);
-                let ours: BTreeSet<String> = ours.into_iter().map(|(path, _)| path.join(".")).collect();
-                for (segments, value) in read.targets {
-                    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-                    let id = SecretId::config(&segments).map_err(|_| formats::Error::Shape("configuration path"))?;
-                    self.put(id, text(&value)?);
-                }
-                let mut notes = read.notes;
-                notes.retain(|note| !ours.contains(&note.name));
-                for (name, value) in read.env {
-                    let id = SecretId::Env(name);
-                    // The gateway takes a name from .env before it looks here.
-                    if self.entries.contains_key(&id) {
-                        notes.push(Note { name: id.to_string(), what: NoteKind::Shadowed });
-                    } else {
-                        self.put(id, text(&value)?);
-                    }
-                }
-                notes
-            }
-        };
-        self.plan.notes.extend(notes);
-        Ok(())
-    }
-
-    /// Whether the gateway takes the agent's profiles from a database; the main agent's files
-    /// are what the shared store was made from.
-    fn has_store(&self, agent: &Scope) -> bool {
-        self.stored.contains(agent) || (*agent == Scope::main() && self.stored.contains(&Scope::shared()))
-    }
-
-    fn store(&mut self, agent: &Scope, store: auth_profiles::Store) -> Result<Vec<Note>, formats::Error> {
-        let mut ours = BTreeSet::new();
-        for (profile, credential) in store.profiles {
-            let id = SecretId::auth(agent.clone(), &profile).map_err(|_| formats::Error::Shape("profile id"))?;
-            // A gateway that is connected: the secret is here already.
-            if auth_profiles::referred(&credential).is_some() {
-                self.plan.same += 1;
-                self.referred.insert((agent.clone(), profile.clone()));
-                ours.insert(profile);
-                continue;
-            }
-            self.put(id, credential);
         }
-        for (provider, ids) in store.order {
-            self.orders.insert((agent.clone(), provider), ids);
+        let orders = inventory.orders.iter().filter(|((scope, _), _)| meant(scope));
+        self.orders.extend(orders.map(|(order, ids)| (order.clone(), ids.clone())));
+        self.stated.extend(inventory.stated.iter().filter(|(scope, _)| meant(scope)).cloned());
+        for (scope, carried) in inventory.carried.iter().filter(|(scope, _)| meant(scope)) {
+            self.plan.carried.insert(scope.as_str().to_owned(), carried.clone());
         }
-        if store.carried.last_good.is_some() || store.carried.usage_stats.is_some() {
-            self.plan.carried.insert(agent.as_str().to_owned(), store.carried);
-        }
-        let with_agent = |note: Note| {
-            let id = SecretId::auth(agent.clone(), &note.name).map(|id| id.to_string());
-            Note { name: id.unwrap_or(note.name), what: note.what }
-        };
-        Ok(store.notes.into_iter().filter(|note| !ours.contains(&note.name)).map(with_agent).collect())
+        self.plan.notes.extend(inventory.notes.iter().cloned());
     }
 
     /// Takes away what is no change of the gateway's; where the vault differs, that is told.
@@ -294,12 +187,4 @@ impl Gathered {
 
 fn is_oauth(raw: &RawValue) -> bool {
     Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
-}
-
-fn shadowed(file: &Found) -> Note {
-    Note { name: file.path.display().to_string(), what: NoteKind::Shadowed }
-}
-
-fn text(value: &Secret) -> Result<Box<RawValue>, formats::Error> {
-    to_raw_value(value.expose()).map_err(|_| formats::Error::NotText)
 }

@@ -94,6 +94,12 @@ pub struct Connect {
     /// Leave the gateway's .env, and env in its configuration, as they are
     #[arg(long)]
     pub keep_env: bool,
+    /// Leave MCP servers and other commands of the configuration with the secrets of their environment
+    #[arg(long)]
+    pub keep_mcp: bool,
+    /// Accept that OAuth stays in the gateway's own database, in plaintext
+    #[arg(long)]
+    pub keep_oauth: bool,
     /// Put OAuth profiles, which take no references, into stores that lack them
     #[arg(long)]
     pub restore_oauth: bool,
@@ -107,7 +113,7 @@ pub struct Connect {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "systemd",
-        conflicts_with_all = ["dry_run", "undo", "keep_gateway_token", "keep_env", "restore_oauth", "on_conflict"]
+        conflicts_with_all = ["dry_run", "undo", "keep_gateway_token", "keep_env", "keep_mcp", "keep_oauth", "restore_oauth", "on_conflict"]
     )]
     pub print_unit: Option<PrintUnit>,
 }

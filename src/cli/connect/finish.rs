@@ -1,75 +1,92 @@
-//! What follows the change of a gateway's files: it takes notice, old copies go, its own audit has the last word.
+//! What follows the change of a gateway's files: it takes notice, old copies go, and what is left in plaintext is named.
 
 use super::super::Error;
 use super::super::context::Context;
 use super::super::environment::absolute;
-use super::{held, show, unchanged};
-use crate::gateway::{self, Program, Settings};
+use super::{Findings, Way, port, show, unchanged};
+use crate::formats::openclaw_config;
+use crate::gateway::{self, At, Content, Inventory};
 use crate::model::Vault;
-use crate::ops::connect::{self, Connection, Plan, Request, Search};
-use std::path::Path;
+use crate::ops::connect::{self, Connection, Left, Plan, Reload, Request, Search};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// One connect, planned.
+pub struct Step<'s> {
+    /// What is connected.
+    pub way: &'s Way,
+    /// What the plan was made for.
+    pub request: &'s Request<'s>,
+    /// The plan.
+    pub plan: &'s Plan,
+    /// Where sealed copies go.
+    pub kept: &'s Path,
+}
 
 /// Remembers the connection, before anything of the gateway is changed.
 pub fn remember(
     context: &Context,
     vault: &Vault<'_>,
-    (settings, program): (&Settings, &Program),
-    request: &Request<'_>,
-    plan: &Plan,
+    step: &Step<'_>,
+    held: &Inventory,
+    sealed: Vec<(PathBuf, PathBuf)>,
 ) -> Result<(), Error> {
+    let Step { way, request, plan, .. } = step;
     let (root, id) = (context.local.root(), &vault.vault_id);
-    let version = program.installed().version.to_string();
     // What is known already stays known, should this be interrupted.
     let before = Connection::load(root, id)?.unwrap_or_default();
-    let mut connection = before.renewed(request.state_dir.to_owned(), version);
-    connection.program = settings.openclaw.as_deref().map(absolute).transpose()?;
+    let mut connection = before.renewed(request.state_dir.to_owned(), way.version.to_string());
+    connection.program = way.settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
     connection.keep = request.keep;
     connection.dropped.extend(plan.dropped.iter().cloned());
     connection.dotenv.extend(plan.dotenv.iter().cloned());
+    connection.set_in_config.extend(plan.set_in_config.clone());
+    connection.note_originals(sealed);
+    for item in held.items.iter().filter(|item| item.used) {
+        let (At::Member(at), Content::Variable(name)) = (&item.place.at, &item.content) else { continue };
+        let document = held.config.iter().flat_map(|config| &config.documents).find(|one| one.path == item.place.file);
+        let named = document.and_then(|document| openclaw_config::at(&document.tree, at)).cloned();
+        let id = format!("env/{name}");
+        if plan.refs.contains(&id) {
+            connection.named.extend(named.map(|named| (id, named)));
+        }
+    }
     if !plan.views {
         connection.views.clear();
     }
     Ok(connection.save(root, id)?)
 }
 
-/// The gateway takes notice, its old copies go, its own audit has the last word: how much it finds.
-pub fn finish(
-    context: &Context,
-    vault: &Vault<'_>,
-    settings: &Settings,
-    program: &Program,
-    request: &Request<'_>,
-    plan: &Plan,
-    kept: &Path,
-) -> Result<Option<usize>, Error> {
+/// The gateway takes notice, its old copies go, and what is left is looked for.
+pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<Findings, Error> {
+    let Step { way, request, plan, kept } = *step;
+    let (settings, program) = (&way.settings, way.program()?);
     // Also when no reference changed: a value behind one may have.
-    let reload = connect::reload(program, held(settings, program)?.port(settings, request.version)?)?;
+    let reload = connect::reload(program, port(settings, &way.held()?, way.version))?;
     // A gateway that runs may have written its own copy of a store back before it took notice.
-    let mut now = held(settings, program)?;
+    let mut now = way.held()?;
     // What it wrote meanwhile is nothing that anybody gave up.
     let strict = Request { yields: false, ..*request };
     let again = connect::plan(vault, &now, &strict)?;
     unchanged(&again)?;
     if !again.is_empty() {
-        connect::apply(&again, &now, program, vault, kept)?;
-        now = held(settings, program)?;
+        let edits = connect::edits(&again, &now, request.state_dir)?;
+        let sealed = connect::seal_originals(&edits, &again, &now, vault, kept)?;
+        remember(context, vault, &Step { plan: &again, ..*step }, &now, sealed)?;
+        connect::apply(&again, &edits, program)?;
+        now = way.held()?;
     }
     let (root, id) = (context.local.root(), &vault.vault_id);
     if let Some(mut connection) = Connection::load(root, id)? {
         connection.note_orders(&now);
         connection.save(root, id)?;
     }
-    let left = now.plaintext(&again);
-    if !left.is_empty() {
-        return Err(connect::Error::PutBack(left).into());
-    }
     let (own, home) = (gateway::own_stores(settings)?, settings.home.as_deref());
-    let elsewhere = home.map(gateway::service_files).unwrap_or_default();
+    let elsewhere = home.map(|home| elsewhere(home, request.state_dir)).unwrap_or_default();
     let search = Search {
         vault,
         root: request.state_dir,
-        agents: request.agent_dirs,
         own: &own,
         elsewhere: &elsewhere,
         held: &now,
@@ -77,8 +94,22 @@ pub fn finish(
         plan: if again.stores.is_empty() { plan } else { &again },
         keep: request.keep,
     };
-    let cleaned = connect::clean(&search, kept, program)?;
-    let audit = connect::audit(program, request.keep)?;
-    show::rest(context.out, request, plan, (&cleaned, &audit, reload))?;
-    Ok(audit.open())
+    let mut cleaned = connect::clean(&search, kept, program)?;
+    let mut left = connect::plaintext(&now, way.version, request.keep, &again);
+    // What an item names needs no second word.
+    let named: BTreeSet<(PathBuf, String)> =
+        left.iter().flat_map(|left| left.ids.iter().map(|id| (left.file.clone(), id.clone()))).collect();
+    cleaned.left.retain(|one| !one.ids.iter().any(|id| named.contains(&(one.file.clone(), id.clone()))));
+    left.append(&mut cleaned.left);
+    left.sort();
+    let unread = cleaned.unread.len();
+    show::rest(context.out, request, &again, &show::Rest { cleaned: &cleaned, left: &left, reload: &reload, plan })?;
+    let left = left.iter().filter(|left: &&Left| !left.why.is_kept()).count();
+    Ok(Findings { left: left + unread, stale: matches!(reload, Reload::Refused(..)) })
+}
+
+/// Files outside the state directory that gateways of this user leave secrets in.
+fn elsewhere(home: &Path, state_dir: &Path) -> Vec<PathBuf> {
+    let former = gateway::former_state_dirs(home).into_iter().filter(|dir| dir != state_dir);
+    gateway::service_files(home).into_iter().chain(former).collect()
 }

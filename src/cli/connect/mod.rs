@@ -9,11 +9,12 @@ use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
 use super::{Error, import, memory, units, words};
 use crate::fsio::Lock;
-use crate::gateway::{self, Era, Found, Program, Settings};
+use crate::gateway::{self, Era, Inventory, Program, Settings, Unread, Version, Why};
 use crate::model::{Change, Op, SecretId, Vault};
-use crate::ops::connect::{self, Connection, Held, Keep, Plan, Request};
+use crate::ops::connect::{self, Connection, Edit, Entry, Keep, Plan, Request};
 use crate::ops::exported::Unchanged;
 use crate::store;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Wires the gateway to the vault, or undoes that.
@@ -36,29 +37,50 @@ pub struct Way {
     again: bool,
     settings: Settings,
     state_dir: PathBuf,
-    program: Program,
+    /// A dry run can do without.
+    program: Option<Program>,
+    version: Version,
 }
 
 /// A gateway that was connected.
 pub struct Done {
     /// The vault as it is now.
     pub opened: Opened,
-    /// What the gateway's own audit still finds.
-    pub findings: Option<usize>,
+    /// What is not as it should be.
+    pub findings: Findings,
+}
+
+/// What is not as it should be after `connect`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// So many places still have a secret in plaintext, or could not be looked into.
+    pub left: usize,
+    /// The gateway that runs did not take its secrets anew.
+    pub stale: bool,
+}
+
+impl Findings {
+    /// Whether all is well.
+    ///
+    /// # Errors
+    /// [`Error::Left`].
+    pub fn outcome(self) -> Result<(), Error> {
+        if self == Self::default() { Ok(()) } else { Err(Error::Left(self)) }
+    }
 }
 
 impl Done {
     /// Whether all is well.
     ///
     /// # Errors
-    /// [`Error::Audit`].
+    /// As [`Findings::outcome`].
     pub fn outcome(self) -> Result<(), Error> {
-        self.findings.map_or(Ok(()), |findings| Err(Error::Audit(findings)))
+        self.findings.outcome()
     }
 }
 
 impl Way {
-    /// Finds the gateway and its program.
+    /// Finds the gateway and its program. A dry run for a version that is named needs no program.
     ///
     /// # Errors
     /// No gateway, or one of another user.
@@ -66,8 +88,15 @@ impl Way {
         let settings = context.settings();
         let state_dir = gateway::resolve(&settings)?;
         gateway::check_owner(&state_dir)?;
-        let program = Program::find(&settings)?;
-        Ok(Self { options, again: false, settings, state_dir, program })
+        let named = settings.version.as_deref().and_then(Version::parse).filter(|_| options.dry_run);
+        let program = match Program::find(&settings) {
+            Ok(program) => Some(program),
+            Err(gateway::Error::NoProgram | gateway::Error::NoNode) if named.is_some() => None,
+            Err(error) => return Err(error.into()),
+        };
+        let installed = program.as_ref().map(|program| program.installed().version);
+        let version = named.or(installed).ok_or(gateway::Error::NoProgram)?;
+        Ok(Self { options, again: false, settings, state_dir, program, version })
     }
 
     /// The same for a command that changes the vault, with what was chosen when the gateway was connected.
@@ -78,70 +107,125 @@ impl Way {
         Ok(Self { again: true, ..Self::find(context, Connect::default())? })
     }
 
-    /// Gives the gateway references to all that the vault has, but for `without`.
+    fn program(&self) -> Result<&Program, Error> {
+        Ok(self.program.as_ref().ok_or(gateway::Error::NoProgram)?)
+    }
+
+    /// What the gateway has now.
+    fn held(&self) -> Result<Inventory, Error> {
+        Ok(Inventory::read(&self.settings, Some(self.version.era()))?)
+    }
+
+    /// Gives the gateway references to all that the vault has, but for `without`. Everything is tried in memory before
+    /// anything is changed.
     ///
     /// # Errors
     /// Whatever keeps it from being connected.
     pub fn connect(&self, context: &Context, opened: Opened, without: &[SecretId]) -> Result<Done, Error> {
-        let Self { options: args, settings, state_dir, program, .. } = self;
-        let (_lock, opened) =
-            if args.dry_run { (None, opened) } else { (Some(self.lock(context)?), memory::capture(context, opened)?) };
-        let on = import::on_conflict(args.on_conflict.unwrap_or(OnConflict::Fail));
-        if program.installed().version.era() == Era::Plain {
+        let args = &self.options;
+        bound(context, &context.check(&opened)?.vault, &self.state_dir)?;
+        if self.version.era() == Era::Plain {
             return Err(connect::Error::NoReferences.into());
         }
-        let before = held(settings, program)?;
-        let key = self.key(context, &before)?;
+        let _lock = if args.dry_run { None } else { Some(self.lock(context)?) };
+        let opened = if args.dry_run { opened } else { memory::capture(context, opened)? };
         // What is taken in is what is replaced: nothing that is written meanwhile is lost.
-        let files = found(settings)?;
-        let (root, era) = (context.local.root().to_owned(), program.installed().version.era());
-        let known = |vault: &Vault<'_>| {
-            let connection = Connection::load(&root, &vault.vault_id)?.unwrap_or_default();
-            Ok(Unchanged { own_oauth: era.has_stores(), ..connection.compare_orders(vault, &before) })
-        };
-        let opened = match args.dry_run {
-            true => opened,
-            // Nothing is removed that is not in the file.
-            false => {
-                import::take(context, &opened, &files, on, &known)?;
-                opened.close().open()?
-            }
-        };
-        let mut checked = context.check(&opened)?;
+        let held = self.held()?;
+        readable(&held)?;
+        let key = self.key(context, &held)?;
+        let (plan, _) = self.preview(context, &opened, &held, &key, without)?;
         if args.dry_run {
-            memory::preview(context, &checked.vault)?.apply(&mut checked.vault, store::now())?;
-            let change = import::preview(context, &checked.vault, &files, on, &known)?;
-            change.apply(&mut checked.vault, store::now())?;
+            let agents = gateway::agent_ids(&self.settings)?;
+            let unlinked = if plan.views { connect::unlinked(&self.state_dir, &agents) } else { Vec::new() };
+            show::plan(context, &plan, &unlinked, args.plan)?;
+            return Ok(Done { opened, findings: Findings::default() });
         }
+        import::take(context, &opened, &held, self.on_conflict(), &|vault| self.known(context, vault, &held))?;
+        // Nothing is removed that is not in the file.
+        let opened = opened.close().open()?;
+        let findings = self.change(context, &opened, &held, &key, without)?;
+        Ok(Done { opened, findings })
+    }
+
+    /// What would be done, and the files as they would be: the vault has by then what the gateway has.
+    fn preview(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        held: &Inventory,
+        key: &[String],
+        without: &[SecretId],
+    ) -> Result<(Plan, Vec<Edit>), Error> {
+        let mut checked = context.check(opened)?;
+        let entry = entry(context, &checked, key)?;
+        connect::check_vault(&entry, held.entry())?;
+        let dry = self.options.dry_run;
+        if dry {
+            memory::preview(context, &checked.vault)?.apply(&mut checked.vault, store::now())?;
+        }
+        let known = |vault: &Vault<'_>| self.known(context, vault, held);
+        let change = import::preview(context, &checked.vault, held, self.on_conflict(), &known, dry)?;
+        change.apply(&mut checked.vault, store::now())?;
+        self.plan(context, &mut checked.vault, held, &entry, without)
+    }
+
+    /// The plan for a vault, less what is to go, and the files as they will be.
+    fn plan(
+        &self,
+        context: &Context,
+        vault: &mut Vault<'_>,
+        held: &Inventory,
+        entry: &Entry,
+        without: &[SecretId],
+    ) -> Result<(Plan, Vec<Edit>), Error> {
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
-        less.apply(&mut checked.vault, store::now())?;
-        let held = Held::of(files, era)?;
-        bound(context, &checked.vault, state_dir)?;
-        let agent_dirs = gateway::agent_dirs(settings)?;
-        let entry = entry(context, &checked, &key)?;
-        let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
-        let request = Request {
-            state_dir,
-            agent_dirs: &agent_dirs,
-            yields: matches!(args.on_conflict, Some(OnConflict::Keep)),
-            version: program.installed().version,
-            entry: &entry,
-            keep: self.keep(context, &checked.vault)?,
-            memory: memory::dir()?.is_some(),
-            linked: connect::has_links(state_dir, &gateway::agent_ids(settings)?),
-            before: &connection.refs,
-            restore_oauth: args.restore_oauth,
-        };
-        let plan = connect::plan(&checked.vault, &held, &request)?;
+        less.apply(vault, store::now())?;
+        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
+        let request = self.request(context, vault, entry, &connection.refs)?;
+        let plan = connect::plan(vault, held, &request)?;
         unchanged(&plan)?;
-        if args.dry_run {
-            let agents = gateway::agent_ids(settings)?;
-            let unlinked = if plan.views { connect::unlinked(state_dir, &agents) } else { Vec::new() };
-            show::plan(context, &plan, &unlinked, args.plan)?;
-            drop(checked);
-            return Ok(Done { opened, findings: None });
+        let edits = connect::edits(&plan, held, &self.state_dir)?;
+        let read_only = gateway::is_read_only(&self.settings) && edits.iter().any(|edit| !edit.env);
+        if read_only && !self.options.dry_run {
+            return Err(connect::Error::ReadOnly(None).into());
         }
+        Ok((plan, edits))
+    }
+
+    fn request<'r>(
+        &'r self,
+        context: &Context,
+        vault: &Vault<'_>,
+        entry: &'r Entry,
+        before: &'r BTreeSet<String>,
+    ) -> Result<Request<'r>, Error> {
+        Ok(Request {
+            state_dir: &self.state_dir,
+            yields: matches!(self.options.on_conflict, Some(OnConflict::Keep)),
+            version: self.version,
+            entry,
+            keep: self.keep(context, vault)?,
+            memory: memory::dir()?.is_some(),
+            linked: connect::has_links(&self.state_dir, &gateway::agent_ids(&self.settings)?),
+            before,
+            restore_oauth: self.options.restore_oauth,
+        })
+    }
+
+    /// Changes the gateway's files, once the vault has what they have.
+    fn change(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        held: &Inventory,
+        key: &[String],
+        without: &[SecretId],
+    ) -> Result<Findings, Error> {
+        let program = self.program()?;
+        let mut checked = context.check(opened)?;
+        let entry = entry(context, &checked, key)?;
+        let (plan, edits) = self.plan(context, &mut checked.vault, held, &entry, without)?;
         if let Some(left) = context.session_in_use().and_then(|session| session.left()) {
             let left = words::span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
             context.out.warn(&format!(
@@ -161,19 +245,33 @@ impl Way {
             };
             context.out.say(&text);
         }
-        finish::remember(context, &checked.vault, (settings, program), &request, &plan)?;
-        let applied = connect::apply(&plan, &held, program, &checked.vault, &dir)?;
-        memory::put(context, &opened, &checked.vault, settings, &request, &plan)?;
-        show::tell(context, &plan, &applied);
-        let findings = finish::finish(context, &checked.vault, settings, program, &request, &plan, &dir)?;
-        drop(checked);
-        Ok(Done { opened, findings })
+        let vault = &checked.vault;
+        let sealed = connect::seal_originals(&edits, &plan, held, vault, &dir)?;
+        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
+        let request = self.request(context, vault, &entry, &connection.refs)?;
+        let step = finish::Step { way: self, request: &request, plan: &plan, kept: &dir };
+        finish::remember(context, vault, &step, held, sealed.clone())?;
+        let applied = connect::apply(&plan, &edits, program)?;
+        memory::put(context, opened, vault, &self.settings, &request, &plan)?;
+        show::tell(context, &plan, &applied, &sealed);
+        finish::finish(context, vault, &step)
+    }
+
+    fn on_conflict(&self) -> crate::ops::import::OnConflict {
+        import::on_conflict(self.options.on_conflict.unwrap_or(OnConflict::Fail))
+    }
+
+    /// What of the gateway is no news.
+    fn known(&self, context: &Context, vault: &Vault<'_>, held: &Inventory) -> Result<Unchanged, Error> {
+        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
+        let own_oauth = self.version.era().has_stores();
+        Ok(Unchanged { own_oauth, ..connection.compare_orders(vault, held) })
     }
 
     /// The options by which the gateway opens the vault. A command that only hands a change over leaves them as they
     /// are: the key that it was given itself need not be the gateway's.
-    fn key(&self, context: &Context, held: &Held) -> Result<Vec<String>, Error> {
-        let configured = held.resolver()?.map(|args| {
+    fn key(&self, context: &Context, held: &Inventory) -> Result<Vec<String>, Error> {
+        let configured = held.resolver().map(|args| {
             let pairs = args.iter().zip(args.iter().skip(1));
             let key = |name: &str| ["-i", "--passphrase-file", "--session"].contains(&name);
             pairs.filter(|(name, _)| key(name)).flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
@@ -206,8 +304,13 @@ impl Way {
     fn keep(&self, context: &Context, vault: &Vault<'_>) -> Result<Keep, Error> {
         // What was asked to stay stays until the connection is undone.
         let before = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default().keep;
-        let Connect { keep_gateway_token, keep_env, .. } = self.options;
-        Ok(Keep { gateway_token: before.gateway_token || keep_gateway_token, dotenv: before.dotenv || keep_env })
+        let Connect { keep_gateway_token, keep_env, keep_mcp, keep_oauth, .. } = self.options;
+        Ok(Keep {
+            gateway_token: before.gateway_token || keep_gateway_token,
+            dotenv: before.dotenv || keep_env,
+            commands: before.commands || keep_mcp,
+            oauth: before.oauth || keep_oauth,
+        })
     }
 }
 
@@ -220,15 +323,22 @@ fn print_unit(context: &mut Context, which: PrintUnit) -> Result<(), Error> {
     units::print(context, &checked.vault, &entry(context, &checked, &key)?, which)
 }
 
-fn found(settings: &Settings) -> Result<Vec<Found>, gateway::Error> {
-    match gateway::find(&gateway::resolve(settings)?, settings) {
-        Err(gateway::Error::Empty(_)) => Ok(Vec::new()),
-        other => other,
+/// Refuses a gateway whose configuration cannot be read: nothing of it could be changed.
+fn readable(held: &Inventory) -> Result<(), Error> {
+    let is_config = |one: &&Unread| {
+        let name = one.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        held.config.is_none() && ["openclaw.json", "clawdbot.json"].contains(&name)
+    };
+    match held.unread.iter().find(is_config) {
+        None => Ok(()),
+        Some(Unread { path, why: Why::Format(error), .. }) => {
+            Err(connect::Error::Format(error.clone(), path.clone()).into())
+        }
+        Some(Unread { path, .. }) => {
+            crate::fsio::read_trusted(path, crate::formats::MAX_INPUT)?;
+            Ok(())
+        }
     }
-}
-
-fn held(settings: &Settings, program: &Program) -> Result<Held, connect::Error> {
-    Held::of(found(settings)?, program.installed().version.era())
 }
 
 /// Has the gateway of these settings ask for its secrets again.
@@ -237,8 +347,14 @@ fn held(settings: &Settings, program: &Program) -> Result<Held, connect::Error> 
 /// No program, a configuration that cannot be read.
 pub fn reload(settings: &Settings) -> Result<connect::Reload, Error> {
     let program = Program::find(settings)?;
-    let port = held(settings, &program)?.port(settings, program.installed().version)?;
-    Ok(connect::reload(&program, port)?)
+    let version = program.installed().version;
+    let held = Inventory::read(settings, Some(version.era()))?;
+    Ok(connect::reload(&program, port(settings, &held, version))?)
+}
+
+/// Where the gateway listens.
+fn port(settings: &Settings, held: &Inventory, version: Version) -> u16 {
+    gateway::port(settings, held.config.as_ref().map(|config| &config.tree), version)
 }
 
 /// Refuses to replace what the gateway has written meanwhile.

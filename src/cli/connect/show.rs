@@ -3,26 +3,27 @@
 use super::super::context::Context;
 use super::super::out::Out;
 use super::super::{Error, words};
-use crate::ops::connect::{Applied, Audit, Cleaned, Plan, Reload, Request, Road};
+use crate::ops::connect::{Applied, Cleaned, Left, Plan, Reload, Request, Road};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// Tells what was done.
-pub fn tell(context: &Context, plan: &Plan, applied: &Applied) {
+pub fn tell(context: &Context, plan: &Plan, applied: &Applied, sealed: &[(PathBuf, PathBuf)]) {
     let out = context.out;
+    for (path, copy) in sealed {
+        out.say(&format!("sealed {} as it was in {}", path.display(), copy.display()));
+    }
     if let Some(members) = &plan.entry {
         out.say(&format!("wrote {} into openclaw.json", words::resolver_entry(members)));
     }
     plan.added.iter().for_each(|id| out.say(&format!("referred {}", words::plain(id))));
+    plan.commands.iter().for_each(|at| out.say(&format!("{} runs under agevault run now", words::plain(at))));
     plan.removed.iter().for_each(|id| out.say(&format!("removed the reference to {}", words::plain(id))));
     removed_there(out, plan);
-    if let Some(sealed) = &applied.sealed {
-        out.say(&format!("sealed the .env as it was in {}", sealed.display()));
+    if !plan.dotenv.is_empty() {
+        out.say(&format!("took {} out of the .env", words::count(plan.dotenv.len(), "entry", "entries")));
     }
-    if applied.dotenv > 0 {
-        out.say(&format!("took {} out of the .env", words::count(applied.dotenv, "entry", "entries")));
-    }
-    if plan.is_empty() {
+    if plan.is_empty() && *applied == Applied::default() {
         out.say("nothing is to be changed");
     }
 }
@@ -45,56 +46,59 @@ fn roads(out: Out, plan: &Plan) {
     }
 }
 
-/// Tells what is left: by the gateway's files, its audit, and itself.
-pub fn rest(
-    out: Out,
-    request: &Request<'_>,
-    plan: &Plan,
-    (cleaned, audit, reload): (&Cleaned, &Audit, Reload),
-) -> Result<(), Error> {
-    let Cleaned { removed, left, kept, unread } = cleaned;
+/// What there is to say at the end.
+pub struct Rest<'r> {
+    /// What was removed.
+    pub cleaned: &'r Cleaned,
+    /// What is left in plaintext.
+    pub left: &'r [Left],
+    /// How a running gateway took notice.
+    pub reload: &'r Reload,
+    /// What was done.
+    pub plan: &'r Plan,
+}
+
+/// Tells what is left.
+pub fn rest(out: Out, request: &Request<'_>, now: &Plan, rest: &Rest<'_>) -> Result<(), Error> {
+    let Rest { cleaned, left, reload, plan } = *rest;
     let path = |path: &PathBuf| path.display().to_string();
-    let findings: Vec<String> = audit.findings.iter().map(words::audited).collect();
     if out.json {
-        let left: Vec<Value> = left.iter().map(|left| json!({ "file": path(&left.path), "ids": left.ids })).collect();
+        let left: Vec<Value> = left
+            .iter()
+            .map(|left| {
+                let at = left.at.as_ref().map(ToString::to_string);
+                json!({"file": path(&left.file), "at": at, "ids": left.ids, "why": words::left_token(left.why)})
+            })
+            .collect();
         return out.json(&json!({
             "version": 1, "gateway": request.version.to_string(), "added": plan.added, "removed": plan.removed,
-            "removed_there": plan.removed_there, "entry": plan.entry, "roads": tokens(plan),
-            "reload": words::reload_token(reload), "residue": left, "audit": audit.code, "findings": findings,
+            "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "roads": tokens(now),
+            "reload": words::reload_token(reload), "left": left,
+            "unread": cleaned.unread.iter().map(path).collect::<Vec<_>>(),
         }));
     }
-    for (copy, sealed) in removed {
+    for (copy, sealed) in &cleaned.removed {
         out.say(&format!("removed {}, an old copy with secrets; sealed in {}", path(copy), path(sealed)));
     }
+    roads(out, now);
     for left in left {
-        out.say(&format!(
-            "note: {} still holds in plaintext: {}",
-            path(&left.path),
-            words::plain(&left.ids.join(", "))
-        ));
+        let (what, hint) = words::left(left);
+        out.say(&what);
+        if !hint.is_empty() {
+            out.say(&format!("  {hint}"));
+        }
     }
-    for kept in kept {
-        out.say(&format!("kept in plaintext in {}: {}", path(&kept.path), words::plain(&kept.ids.join(", "))));
-    }
-    unread.iter().for_each(|file| out.say(&format!("note: {} could not be looked into", path(file))));
-    roads(out, plan);
+    cleaned.unread.iter().for_each(|file| out.say(&format!("not looked into: {}", path(file))));
     if let Some(what) = words::reload(reload) {
         out.say(&format!("note: {what}"));
     }
-    findings.iter().for_each(|finding| out.say(&format!("the gateway's audit finds {finding}")));
-    if audit.open().is_some() {
-        return Ok(());
-    }
-    for kept in &audit.kept {
-        out.say(&format!("the gateway's audit names what was asked to stay: {}", words::audited(kept)));
-    }
-    match audit.oauth {
-        0 if audit.kept.is_empty() => out.say("the gateway's audit is clean"),
-        0 => out.say("the gateway's audit names nothing else"),
-        oauth => out.say(&format!(
-            "the gateway's audit names {}, which takes no references, and nothing else",
-            words::count(oauth, "OAuth profile", "OAuth profiles")
-        )),
+    let open = left.iter().any(|left| !left.why.is_kept()) || !cleaned.unread.is_empty();
+    if !open {
+        out.say(if left.is_empty() {
+            "no plaintext is left in the gateway's files"
+        } else {
+            "no other plaintext is left in the gateway's files"
+        });
     }
     Ok(())
 }
@@ -105,7 +109,7 @@ pub fn plan(context: &Context, plan: &Plan, unlinked: &[PathBuf], whole: bool) -
     if out.json {
         return out.json(&json!({
             "version": 1, "done": false, "added": plan.added, "removed": plan.removed, "dotenv": plan.dotenv,
-            "removed_there": plan.removed_there, "entry": plan.entry, "views": plan.views,
+            "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "views": plan.views,
             "links": unlinked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(), "roads": tokens(plan),
         }));
     }
@@ -114,6 +118,9 @@ pub fn plan(context: &Context, plan: &Plan, unlinked: &[PathBuf], whole: bool) -
     }
     for id in &plan.added {
         out.line(&format!("would refer {id}"))?;
+    }
+    for at in &plan.commands {
+        out.line(&format!("would run {at} under agevault run"))?;
     }
     for id in &plan.removed {
         out.line(&format!("would remove the reference to {id}"))?;

@@ -2,14 +2,18 @@
 
 use super::super::context::{Context, Opened};
 use super::super::{Error, words};
-use super::{Way, bound, held, memory};
+use super::{Way, bound, memory, port};
+use crate::formats;
+use crate::fsio;
 use crate::gateway;
-use crate::ops::connect::{self, Back, Connection, Undone};
+use crate::ops::connect::{self, Back, Connection, Undo, Undone};
 use serde_json::json;
+use std::path::Path;
 
 /// Undoes what `connect` has done, and says which files hold plaintext again.
 pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
-    let Way { settings, program, state_dir, .. } = way;
+    let Way { settings, state_dir, .. } = way;
+    let program = way.program()?;
     bound(context, &context.check(&opened)?.vault, state_dir)?;
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
     let _lock = way.lock(context)?;
@@ -26,22 +30,26 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         vault,
         &Back { state_dir, agents: &agents, linked: &linked, local: root, patience: context.patience(), still: &still },
     )?;
-    let (before, agent_dirs) = (held(settings, program)?, gateway::agent_dirs(settings)?);
-    let again = || held(settings, program);
-    let Undone { mut ids, mut files } =
-        connect::undo(vault, &before, program, &agent_dirs, connection.as_ref(), &again)?;
+    let before = way.held()?;
+    let again = || Ok(crate::gateway::Inventory::read(settings, Some(way.version.era()))?);
+    let open = |copy: &Path| {
+        let sealed = fsio::read_own(copy, formats::MAX_INPUT + 64 * 1024).ok()?;
+        opened.seen.opener().open(sealed.expose()).ok()
+    };
+    let undo = Undo { vault, held: &before, program, connection: connection.as_ref(), again: &again, open: &open };
+    let Undone { mut ids, mut files } = undo.run()?;
     ids.extend(of_views.ids);
     files.extend(of_views.files);
     if connection.is_some() {
         Connection::forget(root, id)?;
     }
-    let after = held(settings, program)?;
-    let only_here = connect::only_in_vault(vault, &after)?;
-    let reload = connect::reload(program, after.port(settings, program.installed().version)?)?;
+    let after = way.held()?;
+    let only_here = connect::only_in_vault(vault, &after);
+    let reload = connect::reload(program, port(settings, &after, way.version))?;
     let out = context.out;
     if out.json {
         return out.json(&json!({
-            "version": 1, "put_back": ids, "only_in_vault": only_here, "reload": words::reload_token(reload),
+            "version": 1, "put_back": ids, "only_in_vault": only_here, "reload": words::reload_token(&reload),
             "files": files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         }));
     }
@@ -55,7 +63,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     if !linked.is_empty() {
         out.say("note: agevault's lines in the gateway's unit must go: export --refs --link is refused from now on");
     }
-    if let Some(what) = words::reload(reload) {
+    if let Some(what) = words::reload(&reload) {
         out.say(&format!("note: {what}"));
     }
     Ok(())

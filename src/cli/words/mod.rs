@@ -18,10 +18,10 @@ mod vault;
 
 pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
-pub use gateway::{audited, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
+pub use gateway::{left, left_token, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
 pub use key::{of_backup, rung, state};
 pub use name::{count, is_shown, json_text, path, plain, span, time};
-pub use refusal::{mangled, note, noted};
+pub use refusal::{mangled, note, noted, unread};
 pub use vault::of_store;
 
 use super::Error;
@@ -125,15 +125,17 @@ pub fn of(error: &Error) -> Words {
             "the gateway could not open the vault: the key at hand needs a person",
             "agevault unlock holds it until the next boot; or name one that the gateway can read with -i FILE or --passphrase-file FILE",
         ),
-        Error::Audit(findings) => Words::new(
-            "findings",
-            exit::FINDINGS,
-            format!(
-                "everything was done, and the gateway's own audit still has {}",
-                name::count(*findings, "finding", "findings")
-            ),
-            "they are named above; openclaw secrets audit --allow-exec says more of them",
-        ),
+        Error::Left(findings) => gateway::of_findings(*findings),
+        Error::Unread(count, first) => {
+            let files = name::count(*count, "file was not read", "files were not read");
+            Words::new(
+                "not-read",
+                refusal::unread(first).exit,
+                files,
+                "each is named above; everything else was imported",
+            )
+        }
+        Error::Unreadable(first) => refusal::unread(first),
         Error::Connected(ids) => Words::new(
             "connected",
             exit::CONFLICT,

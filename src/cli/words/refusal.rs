@@ -5,6 +5,7 @@ use super::{Words, exit};
 use crate::cli::Usage;
 use crate::cli::value::Refused;
 use crate::formats::{self, Mangle, Misfit, Note, NoteKind, exec, paste};
+use crate::gateway::{Unread, Why};
 use crate::ops::import;
 use std::path::Path;
 
@@ -74,8 +75,6 @@ pub fn import(error: &import::Error) -> Words {
     use import::Error;
     let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
     match error {
-        Error::Format(error, path) => format(error, Some(path)),
-        Error::Row(error, path, row) => format_at(error, &format!("{}, row {row}", name::path(path))),
         Error::Model(error) => super::vault::of_model(error),
         Error::Conflict(ids) => Words::new(
             "conflict",
@@ -126,6 +125,24 @@ fn paste(refused: paste::Refused) -> Words {
         }
     };
     Words::new("bad-value", exit::USAGE, what, hint)
+}
+
+/// Words for a file, or a row of a database, that could not be read.
+pub fn unread(unread: &Unread) -> Words {
+    match &unread.why {
+        Why::File(error) => super::file::of_file(error),
+        Why::Format(error) => match unread.row {
+            Some(row) => format_at(error, &format!("{}, row {row}", name::path(&unread.path))),
+            None => format(error, Some(&unread.path)),
+        },
+        Why::Database(fault) => super::gateway::of_database(&unread.path, *fault),
+        Why::Include => Words::new(
+            "bad-include",
+            exit::UNSAFE,
+            format!("{} is included and not read", name::path(&unread.path)),
+            "OpenClaw refuses it too: an included file must be inside the directory of openclaw.json, and at most 10 deep",
+        ),
+    }
 }
 
 /// What a note is about.

@@ -5,6 +5,7 @@
 mod credential;
 mod reference;
 mod state;
+mod variable;
 
 use super::strict::{self, Object};
 use super::{Error, Note, NoteKind, pretty};
@@ -18,6 +19,7 @@ use std::fmt;
 
 pub use reference::{asked, referred, to_reference};
 pub use state::{Carried, State, parse_state};
+pub use variable::variable;
 
 /// What a file of profiles holds.
 #[derive(Default)]

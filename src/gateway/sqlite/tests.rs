@@ -1,4 +1,5 @@
-use super::super::{Error, Fault, Settings, Shape, find, open, stores};
+use super::super::{Error, Fault, Found, Shape};
+use super::{of_agent, open, shared};
 use crate::harden;
 use crate::model::Scope;
 use rusqlite::Connection;
@@ -50,9 +51,12 @@ impl Gateway {
     /// Shape and text of each row; and that nothing was changed to get them.
     fn read(&self) -> Result<Vec<(Shape, String)>, Error> {
         let before = everything(self.0.path());
-        let found = stores(self.0.path(), &Settings::default());
+        let found = shared(&self.shared()).and_then(|mut found| {
+            found.extend(of_agent(ops(), &self.agent())?);
+            Ok(found)
+        });
         assert_eq!(everything(self.0.path()), before, "nothing is made, removed or changed");
-        let text = |row: super::Found| (row.shape, row.bytes.text().unwrap().to_owned());
+        let text = |row: Found| (row.shape, row.bytes.text().unwrap().to_owned());
         Ok(found?.into_iter().map(text).collect())
     }
 
@@ -121,9 +125,8 @@ fn shared_and_local_rows_are_read_apart() {
         (Shape::Store(ops()), "{\"version\":1}".to_owned()),
     ];
     assert_eq!(gateway.read().unwrap(), expected);
-    let one = open(&gateway.agent(), None).unwrap();
+    let one = open(&gateway.agent(), &ops()).unwrap().unwrap();
     assert_eq!(one.iter().map(|row| row.shape.clone()).collect::<Vec<_>>(), [Shape::Store(ops())]);
-    assert!(find(gateway.0.path(), &Settings::default()).is_ok_and(|found| found.len() == 3));
 }
 
 #[test]
@@ -166,8 +169,8 @@ fn nothing_is_no_error() {
     fs::write(gateway.shared(), b"").unwrap();
     drop(database(&gateway.agent(), "CREATE TABLE other (a)"));
     assert_eq!(gateway.read().unwrap(), []);
-    assert!(matches!(open(&gateway.agent(), None), Err(Error::Empty(_))));
-    assert!(open(&gateway.path("none.sqlite"), None).is_err());
+    assert!(open(&gateway.agent(), &ops()).is_ok_and(|found| found.is_some_and(|rows| rows.is_empty())));
+    assert!(open(&gateway.path("none.sqlite"), &ops()).is_err());
 }
 
 #[test]

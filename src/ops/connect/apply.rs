@@ -1,12 +1,10 @@
 //! The planned changes, in an order in which an interruption at any moment leaves a gateway that works.
 
-use super::plan::is_plain;
-use super::{Error, Held, Plan};
-use crate::formats::openclaw_config::{self, Step};
-use crate::formats::{self, dotenv};
+use super::{Edit, Error, Plan};
+use crate::formats;
 use crate::fsio::{self, Dir, Replacement};
-use crate::gateway::{self, Program};
-use crate::model::{Scope, Vault};
+use crate::gateway::{self, Inventory, Program};
+use crate::model::Vault;
 use crate::secret::SecretBuf;
 use crate::store;
 use serde::Deserialize;
@@ -15,73 +13,66 @@ use std::path::{Path, PathBuf};
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The configuration was replaced.
-    pub config: bool,
+    /// Files of the configuration that were replaced.
+    pub config: usize,
     /// So many stores were changed.
     pub stores: usize,
-    /// So many entries left the `.env`.
-    pub dotenv: usize,
-    /// Where the `.env` as it was is kept, sealed.
-    pub sealed: Option<PathBuf>,
 }
 
-/// How a running gateway took notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// It asked for its secrets again.
-    Done,
-    /// It asked, and not all of them came.
-    Degraded,
-    /// It did not do so, although something listens on this port of the host, where it would: it has what it had
-    /// until it is started anew. Its local commands come with the token that the configuration has now.
-    Refused(u16),
-    /// None runs: nothing listens on this port.
-    NotRunning(u16),
+/// Seals the files that will change, as they are, into `kept`: each file with the place of its sealed copy. With it
+/// every byte can come back.
+///
+/// # Errors
+/// As [`store::keep_sealed`]; a file that cannot be read.
+pub fn seal_originals(
+    edits: &[Edit],
+    plan: &Plan,
+    inventory: &Inventory,
+    vault: &Vault<'_>,
+    kept: &Path,
+) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    let mut sealed = Vec::new();
+    for Edit { path, old, .. } in edits {
+        if let Some(old) = old {
+            sealed.push((path.clone(), store::keep_sealed(vault, kept, path, old.expose())?));
+        }
+    }
+    let changed = plan.stores.iter().filter_map(|change| change.dir.clone());
+    let replaced = inventory.agents.values().filter(|_| plan.views).cloned();
+    let mut files: Vec<PathBuf> = changed.chain(replaced).map(|dir| dir.join("auth-profiles.json")).collect();
+    files.sort();
+    files.dedup();
+    for path in files {
+        // A link leads to a view, which is made from the vault.
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+            let bytes = fsio::read_own(&path, formats::MAX_INPUT)?;
+            let copy = store::keep_sealed(vault, kept, &path, bytes.expose())?;
+            sealed.push((path, copy));
+        }
+    }
+    Ok(sealed)
 }
 
 /// Does what was planned: first the configuration, which names the resolver, then what refers to it,
-/// and plaintext last. Run again after an interruption it does the rest. What the `.env` was is sealed into `kept`.
+/// and plaintext last. Run again after an interruption it does the rest.
 ///
 /// # Errors
-/// A file that cannot be replaced, a store that the gateway does not change.
-pub fn apply(plan: &Plan, held: &Held, program: &Program, vault: &Vault<'_>, kept: &Path) -> Result<Applied, Error> {
-    let sealed = keep_env(plan, held, vault, kept)?;
-    let config = edit_config(&plan.config, held, program.state_dir())?;
+/// A file that changed since it was read, or cannot be replaced; a store that the gateway does not change.
+pub fn apply(plan: &Plan, edits: &[Edit], program: &Program) -> Result<Applied, Error> {
+    let (env, config): (Vec<&Edit>, Vec<&Edit>) = edits.iter().partition(|edit| edit.env);
+    config.iter().try_for_each(|edit| write(edit))?;
     if !plan.stores.is_empty() {
         program.change_stores(&plan.stores)?;
     }
-    if let Some((path, bytes)) = held.dotenv.as_ref().filter(|_| !plan.dotenv.is_empty()) {
-        let failed = |error| Error::Format(error, path.clone());
-        check_still(path, bytes)?;
-        let left = dotenv::without(bytes.expose(), |name| plan.dotenv.contains(name)).map_err(failed)?;
-        replace(path, &left)?;
-    }
-    Ok(Applied { config, stores: plan.stores.len(), dotenv: plan.dotenv.len(), sealed })
+    env.iter().try_for_each(|edit| write(edit))?;
+    Ok(Applied { config: config.len(), stores: plan.stores.len() })
 }
 
-/// Seals the `.env` as it is into `kept` before entries leave it: a name may stand there twice, with another value
-/// that nothing else has. Where it is kept.
-///
-/// # Errors
-/// As [`store::keep_sealed`].
-fn keep_env(plan: &Plan, held: &Held, vault: &Vault<'_>, kept: &Path) -> Result<Option<PathBuf>, Error> {
-    let Some((path, bytes)) = held.dotenv.as_ref().filter(|_| !plan.dotenv.is_empty()) else { return Ok(None) };
-    Ok(Some(store::keep_sealed(vault, kept, path, bytes.expose())?))
-}
-
-/// Edits the configuration in its place; true if it changed.
-pub(super) fn edit_config(steps: &[Step], held: &Held, state_dir: &Path) -> Result<bool, Error> {
-    if steps.is_empty() {
-        return Ok(false);
+fn write(edit: &Edit) -> Result<(), Error> {
+    if let Some(old) = &edit.old {
+        check_still(&edit.path, old)?;
     }
-    let new = (state_dir.join("openclaw.json"), SecretBuf::new(b"{\n}\n".to_vec()));
-    let (path, bytes) = held.config.as_ref().unwrap_or(&new);
-    if held.config.is_some() {
-        check_still(path, bytes)?;
-    }
-    let edited = openclaw_config::edit(bytes.expose(), steps).map_err(|error| Error::Format(error, path.clone()))?;
-    replace(path, &edited)?;
-    Ok(true)
+    replace(&edit.path, &edit.new)
 }
 
 /// Refuses a file that was changed after it was read.
@@ -107,6 +98,20 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     Ok(dir.sync()?)
 }
 
+/// How a running gateway took notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It asked for its secrets again.
+    Done,
+    /// It asked, and not all of them came.
+    Degraded,
+    /// It did not do so, although something listens on this port of the host, where it would: it has what it had
+    /// until it is started anew. Its local commands come with the token that the configuration has now.
+    Refused(u16),
+    /// None runs: nothing listens on this port.
+    NotRunning(u16),
+}
+
 /// Has a running gateway ask for its secrets again. `port` is where it listens.
 ///
 /// # Errors
@@ -126,14 +131,4 @@ pub fn reload(program: &Program, port: u16) -> Result<Reload, Error> {
         _ if gateway::listens(port) => Reload::Refused(port),
         _ => Reload::NotRunning(port),
     })
-}
-
-impl Held {
-    /// Profiles with a secret that were to be references: a gateway that runs may have written its own
-    /// copy of a store back.
-    pub fn plaintext(&self, plan: &Plan) -> Vec<String> {
-        let is_plain = |(scope, profile): &&(Scope, String)| self.profile(scope, profile).is_some_and(is_plain);
-        let name = |(scope, profile): &(Scope, String)| format!("auth/{}/{profile}", scope.as_str());
-        plan.places.iter().filter(is_plain).map(name).collect()
-    }
 }

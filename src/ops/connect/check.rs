@@ -3,10 +3,11 @@
 
 use super::plan::MAX_REFS;
 use super::provider::{ask, same_program};
-use super::{Entry, Error, Held};
+use super::{Drift, Entry};
+use crate::formats::exec;
 use crate::formats::exec_config::{self, Configured, Misfit};
-use crate::formats::{auth_profiles, exec, openclaw_config, secretref};
 use crate::fsio;
+use crate::gateway::Inventory;
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -51,6 +52,8 @@ pub enum Finding {
     Missing(Vec<String>),
     /// These files of the gateway should be links to views, and lead to none.
     ViewsGone(Vec<PathBuf>),
+    /// The gateway is not as `connect` left it.
+    Drift(Drift),
 }
 
 /// A key in the arguments of a program.
@@ -67,7 +70,7 @@ pub struct NamedKey {
 impl Finding {
     /// Whether the gateway gets its secrets all the same.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::Another | Self::Slow(..))
+        matches!(self, Self::Another | Self::Slow(..) | Self::Drift(Drift::Version { .. }))
     }
 
     /// Whether the gateway would not even run the program.
@@ -94,28 +97,17 @@ pub struct Report {
 
 /// Checks the program that the configuration of a gateway names. `running` is the program that checks,
 /// `variable` tells what a variable is set to where the gateway runs.
-///
-/// # Errors
-/// A configuration that cannot be read.
-pub fn check(held: &Held, running: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Report, Error> {
+pub fn check(held: &Inventory, running: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Report {
     let mut report = Report::default();
-    let Some((path, bytes)) = &held.config else {
+    let Some(entry) = held.entry() else {
         report.findings.push(Finding::NotConnected);
-        return Ok(report);
+        return report;
     };
-    let failed = |error| Error::Format(error, path.clone());
-    let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
-    let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned);
-    let Some(entry) = openclaw_config::at(&tree, &place) else {
-        report.findings.push(Finding::NotConnected);
-        return Ok(report);
-    };
-    let mut ids: BTreeSet<String> = openclaw_config::asked(&tree).into_iter().map(|(_, id)| id).collect();
-    ids.extend(held.asked());
+    let ids = held.asked();
     let (configured, misfits) = exec_config::read(entry);
     report.findings.extend(misfits.into_iter().map(Finding::Entry));
     report.asked = ids.len();
-    let Some(configured) = configured else { return Ok(report) };
+    let Some(configured) = configured else { return report };
     look_at(&configured, &mut report.findings);
     if !report.findings.iter().any(Finding::prevents) {
         if configured.command != running && !same_program(&configured.command, running) {
@@ -128,7 +120,7 @@ pub fn check(held: &Held, running: &Path, variable: &dyn Fn(&str) -> Option<OsSt
     }
     report.timeout = Some(configured.timeout);
     report.command = Some(configured.command);
-    Ok(report)
+    report
 }
 
 /// The file, as the gateway looks at it: its own name, and no link behind it.
@@ -206,33 +198,26 @@ fn named_key(args: &[String]) -> Option<NamedKey> {
     args.windows(2).find_map(key)
 }
 
-impl Held {
-    /// What its stores refer to.
-    fn asked(&self) -> impl Iterator<Item = String> {
-        self.stores.values().flat_map(|store| store.profiles.values()).filter_map(|raw| auth_profiles::asked(raw))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::gateway::{Era, Found, Shape};
+    use crate::gateway::{Configuration, Files, Found, Shape};
     use crate::model::Scope;
     use crate::secret::SecretBuf;
     use serde_json::{Value, json};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn held(config: &Value) -> Held {
+    fn held(config: &Value) -> Inventory {
         let bytes = SecretBuf::new(config.to_string().into_bytes());
-        let config = Found { shape: Shape::Config, path: "openclaw.json".into(), bytes };
+        let config = Configuration::load(Path::new("openclaw.json"), bytes, &mut Vec::new()).unwrap();
         let reference = |id: &str| json!({"source": "exec", "provider": "agevault", "id": id});
         let profiles = json!({"version": 1, "profiles": {"p:key": {"type": "api_key", "provider": "p",
             "keyRef": reference("auth/main/p:key")}}});
         let bytes = SecretBuf::new(profiles.to_string().into_bytes());
         let store = Found { shape: Shape::AuthProfiles(Scope::main()), path: "auth-profiles.json".into(), bytes };
-        Held::of(vec![config, store], Era::Split).unwrap()
+        Inventory::of(Files { found: vec![store], config: Some(config), ..Files::default() }, None)
     }
 
     fn checked(command: &Path, more: Value) -> Report {
@@ -242,7 +227,7 @@ mod tests {
         let config = json!({"secrets": {"providers": {"agevault": entry}},
             "gateway": {"auth": {"token": {"source": "exec", "provider": "agevault", "id": "config/gateway/auth/token"}}}});
         let variable = |name: &str| (name == "GIVEN").then(|| OsString::from("given"));
-        check(&held(&config), command, &variable).unwrap()
+        check(&held(&config), command, &variable)
     }
 
     fn script(dir: &Path, text: &str) -> PathBuf {
@@ -317,8 +302,8 @@ mod tests {
     #[test]
     fn a_configuration_without_the_program_is_not_connected() {
         let nothing = |_: &str| None;
-        for held in [Held::default(), held(&json!({"secrets": {"providers": {"vault": {"source": "exec"}}}}))] {
-            let report = check(&held, Path::new("/bin/true"), &nothing).unwrap();
+        for held in [Inventory::default(), held(&json!({"secrets": {"providers": {"vault": {"source": "exec"}}}}))] {
+            let report = check(&held, Path::new("/bin/true"), &nothing);
             assert_eq!(report.findings, [Finding::NotConnected]);
         }
     }

@@ -5,9 +5,9 @@
 //! [`clean`] removes what is left of secrets in the gateway's files.
 
 mod apply;
-mod audit;
 mod check;
-mod held;
+mod drift;
+mod edits;
 mod known;
 mod needles;
 mod plan;
@@ -17,17 +17,20 @@ mod provider;
 mod record;
 mod residue;
 mod undo;
+mod verdict;
 mod views;
 
-pub use apply::{Applied, Reload, apply, reload};
-pub use audit::{Audit, Found, audit};
+pub use apply::{Applied, Reload, apply, reload, seal_originals};
 pub use check::{Finding, NamedKey, Report, check};
-pub use held::Held;
+pub use drift::{Drift, drift};
+pub use edits::{Edit, of as edits};
 pub use plan::{Keep, Plan, Request, Road, plan};
+pub use plan_config::check_vault;
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
 pub use record::Connection;
-pub use residue::{Cleaned, Left, Search, clean};
-pub use undo::{Undone, only_in_vault, undo};
+pub use residue::{Cleaned, Search, clean};
+pub use undo::{Undo, Undone, only_in_vault};
+pub use verdict::{Left, Reason, holds_secret, plaintext};
 pub use views::{Back, Place, has_links, missing_views, put_views, take_views_back, unlinked};
 
 use crate::{formats, fsio, gateway, model, store};
@@ -70,6 +73,8 @@ pub enum Error {
     NotPutBack(Vec<String>),
     /// The gateway has put plaintext back meanwhile.
     PutBack(Vec<String>),
+    /// The configuration is not to be changed: it is declared so, or this file of it belongs to another user.
+    ReadOnly(Option<PathBuf>),
 }
 
 impl From<fsio::Error> for Error {

@@ -1,10 +1,10 @@
 //! What is between the gateway as it is and one that holds references only: names, no values.
 
-use super::{Entry, Error, Held};
-use crate::formats::auth_profiles;
+use super::{Entry, Error};
 use crate::formats::openclaw_config::Step;
-use crate::gateway::{Era, StoreChange, Version};
+use crate::gateway::{Era, Inventory, StoreChange, Version, names_variable};
 use crate::model::{Credential, Scope, SecretId, Vault};
+use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,14 +21,16 @@ pub struct Keep {
     pub gateway_token: bool,
     /// The `.env`: its entries stay readable there.
     pub dotenv: bool,
+    /// Commands of the configuration: they keep the secrets of their environment.
+    pub commands: bool,
+    /// OAuth, which gateways with databases keep themselves.
+    pub oauth: bool,
 }
 
 /// What a plan is made for.
 pub struct Request<'r> {
     /// The state directory.
     pub state_dir: &'r Path,
-    /// Where each agent has its store.
-    pub agent_dirs: &'r BTreeMap<Scope, PathBuf>,
     /// Whether a secret of the gateway's that differs from the vault's is given up for it.
     pub yields: bool,
     /// The version of the gateway.
@@ -58,6 +60,8 @@ pub enum Road {
     Profile,
     /// Under `agevault run` only.
     Run,
+    /// The command that uses it runs under `agevault run`.
+    Command,
     /// Itself, in a view in memory: OAuth has no references.
     View,
     /// It stays in the gateway's own store.
@@ -75,16 +79,20 @@ pub enum Road {
 /// What is to be done, and how each secret reaches the gateway then.
 #[derive(Default)]
 pub struct Plan {
-    /// Edits of the configuration.
-    pub config: Vec<Step>,
+    /// Edits of the configuration, by file.
+    pub config: BTreeMap<PathBuf, Vec<Step>>,
     /// Changes of stores.
     pub stores: Vec<StoreChange>,
     /// Whether the stores become views in memory.
     pub views: bool,
-    /// Entries that leave the `.env`.
+    /// Variables that leave files of variables and the configuration.
     pub dotenv: BTreeSet<String>,
+    /// Those of them that the configuration sets, and where.
+    pub set_in_config: BTreeMap<String, Vec<String>>,
     /// Configuration secrets that leave it without a reference.
     pub dropped: BTreeSet<String>,
+    /// Commands that are to run under `agevault run`, by their places.
+    pub commands: Vec<String>,
     /// Ids for which the gateway gets a new or another reference.
     pub added: Vec<String>,
     /// Those of them that the gateway had already, and that were removed there.
@@ -119,22 +127,28 @@ pub(super) struct Wanted {
 
 pub(super) struct Planner<'p> {
     pub(super) vault: &'p Vault<'p>,
-    pub(super) held: &'p Held,
+    pub(super) held: &'p Inventory,
     pub(super) request: &'p Request<'p>,
     pub(super) wanted: BTreeMap<Scope, Wanted>,
+    /// The files of the configuration as they will be, but for variables that they set.
+    pub(super) texts: Vec<SecretBuf>,
     pub(super) plan: Plan,
 }
 
 /// Plans how a gateway that has `held` gets what `vault` has.
 ///
 /// # Errors
-/// Files of the gateway that cannot be read; [`Error::TooMany`].
-pub fn plan(vault: &Vault<'_>, held: &Held, request: &Request<'_>) -> Result<Plan, Error> {
-    let mut planner = Planner { vault, held, request, wanted: BTreeMap::new(), plan: Plan::default() };
+/// [`Error::Unmigrated`]; another vault that answers for the gateway; [`Error::TooMany`].
+pub fn plan(vault: &Vault<'_>, held: &Inventory, request: &Request<'_>) -> Result<Plan, Error> {
+    if !held.unmigrated.is_empty() {
+        return Err(Error::Unmigrated(held.unmigrated.clone()));
+    }
+    let mut planner =
+        Planner { vault, held, request, wanted: BTreeMap::new(), texts: Vec::new(), plan: Plan::default() };
     planner.profiles()?;
+    planner.configuration()?;
     planner.variables()?;
     planner.stores()?;
-    planner.configuration()?;
     let plan = planner.plan;
     if plan.refs.len() > MAX_REFS { Err(Error::TooMany(MAX_REFS)) } else { Ok(plan) }
 }
@@ -156,9 +170,27 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether the gateway cannot do without a variable: its configuration or a profile names it in a text or in a
+    /// reference that stays, or it is its own.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        let texts = self.texts.iter().filter_map(SecretBuf::text);
+        let stays = |scope: &Scope, profile: &str| {
+            !self.wanted.get(scope).is_some_and(|wanted| wanted.profiles.contains_key(profile))
+        };
+        let stores =
+            self.held.stores.iter().flat_map(|(scope, store)| store.profiles.iter().map(move |one| (scope, one)));
+        let profiles = stores.filter(|(scope, (profile, _))| stays(scope, profile)).map(|(_, (_, raw))| raw.get());
+        name.starts_with("OPENCLAW_") || texts.chain(profiles).any(|text| names_variable(text, name))
+    }
+
+    /// Notes an edit of a file of the configuration.
+    pub(super) fn step(&mut self, file: &Path, step: Step) {
+        self.plan.config.entry(file.to_owned()).or_default().push(step);
+    }
+
     pub(super) fn road(&mut self, id: &SecretId, road: Road) {
         self.plan.roads.insert(id.to_string(), road);
-        if matches!(road, Road::Store | Road::Config | Road::Profile) {
+        if matches!(road, Road::Store | Road::Config | Road::Profile | Road::Command) {
             self.plan.refs.insert(id.to_string());
         }
     }
@@ -169,14 +201,7 @@ pub(super) fn provider_of(raw: &RawValue) -> Option<String> {
 }
 
 /// The directory of an agent, wherever the gateway has it; `None` for the store that agents share.
-pub(super) fn agent_dir(state_dir: &Path, dirs: &BTreeMap<Scope, PathBuf>, scope: &Scope) -> Option<PathBuf> {
+pub(super) fn store_dir(state_dir: &Path, dirs: &BTreeMap<Scope, PathBuf>, scope: &Scope) -> Option<PathBuf> {
     let usual = || state_dir.join("agents").join(scope.as_str()).join("agent");
     scope.is_agent().then(|| dirs.get(scope).cloned().unwrap_or_else(usual))
-}
-
-/// Whether a credential holds a secret that could be a reference itself.
-pub(super) fn is_plain(raw: &RawValue) -> bool {
-    let text =
-        Credential::parse("", raw).ok().and_then(|credential| credential.text(credential.kind()?.secret_member()?));
-    text.is_some_and(|text| !text.expose().trim().is_empty()) && auth_profiles::referred(raw).is_none()
 }

@@ -1,114 +1,251 @@
-//! The configuration's part of a plan: the resolver's entry, references at registered targets, entries of `env`.
+//! The configuration's part of a plan: the resolver's entry, references, commands under `agevault run`.
 
 use super::plan::{Planner, provider_of};
-use super::{Error, Road, known};
+use super::{Entry, Error, Road, edits, known};
 use crate::formats::openclaw_config::{self, Step};
-use crate::formats::secretref::ExecRef;
-use crate::formats::{provider, secretref, targets};
-use crate::gateway::Era;
-use crate::model::{Scope, SecretId};
-use crate::secret::{Secret, SecretBuf};
+use crate::formats::provider;
+use crate::formats::secretref::{self, ExecRef};
+use crate::formats::wrapper::{self, Wrapper};
+use crate::gateway::{At, Content, Delivery, Item, Part};
+use crate::model::{EnvName, Scope, SecretId};
+use crate::secret::Secret;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// Where the token of the gateway itself is.
+const TOKEN: [&str; 3] = ["gateway", "auth", "token"];
+
 impl Planner<'_> {
     /// Plans the edits of the configuration.
     pub(super) fn configuration(&mut self) -> Result<(), Error> {
-        let vault = self.vault;
-        let empty = (self.request.state_dir.join("openclaw.json"), SecretBuf::new(b"{}".to_vec()));
-        let (path, bytes) = self.held.config.as_ref().unwrap_or(&empty);
-        let failed = |error| Error::Format(error, path.clone());
-        let found = openclaw_config::parse(bytes.expose()).map_err(failed)?;
-        let tree = openclaw_config::tree(bytes.expose()).map_err(failed)?;
-        let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-        let entry = self.request.entry.to_json();
-        self.check_vault(openclaw_config::at(&tree, &provider))?;
-        let have = openclaw_config::at(&tree, &provider);
-        if have != Some(&entry) {
-            self.plan.entry = Some(have.map(|have| differing(have, &entry)).unwrap_or_default());
-            self.plan.config.push(Step::Put(provider, entry));
-        }
-        let plain: BTreeMap<Vec<String>, Secret> = found.targets.into_iter().collect();
-        let refs: BTreeMap<Vec<String>, SecretId> = openclaw_config::references(&tree).into_iter().collect();
-        for (key, _) in vault.config.iter() {
-            let Ok(id @ SecretId::Config(_)) = SecretId::parse(&format!("config/{key}")) else { continue };
-            let SecretId::Config(segments) = &id else { continue };
-            let token = segments.iter().eq(["gateway", "auth", "token"]);
-            let names: Vec<&str> = segments.iter().map(String::as_str).collect();
-            let known = targets::versions(&names);
-            let older = self.request.version.era() < Era::AgentStores;
-            let takes = known.is_some_and(|versions| if older { versions.older } else { versions.newer });
-            // The gateway's audit takes a reference that no request ever reaches for a mistake.
-            let shadowed =
-                matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
-            let changed = plain.get(segments).is_some_and(|value| !known::is_value(vault, &id, value));
-            let changed = changed && !self.request.yields;
-            if shadowed && !changed && (plain.contains_key(segments) || refs.get(segments) == Some(&id)) {
-                self.plan.config.push(Step::Remove(segments.clone()));
-                self.plan.dropped.insert(id.to_string());
-            }
-            let road = match (plain.contains_key(segments), refs.get(segments)) {
-                _ if shadowed => Road::Shadowed,
-                // A gateway that had a reference gets its token back.
-                (_, Some(to)) if token && self.request.keep.gateway_token && *to == id => {
-                    if let Some(value) = vault.get(&id).and_then(|raw| serde_json::from_str(raw.get()).ok()) {
-                        self.plan.config.push(Step::Put(segments.clone(), value));
-                    }
-                    Road::Own
-                }
-                _ if token && self.request.keep.gateway_token => Road::Own,
-                _ if !id.fits_secret_ref() => Road::TooLong,
-                (true, _) if !takes => Road::NoTarget,
-                // What the gateway has is newer than what was taken in.
-                (true, _) if changed => {
-                    self.plan.changed.push(id.to_string());
-                    Road::Config
-                }
-                (true, _) => {
-                    let reference = serde_json::to_value(ExecRef::to(&id)).unwrap_or_default();
-                    self.plan.config.push(Step::Put(segments.clone(), reference));
-                    self.plan.added.push(id.to_string());
-                    Road::Config
-                }
-                // One that leads nowhere is mended below.
-                (false, Some(to)) if *to == id || vault.get(to).is_none() => Road::Config,
-                (false, _) => Road::Nowhere,
-            };
-            self.road(&id, road);
-        }
-        for (path, id) in refs {
-            let dead = matches!(&id, SecretId::Config(_)) && vault.get(&id).is_none();
-            let own = SecretId::Config(path.clone());
-            if dead && vault.get(&own).is_some() {
-                let reference = serde_json::to_value(ExecRef::to(&own)).unwrap_or_default();
-                self.plan.added.push(own.to_string());
-                self.plan.config.push(Step::Put(path, reference));
-            } else if dead && !path.starts_with(&["gateway".to_owned(), "auth".to_owned()]) {
-                // Without its own token a gateway does not start, and says why.
-                self.plan.removed.push(id.to_string());
-                self.plan.config.push(Step::Remove(path));
+        let held = self.held;
+        self.entry()?;
+        let mut commands: BTreeMap<(&Path, &[String]), Vec<&Item>> = BTreeMap::new();
+        for item in held.items.iter().filter(|item| item.used) {
+            let At::Member(path) = &item.place.at else { continue };
+            match &item.part {
+                Part::Command(at, _) => commands.entry((&item.place.file, at)).or_default().push(item),
+                Part::Variable => {}
+                _ => self.member(item, path),
             }
         }
-        for (name, value) in found.env {
-            let id = SecretId::Env(name);
-            let SecretId::Env(name) = &id else { continue };
-            let stays = self.request.keep.dotenv || self.held.needs(name.as_str());
-            if known::is_value(vault, &id, &value) && !stays {
-                // The way back leads into the `.env`.
-                self.plan.dotenv.insert(name.as_str().to_owned());
-                let places = [vec!["env".to_owned(), "vars".to_owned()], vec!["env".to_owned()]];
-                let here = places.into_iter().map(|place| [place, vec![name.as_str().to_owned()]].concat());
-                // It may stand in both places, with another value in the one that the gateway does not use.
-                let same = |path: &Vec<String>| {
-                    let text = openclaw_config::at(&tree, path).and_then(Value::as_str);
-                    text.is_some_and(|text| text == value.expose())
-                };
-                self.plan.config.extend(here.filter(same).map(Step::Remove));
+        for ((file, at), items) in commands {
+            self.command(file, at, &items);
+        }
+        // What names a variable is seen in the configuration as it will be.
+        self.texts =
+            edits::of_config(&self.plan, held, self.request.state_dir)?.into_iter().map(|edit| edit.new).collect();
+        for item in held.items.iter().filter(|item| item.used && item.part == Part::Variable) {
+            if let At::Member(path) = &item.place.at {
+                self.variable(item, path);
+            }
+        }
+        // What the vault alone has.
+        for (key, _) in self.vault.config.iter() {
+            let Ok(id) = SecretId::parse(&format!("config/{key}")) else { continue };
+            if !self.plan.roads.contains_key(&id.to_string()) {
+                self.road(&id, Road::Nowhere);
             }
         }
         Ok(())
+    }
+
+    /// The resolver's entry.
+    fn entry(&mut self) -> Result<(), Error> {
+        let entry = self.request.entry.to_json();
+        let have = self.held.entry();
+        check_vault(self.request.entry, have)?;
+        if have != Some(&entry) {
+            self.plan.entry = Some(have.map(|have| differing(have, &entry)).unwrap_or_default());
+            let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
+            self.step(&self.held.config_path(self.request.state_dir), Step::Put(place, entry));
+        }
+        Ok(())
+    }
+
+    /// A member that could be a reference.
+    fn member(&mut self, item: &Item, path: &[String]) {
+        let Some(id) = &item.id else { return };
+        let takes = item.delivery(self.request.version) == Delivery::Reference;
+        let to = match &item.content {
+            Content::Value(raw) => return self.value(item, id, path, raw, takes),
+            Content::Ours(asked) => return self.reference(item, id, path, asked),
+            Content::Variable(name) if !self.request.keep.dotenv => EnvName::parse(name).ok().map(SecretId::Env),
+            Content::Store(name) => SecretId::config(&["secrets", "store", name]).ok(),
+            _ => None,
+        };
+        let known = |to: &SecretId| self.vault.get(to).is_some() && to.fits_secret_ref() && self.is_current(to);
+        if let Some(to) = to.filter(|to| takes && known(to)) {
+            self.refer(item, path, &to);
+            self.road(&to, Road::Config);
+        }
+    }
+
+    /// Whether what the gateway has for a variable is what the vault has: another value may be newer.
+    pub(super) fn is_current(&self, id: &SecretId) -> bool {
+        let SecretId::Env(name) = id else { return true };
+        let theirs = self.held.variable(name.as_str());
+        let text = theirs.and_then(|raw| serde_json::from_str(raw.get()).ok()).map(Secret::new);
+        text.is_none_or(|text| known::is_value(self.vault, id, &text))
+    }
+
+    fn refer(&mut self, item: &Item, path: &[String], to: &SecretId) {
+        let reference = serde_json::to_value(ExecRef::to(to)).unwrap_or_default();
+        self.step(&item.place.file, Step::Put(path.to_vec(), reference));
+        self.plan.added.push(to.to_string());
+    }
+
+    /// A secret in plaintext.
+    fn value(&mut self, item: &Item, id: &SecretId, path: &[String], raw: &RawValue, takes: bool) {
+        let SecretId::Config(names) = id else { return };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if self.vault.get(id).is_none() {
+            return;
+        }
+        let text = serde_json::from_str(raw.get()).map(Secret::new);
+        let changed = !text.is_ok_and(|text| known::is_value(self.vault, id, &text)) && !self.request.yields;
+        // The gateway's audit takes a reference that no request ever reaches for a mistake.
+        let shadowed = matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
+        let road = if names == TOKEN && self.request.keep.gateway_token {
+            Road::Own
+        } else if !id.fits_secret_ref() {
+            Road::TooLong
+        } else if !takes {
+            Road::NoTarget
+        } else if changed {
+            // What the gateway has is newer than what was taken in.
+            self.plan.changed.push(id.to_string());
+            Road::Config
+        } else if shadowed {
+            self.step(&item.place.file, Step::Remove(path.to_vec()));
+            self.plan.dropped.insert(id.to_string());
+            Road::Shadowed
+        } else {
+            self.refer(item, path, id);
+            Road::Config
+        };
+        self.road(id, road);
+    }
+
+    /// A reference to the vault.
+    fn reference(&mut self, item: &Item, own: &SecretId, path: &[String], asked: &str) {
+        let SecretId::Config(names) = own else { return };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let to = SecretId::parse(asked).ok();
+        let known = to.as_ref().filter(|to| self.vault.get(to).is_some());
+        let shadowed = matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
+        match known {
+            Some(to) if names == TOKEN && self.request.keep.gateway_token => {
+                // A gateway that had a reference gets its token back.
+                if let Some(value) = self.vault.get(to).and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+                    self.step(&item.place.file, Step::Put(path.to_vec(), value));
+                }
+                self.road(to, Road::Own);
+            }
+            Some(to) if shadowed => {
+                self.step(&item.place.file, Step::Remove(path.to_vec()));
+                self.plan.dropped.insert(to.to_string());
+                self.road(to, Road::Shadowed);
+            }
+            Some(to) => self.road(to, Road::Config),
+            None if self.vault.get(own).is_some() && own.fits_secret_ref() => {
+                self.refer(item, path, own);
+                self.road(own, Road::Config);
+            }
+            // Without its own token a gateway does not start, and says why.
+            None if !names.starts_with(&["gateway", "auth"]) => {
+                self.plan.removed.push(asked.to_owned());
+                self.step(&item.place.file, Step::Remove(path.to_vec()));
+            }
+            None => {}
+        }
+    }
+
+    /// A variable that the configuration sets.
+    fn variable(&mut self, item: &Item, path: &[String]) {
+        let (Some(id), Some(raw)) = (&item.id, item.content.value()) else { return };
+        let SecretId::Env(name) = id else { return };
+        let text = serde_json::from_str(raw.get()).map(Secret::new);
+        let known = text.is_ok_and(|text| known::is_value(self.vault, id, &text));
+        if known && !(self.request.keep.dotenv || self.needs(name.as_str())) {
+            self.plan.dotenv.insert(name.as_str().to_owned());
+            self.plan.set_in_config.insert(name.as_str().to_owned(), path.to_vec());
+            self.step(&item.place.file, Step::Remove(path.to_vec()));
+        }
+    }
+
+    /// A command with secrets in its environment.
+    fn command(&mut self, file: &Path, at: &[String], items: &[&Item]) {
+        let document = self.held.config.iter().flat_map(|config| &config.documents).find(|one| one.path == file);
+        let object = document.and_then(|document| openclaw_config::at(&document.tree, at)?.as_object());
+        let Some((object, (program, args))) = object.and_then(|object| Some((object, wrapper::words(object)?))) else {
+            return items.iter().filter_map(|item| item.id.clone()).for_each(|id| self.road(&id, Road::NoTarget));
+        };
+        let options = self.request.entry.args.split_last().map(|(_, options)| options.to_vec()).unwrap_or_default();
+        let command =
+            Wrapper::read(object).map_or_else(|| [vec![program.clone()], args.clone()].concat(), |old| old.command);
+        let mut new = Wrapper {
+            program: self.request.entry.command.to_string_lossy().into_owned(),
+            options: [options, vec!["--quiet".to_owned()]].concat(),
+            only: Vec::new(),
+            command,
+        };
+        for item in items {
+            let Part::Command(_, variable) = &item.part else { continue };
+            let Some(id) = self.behind(item) else { continue };
+            let road = if self.request.keep.commands && !matches!(item.content, Content::Ours(_)) {
+                Road::Own
+            } else {
+                new.only.push((variable.clone(), id.to_string()));
+                if !matches!(item.content, Content::Ours(_)) {
+                    let place = [at, &["env".to_owned(), variable.clone()]].concat();
+                    self.step(file, Step::Remove(place));
+                    self.plan.added.push(id.to_string());
+                }
+                Road::Command
+            };
+            self.road(&id, road);
+        }
+        new.only.sort();
+        let was_wrapped = Wrapper::read(object).is_some();
+        if new.only.is_empty() && !was_wrapped {
+            return;
+        }
+        let (program_now, args_now) =
+            if new.only.is_empty() { unwrapped(&new) } else { (new.program.clone(), new.args()) };
+        if (program_now.as_str(), &args_now) != (program.as_str(), &args) {
+            self.plan.commands.push(at.join("."));
+            self.step(file, Step::Put([at, &["command".to_owned()]].concat(), Value::from(program_now)));
+            self.step(file, Step::Put([at, &["args".to_owned()]].concat(), Value::from(args_now)));
+        }
+    }
+
+    /// The entry of the vault whose value a variable of a command has, if it can come from there.
+    fn behind(&mut self, item: &Item) -> Option<SecretId> {
+        let id = match &item.content {
+            Content::Ours(asked) => {
+                let id = SecretId::parse(asked).ok().filter(|id| self.vault.get(id).is_some());
+                if id.is_none() {
+                    self.plan.removed.push(asked.clone());
+                }
+                return id;
+            }
+            Content::Variable(name) if !self.request.keep.dotenv => SecretId::Env(EnvName::parse(name).ok()?),
+            Content::Value(raw) => {
+                let id = item.id.clone()?;
+                let text = serde_json::from_str(raw.get()).map(Secret::new);
+                let known = text.is_ok_and(|text| known::is_value(self.vault, &id, &text));
+                if self.vault.get(&id).is_some() && !known && !self.request.yields {
+                    self.plan.changed.push(id.to_string());
+                    return None;
+                }
+                id
+            }
+            _ => return None,
+        };
+        self.vault.get(&id).is_some().then_some(id).filter(|id| self.is_current(id))
     }
 
     /// Whether the vault has a profile of this provider that every agent sees.
@@ -118,17 +255,27 @@ impl Planner<'_> {
         let vault = scopes.iter().filter_map(|scope| self.vault.scopes.get(scope.as_str()));
         vault.flat_map(|entries| entries.profiles.iter()).any(|(_, raw)| of(raw))
     }
+}
 
-    /// Refuses a gateway whose references another vault answers. One that was moved here has the same fingerprint,
-    /// or has left nothing where it was.
-    fn check_vault(&self, have: Option<&Value>) -> Result<(), Error> {
-        let args = have.and_then(|have| have.get("args")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
-        let of = |option: &str| args.clone().zip(args.clone().skip(1)).find(|(name, _)| *name == option);
-        let Some((_, other)) = of("--vault") else { return Ok(()) };
-        let ours = |text: &str| self.request.entry.args.iter().any(|arg| arg == text);
-        let same = ours(other) || of("--pin").is_some_and(|(_, pin)| ours(pin)) || !Path::new(other).exists();
-        if same { Ok(()) } else { Err(Error::AnotherVault(PathBuf::from(other))) }
-    }
+/// The words of a command without what runs it.
+pub(super) fn unwrapped(wrapper: &Wrapper) -> (String, Vec<String>) {
+    let (program, args) =
+        wrapper.command.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
+    (program, args)
+}
+
+/// Refuses a gateway whose references another vault answers. One that was moved here has the same fingerprint,
+/// or has left nothing where it was.
+///
+/// # Errors
+/// [`Error::AnotherVault`].
+pub fn check_vault(entry: &Entry, have: Option<&Value>) -> Result<(), Error> {
+    let args = have.and_then(|have| have.get("args")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
+    let of = |option: &str| args.clone().zip(args.clone().skip(1)).find(|(name, _)| *name == option);
+    let Some((_, other)) = of("--vault") else { return Ok(()) };
+    let ours = |text: &str| entry.args.iter().any(|arg| arg == text);
+    let same = ours(other) || of("--pin").is_some_and(|(_, pin)| ours(pin)) || !Path::new(other).exists();
+    if same { Ok(()) } else { Err(Error::AnotherVault(PathBuf::from(other))) }
 }
 
 /// Members that two objects do not have in common.

@@ -1,11 +1,12 @@
 //! The stores' part of a plan: which profile is to be in which store, and what of that is not there yet.
 
-use super::plan::{Planner, Wanted, agent_dir, provider_of};
+use super::plan::{Planner, Wanted, provider_of, store_dir};
 use super::{Error, Road, known};
 use crate::formats::secretref::ExecRef;
 use crate::formats::{auth_profiles, provider, secretref};
 use crate::gateway::StoreChange;
 use crate::model::{Credential, EnvName, Kind, Meta, Scope, SecretId};
+use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,9 @@ impl Planner<'_> {
                 } else if let Some(reference) = auth_profiles::to_reference(raw, &id)? {
                     self.road(&id, Road::Store);
                     self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (id, reference));
+                } else if let Some((to, reference)) = self.of_variable(raw)? {
+                    self.road(&to, Road::Store);
+                    self.wanted.entry(store).or_default().profiles.insert(profile.to_owned(), (to, reference));
                 }
             }
             for (provider, ids) in &entries.order {
@@ -37,6 +41,20 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A credential that has its secret from a variable of the vault's, with a reference to that in its place.
+    fn of_variable(&self, raw: &RawValue) -> Result<Option<(SecretId, Box<RawValue>)>, Error> {
+        let name = auth_profiles::variable(raw).and_then(|name| EnvName::parse(&name).ok());
+        let Some(id) = name.map(SecretId::Env).filter(|_| !self.request.keep.dotenv) else { return Ok(None) };
+        if self.vault.get(&id).is_none() || !self.is_current(&id) {
+            return Ok(None);
+        }
+        let mut credential = Credential::parse("", raw)?;
+        let member = credential.kind().and_then(Kind::secret_member);
+        let Some((member, reference)) = member.zip(ExecRef::to(&id)) else { return Ok(None) };
+        credential.put(&format!("{member}Ref"), &reference);
+        Ok(Some((id, credential.to_raw()?)))
     }
 
     /// Whether a profile of `main` is what was there before agents shared it: the gateway has it in the shared store
@@ -80,22 +98,28 @@ impl Planner<'_> {
     /// prefers any profile to a variable.
     pub(super) fn variables(&mut self) -> Result<(), Error> {
         let vault = self.vault;
-        let dotenv = self.held.variables()?;
         for (name, _) in vault.env.iter() {
             let Ok(variable) = EnvName::parse(name) else { continue };
             let id = SecretId::Env(variable);
-            if self.held.needs(name) {
+            let there: Vec<&Secret> = self.held.env.iter().filter_map(|file| file.value(name)).collect();
+            if self.needs(name) {
                 self.road(&id, Road::Own);
                 continue;
             }
-            let there = dotenv.contains_key(name);
-            if let Some(value) = dotenv.get(name).filter(|_| !self.request.keep.dotenv) {
-                if self.request.yields || known::is_value(vault, &id, value) {
+            if !(there.is_empty() || self.request.keep.dotenv) {
+                // A file that the gateway looks into later may have an older value; all of them are sealed.
+                let first = there.first().is_some_and(|value| known::is_value(vault, &id, value));
+                if self.request.yields || first {
                     self.plan.dotenv.insert(name.to_owned());
                 } else {
                     self.plan.changed.push(id.to_string());
                 }
             }
+            // The configuration refers to it.
+            if self.plan.refs.contains(&id.to_string()) {
+                continue;
+            }
+            let there = !there.is_empty();
             let under_run = if there && self.request.keep.dotenv { Road::Own } else { Road::Run };
             let Some(provider) = provider::of_variable(name).filter(|_| id.fits_secret_ref()) else {
                 self.road(&id, under_run);
@@ -108,7 +132,7 @@ impl Planner<'_> {
                     .values()
                     .any(|(of, raw)| *of != id && provider_of(raw).is_some_and(|have| provider::same(&have, provider)))
             };
-            let oauth = self.held.profiles(&store).any(|(_, raw)| {
+            let oauth = self.held.profiles_of(&store).any(|(_, raw)| {
                 auth_profiles::referred(raw).is_none()
                     && provider_of(raw).is_some_and(|have| provider::same(&have, provider))
             });
@@ -138,13 +162,13 @@ impl Planner<'_> {
         for scope in scopes {
             let wanted = self.wanted.remove(&scope).unwrap_or_default();
             let mut change = StoreChange {
-                dir: agent_dir(self.request.state_dir, self.request.agent_dirs, &scope),
+                dir: store_dir(self.request.state_dir, &self.held.agents, &scope),
                 expect: BTreeMap::new(),
                 put: BTreeMap::new(),
                 remove: Vec::new(),
                 order: BTreeMap::new(),
             };
-            for (profile, raw) in self.held.profiles(&scope) {
+            for (profile, raw) in self.held.profiles_of(&scope) {
                 if let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) {
                     change.expect.insert(profile.clone(), Some(raw.to_owned()));
                     change.remove.push(profile.clone());

@@ -1,8 +1,8 @@
 //! What this host remembers of a connected gateway: names and places, no values.
 
-use super::held::Store;
-use super::{Error, Held, Keep};
+use super::{Error, Keep};
 use crate::fsio::{self, Dir, Lock, Replacement};
+use crate::gateway::{Inventory, Store};
 use crate::model::{Scope, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 const VERSION: u32 = 1;
 const MAX_RECORD: usize = 64 * 1024 * 1024;
+/// So many sealed copies of one file are tried on the way back.
+const MAX_COPIES: usize = 16;
 
 /// A gateway that was wired to a vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,15 @@ pub struct Connection {
     /// Configuration secrets that were taken out without a reference.
     #[serde(default)]
     pub dropped: BTreeSet<String>,
+    /// Variables that its configuration set, and where.
+    #[serde(default)]
+    pub set_in_config: BTreeMap<String, Vec<String>>,
+    /// What named a variable where a reference to it is now, by the id of the variable: no value.
+    #[serde(default)]
+    pub named: BTreeMap<String, serde_json::Value>,
+    /// Sealed copies of files as they were before they were changed, the newest last.
+    #[serde(default)]
+    pub originals: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// What was left as it is, for the next time that something is handed over.
     #[serde(default)]
     pub keep: Keep,
@@ -100,15 +111,24 @@ impl Connection {
         real(&self.state_dir) == real(state_dir)
     }
 
+    /// Notes sealed copies of files that are about to change.
+    pub fn note_originals(&mut self, sealed: Vec<(PathBuf, PathBuf)>) {
+        for (path, copy) in sealed {
+            let copies = self.originals.entry(path).or_default();
+            copies.push(copy);
+            copies.drain(..copies.len().saturating_sub(MAX_COPIES));
+        }
+    }
+
     /// Notes the orders of the gateway as they are now.
-    pub fn note_orders(&mut self, held: &Held) {
+    pub fn note_orders(&mut self, held: &Inventory) {
         let orders = |store: &Store| store.order.clone();
         self.orders = held.stores.iter().map(|(scope, store)| (scope.as_str().to_owned(), orders(store))).collect();
     }
 
     /// Which orders are no news: the gateway has them as it had them then. And which it changed while
     /// the vault did not.
-    pub fn compare_orders(&self, vault: &Vault<'_>, held: &Held) -> Unchanged {
+    pub fn compare_orders(&self, vault: &Vault<'_>, held: &Inventory) -> Unchanged {
         let mut found = Unchanged::default();
         for (name, orders) in &self.orders {
             let Ok(scope) = Scope::parse(name) else { continue };

@@ -3,13 +3,14 @@
 
 use super::apply::{check_still, remove};
 use super::needles::Needles;
-use super::{Error, Held, Keep, Plan, Road};
-use crate::formats;
+use super::verdict::{Left, Reason};
+use super::{Error, Keep, Plan, Road};
+use crate::formats::{self, auth_profiles, openclaw_config};
 use crate::fsio;
-use crate::gateway::Program;
-use crate::model::{Scope, Vault};
+use crate::gateway::{Inventory, Leftover, Program, leftover};
+use crate::model::Vault;
+use crate::secret::SecretBuf;
 use crate::store;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where to look, and what may stay.
@@ -18,14 +19,12 @@ pub struct Search<'s> {
     pub vault: &'s Vault<'s>,
     /// The state directory: everything below it, links not followed.
     pub root: &'s Path,
-    /// Where each agent has its files, if not below it.
-    pub agents: &'s BTreeMap<Scope, PathBuf>,
     /// Files in which the gateway keeps OAuth itself, which is not looked for there.
     pub own: &'s [PathBuf],
-    /// Files elsewhere: nothing of them is removed.
+    /// Files and directories elsewhere: nothing of them is removed.
     pub elsewhere: &'s [PathBuf],
     /// What the gateway has now.
-    pub held: &'s Held,
+    pub held: &'s Inventory,
     /// How each secret reaches the gateway.
     pub plan: &'s Plan,
     /// What was asked to stay.
@@ -39,17 +38,8 @@ struct Residue {
     path: PathBuf,
     /// The secrets in it, each with every id that has this value.
     secrets: Vec<Vec<String>>,
-    /// Whether it is a copy that a gateway made before a change, and nothing reads any more.
-    copy: bool,
-}
-
-/// Secrets that a file still holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// The file.
-    pub path: PathBuf,
-    /// Their ids.
-    pub ids: Vec<String>,
+    /// What it is, if nothing reads it or the gateway makes it again.
+    leftover: Option<Leftover>,
 }
 
 /// What [`clean`] did and found.
@@ -57,10 +47,8 @@ pub struct Left {
 pub struct Cleaned {
     /// Copies with secrets, which are gone now, and where each is kept, sealed.
     pub removed: Vec<(PathBuf, PathBuf)>,
-    /// Files that still hold a secret.
+    /// Files that still hold a value of the vault.
     pub left: Vec<Left>,
-    /// The same where that was asked for, or cannot be otherwise.
-    pub kept: Vec<Left>,
     /// What could not be looked into.
     pub unread: Vec<PathBuf>,
 }
@@ -70,19 +58,23 @@ fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue
     let Search { vault, root, own, .. } = *search;
     let (all, without_oauth) = (Needles::of(vault, true)?, Needles::of(vault, false)?);
     let mut found = Vec::new();
-    let mut look = |path: PathBuf, copy: bool, unread: &mut Vec<PathBuf>| {
+    let mut look = |path: PathBuf, leftover: Option<Leftover>, unread: &mut Vec<PathBuf>| {
         let needles = if own.contains(&path) { &without_oauth } else { &all };
         match needles.are_in(&path) {
-            Ok(secrets) if secrets.is_empty() => {}
-            Ok(secrets) => found.push(Residue { path, secrets, copy }),
+            // An old copy may hold a secret that the vault never had.
+            Ok(secrets) if secrets.is_empty() && !(leftover.is_some() && holds_secrets(&path)) => {}
+            Ok(secrets) => found.push(Residue { path, secrets, leftover }),
             Err(_) => unread.push(path),
         }
     };
-    search.elsewhere.iter().for_each(|path| look(path.clone(), false, unread));
-    let mut dirs = vec![root.to_owned()];
-    dirs.extend(search.agents.values().filter(|dir| dir.exists() && !dir.starts_with(root)).cloned());
+    let (mut dirs, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        search.elsewhere.iter().cloned().partition(|path| path.is_dir());
+    files.into_iter().for_each(|path| look(path, None, unread));
+    dirs.push(root.to_owned());
+    dirs.extend(search.held.agents.values().filter(|dir| dir.exists() && !dir.starts_with(root)).cloned());
     // Of another directory only what belongs to the configuration.
-    let config = search.held.config_path().filter(|path| !path.starts_with(root));
+    let config = search.held.config_path(root);
+    let config = Some(config.as_path()).filter(|path| !path.starts_with(root));
     let of_config = config.and_then(|path| path.parent().map(Path::to_owned));
     dirs.extend(of_config.clone());
     while let Some(dir) = dirs.pop() {
@@ -99,8 +91,8 @@ fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue
             if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
                 dirs.push(path);
             } else if kind.is_ok_and(|kind| kind.is_file()) {
-                let copy = is_copy(search, &path);
-                look(path, copy, unread);
+                let leftover = leftover(&path, root, of_config.as_deref());
+                look(path, leftover, unread);
             }
         }
     }
@@ -116,7 +108,7 @@ fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue
 pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Cleaned, Error> {
     let mut cleaned = Cleaned::default();
     let (copies, mut left): (Vec<_>, Vec<_>) =
-        residue(search, &mut cleaned.unread)?.into_iter().partition(|residue| residue.copy);
+        residue(search, &mut cleaned.unread)?.into_iter().partition(|residue| residue.leftover.is_some());
     for Residue { path, .. } in copies {
         match fsio::read_own(&path, formats::MAX_INPUT) {
             Ok(bytes) => {
@@ -136,12 +128,9 @@ pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Clea
     cleaned.unread.sort();
     cleaned.unread.dedup();
     for Residue { path, secrets, .. } in left {
-        let (kept, left): (Vec<_>, Vec<_>) =
-            secrets.into_iter().partition(|ids| ids.iter().any(|id| search.may_stay(id, &path)));
-        for (secrets, into) in [(kept, &mut cleaned.kept), (left, &mut cleaned.left)] {
-            if !secrets.is_empty() {
-                into.push(Left { path: path.clone(), ids: secrets.concat() });
-            }
+        for ids in secrets {
+            let why = if ids.iter().any(|id| search.is_kept(id, &path)) { Reason::Kept } else { Reason::Copy };
+            cleaned.left.push(Left { file: path.clone(), at: None, ids, why });
         }
     }
     Ok(cleaned)
@@ -161,31 +150,32 @@ impl Search<'_> {
         Ok(databases.filter(|path| changed || holds_one(path) || holds_one(&log(path))).cloned().collect())
     }
 
-    /// Whether a secret was asked to stay in this file, or the gateway takes it from nowhere else.
-    fn may_stay(&self, id: &str, path: &Path) -> bool {
-        let is = |file: &Option<(PathBuf, _)>| file.as_ref().is_some_and(|(file, _)| file == path);
-        let (config, dotenv) = (is(&self.held.config), is(&self.held.dotenv));
-        let stays = matches!(self.plan.roads.get(id), Some(Road::Own | Road::NoTarget | Road::TooLong));
-        (config || dotenv) && (stays || (self.keep.dotenv && id.starts_with("env/")))
+    /// Whether a secret was asked to stay in this file.
+    fn is_kept(&self, id: &str, path: &Path) -> bool {
+        let dotenv = self.held.env.iter().any(|file| file.path == path);
+        let config = self.held.config.iter().flat_map(|config| &config.documents).any(|one| one.path == path);
+        let token = self.keep.gateway_token && config && id == "config/gateway/auth/token";
+        let command = self.keep.commands && config && self.plan.roads.get(id) == Some(&Road::Own);
+        token || command || (self.keep.dotenv && (dotenv || config) && id.starts_with("env/"))
     }
 }
 
-/// Names under which gateways keep what they replaced, in the places where they do: configurations in the
-/// state directory or beside it, migrated stores of agents.
-fn is_copy(search: &Search<'_>, path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let of_config =
-        ["openclaw.json.", "clawdbot.json.", "gateway.systemd.env."].iter().any(|start| name.starts_with(start));
-    let number =
-        |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|number| number.parse::<u8>().is_ok());
-    let backup = name.split_once(".bak").is_some_and(|(_, rest)| number(rest));
-    let of_store = ["auth-profiles.json.", "auth.json.", "oauth.json."].iter().any(|start| name.starts_with(start));
-    let migrated = [".migrated-", ".sqlite-import.", ".oauth-ref."].iter().any(|mark| name.contains(mark));
-    let config = search.held.config_path().and_then(Path::parent);
-    let in_root = path.parent() == Some(search.root) || path.parent() == config;
-    // What a gateway took for damage when it put a copy back, or did not take at all.
-    let refused = [".clobbered.", ".rejected."].iter().any(|mark| name.contains(mark));
-    (of_store && migrated) || (in_root && of_config && (backup || refused || name.ends_with(".last-good")))
+/// Whether a copy of a configuration or of a store holds a secret in plaintext. One that is neither is told by its
+/// bytes alone.
+fn holds_secrets(path: &Path) -> bool {
+    let Ok(bytes) = fsio::read_own(path, formats::MAX_INPUT) else { return false };
+    of_store(&bytes) || of_config(&bytes)
+}
+
+fn of_store(bytes: &SecretBuf) -> bool {
+    let profiles = auth_profiles::parse(bytes.expose()).map(|store| store.profiles).unwrap_or_default();
+    profiles.iter().any(|(_, raw)| super::verdict::has_secret(raw))
+}
+
+fn of_config(bytes: &SecretBuf) -> bool {
+    let Ok(tree) = openclaw_config::tree(bytes.expose()) else { return false };
+    let members = openclaw_config::members(&tree, &[]);
+    members.iter().any(|member| matches!(member.content, openclaw_config::Content::Value(_)))
 }
 
 #[cfg(test)]
@@ -194,6 +184,7 @@ mod tests {
     use super::*;
     use crate::gateway::StoreChange;
     use serde_json::json;
+    use std::collections::BTreeMap;
     use std::fs;
 
     #[test]
@@ -219,11 +210,10 @@ mod tests {
         };
         let changed = Plan { stores: vec![change(None)], ..Plan::default() };
         let to_compact = |plan: &Plan| {
-            let (agents, held) = (BTreeMap::new(), Held::default());
+            let held = Inventory::default();
             let search = Search {
                 vault: &vault,
                 root: root.path(),
-                agents: &agents,
                 own: &own,
                 elsewhere: &[],
                 held: &held,

@@ -1,18 +1,21 @@
 //! The way back: the gateway has its secrets itself again.
 
-use super::apply::{check_still, edit_config, replace};
-use super::plan::agent_dir;
-use super::{Connection, Error, Held};
+use super::apply::{check_still, replace};
+use super::plan::store_dir;
+use super::plan_config::unwrapped;
+use super::{Connection, Error};
 use crate::formats::openclaw_config::{self, Step};
+use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, dotenv, secretref};
 use crate::fsio;
-use crate::gateway::{Program, StoreChange};
-use crate::model::{Credential, Scope, SecretId, Vault};
+use crate::gateway::{At, Content, Document, Inventory, Part, Program, StoreChange, StoreLock};
+use crate::model::{self, Credential, Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
+use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What was put back, and where.
 #[derive(Debug, Default)]
@@ -23,153 +26,320 @@ pub struct Undone {
     pub files: BTreeSet<PathBuf>,
 }
 
-/// Puts values where references to the vault are, in stores, configuration and `.env`, then takes the
-/// resolver out of the configuration. `again` looks at the gateway once more. Stores come first: until the end every reference still resolves.
-///
-/// # Errors
-/// A reference whose entry the vault has no more, before anything is changed; [`Error::NotPutBack`]; as
-/// [`apply`](super::apply()).
-pub fn undo(
-    vault: &Vault<'_>,
-    held: &Held,
-    program: &Program,
-    agent_dirs: &BTreeMap<Scope, PathBuf>,
-    connection: Option<&Connection>,
-    again: &dyn Fn() -> Result<Held, Error>,
-) -> Result<Undone, Error> {
-    let (mut missing, mut undone) = (Vec::new(), Undone::default());
-    let stores = stores(vault, held, program, agent_dirs, &mut missing, &mut undone)?;
-    let mut steps = Vec::new();
-    if let Some((path, bytes)) = &held.config {
-        let tree = openclaw_config::tree(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))?;
-        for (at, id) in openclaw_config::references(&tree) {
-            match value(vault, &id) {
-                Some(value) => {
-                    undone.ids.insert(id.to_string());
-                    steps.push(Step::Put(at, value));
-                }
-                None => missing.push(id.to_string()),
+/// What an undo works with.
+pub struct Undo<'u> {
+    /// Whose values come back.
+    pub vault: &'u Vault<'u>,
+    /// What the gateway has.
+    pub held: &'u Inventory,
+    /// The gateway's program.
+    pub program: &'u Program,
+    /// What is remembered of the connection.
+    pub connection: Option<&'u Connection>,
+    /// Looks at the gateway once more.
+    pub again: &'u dyn Fn() -> Result<Inventory, Error>,
+    /// Opens a sealed copy of a file; `None` if that is not possible.
+    pub open: &'u dyn Fn(&Path) -> Option<SecretBuf>,
+}
+
+impl Undo<'_> {
+    /// Puts values where references to the vault are, in stores, configuration and files of variables, then takes the
+    /// resolver out of the configuration. Stores come first: until the end every reference still resolves. A file that
+    /// means what it meant before `connect` gets the very bytes that it had then.
+    ///
+    /// # Errors
+    /// A reference whose entry the vault has no more, before anything is changed; [`Error::NotPutBack`]; as
+    /// [`apply`](super::apply()).
+    pub fn run(&self) -> Result<Undone, Error> {
+        let mut undone = Undone::default();
+        let mut missing = BTreeSet::new();
+        let stores = self.stores(self.held, &mut missing, &mut undone)?;
+        let documents = self.documents(&mut missing, &mut undone)?;
+        if !missing.is_empty() {
+            return Err(Error::Unresolved(missing.into_iter().collect()));
+        }
+        let env = self.env(&mut undone)?;
+        if !stores.is_empty() {
+            self.program.change_stores(&stores)?;
+            // What was done is seen in the stores, and not believed.
+            let left = self.stores(&(self.again)()?, &mut missing, &mut Undone::default())?;
+            let names = left.iter().flat_map(|change| change.put.keys().chain(&change.remove)).cloned();
+            let names: Vec<String> = names.collect();
+            if !names.is_empty() {
+                return Err(Error::NotPutBack(names));
             }
         }
-        let dropped = connection.into_iter().flat_map(|connection| &connection.dropped);
-        for id in dropped.filter_map(|id| SecretId::parse(id).ok()) {
-            let (name, value) = (id.to_string(), value(vault, &id));
-            if let (SecretId::Config(at), Some(value)) = (id, value)
-                && openclaw_config::at(&tree, &at).is_none()
-            {
-                undone.ids.insert(name);
+        self.original_stores()?;
+        let mut copies = Vec::new();
+        for (path, old, new) in env.into_iter().chain(documents) {
+            if let Some(old) = &old {
+                check_still(&path, old)?;
+            }
+            replace(&path, &new)?;
+            if old.is_some() {
+                copies.extend(follow_copies(&path, &new)?);
+            }
+        }
+        undone.files.extend(copies);
+        Ok(undone)
+    }
+
+    fn stores(
+        &self,
+        held: &Inventory,
+        missing: &mut BTreeSet<String>,
+        undone: &mut Undone,
+    ) -> Result<Vec<StoreChange>, Error> {
+        let mut changes = Vec::new();
+        let in_databases = self.program.installed().version.era().has_stores();
+        for (scope, store) in &held.stores {
+            let dir = store_dir(self.program.state_dir(), &held.agents, scope);
+            let (mut expect, mut put, mut remove) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+            let made = format!(":{}", secretref::ALIAS);
+            for (profile, raw) in &store.profiles {
+                let Some(id) = auth_profiles::referred(raw) else { continue };
+                expect.insert(profile.clone(), Some(raw.clone()));
+                match (self.vault.get(&id), &id) {
+                    (Some(raw), SecretId::Auth(..)) => {
+                        undone.ids.insert(id.to_string());
+                        put.insert(profile.clone(), plain(profile, raw)?);
+                    }
+                    // Made by `connect` for a variable, which goes back where it was.
+                    (Some(_), _) if profile.ends_with(&made) => remove.push(profile.clone()),
+                    (Some(_), SecretId::Env(name)) => _ = put.insert(profile.clone(), of_variable(raw, name.as_str())?),
+                    (Some(_), SecretId::Config(_)) => remove.push(profile.clone()),
+                    (None, _) => _ = missing.insert(id.to_string()),
+                }
+            }
+            if !put.is_empty() {
+                let of_agent = if in_databases { "openclaw-agent.sqlite" } else { "auth-profiles.json" };
+                let shared = || self.program.state_dir().join("state/openclaw.sqlite");
+                undone.files.insert(dir.as_ref().map_or_else(shared, |dir| dir.join(of_agent)));
+            }
+            if !(put.is_empty() && remove.is_empty()) {
+                changes.push(StoreChange { dir, expect, put, remove, order: BTreeMap::new() });
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The files of the configuration as they will be.
+    fn documents(&self, missing: &mut BTreeSet<String>, undone: &mut Undone) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::new();
+        let mut done = BTreeSet::new();
+        let main = self.held.config.iter().filter_map(|config| config.main()).map(|document| &document.path).next();
+        for document in self.held.config.iter().flat_map(|config| &config.documents) {
+            if !done.insert(&document.path) {
+                continue;
+            }
+            let mut steps = self.references(document, missing, undone);
+            if Some(&document.path) == main {
+                steps.extend(self.dropped(document, undone));
+            }
+            let plaintext = !steps.is_empty();
+            let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
+            if openclaw_config::at(&document.tree, &provider).is_some() {
+                steps.push(Step::Remove(provider));
+            }
+            if steps.is_empty() {
+                continue;
+            }
+            let failed = |error| Error::Format(error, document.path.clone());
+            let new = openclaw_config::edit(document.bytes.expose(), &steps).map_err(failed)?;
+            let tree = |bytes: &SecretBuf| openclaw_config::tree(bytes.expose()).ok();
+            let new = self.original(&document.path, |original| tree(original) == tree(&new)).unwrap_or(new);
+            undone.files.extend(plaintext.then(|| document.path.clone()));
+            changes.push((document.path.clone(), Some(copy(&document.bytes)), new));
+        }
+        Ok(changes)
+    }
+
+    /// What takes the place of references in a document, and of commands that run under `agevault run`.
+    fn references(&self, document: &Document, missing: &mut BTreeSet<String>, undone: &mut Undone) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut commands: BTreeSet<&[String]> = BTreeSet::new();
+        let items = self.held.items.iter().filter(|item| item.place.file == document.path);
+        for item in items {
+            let (At::Member(at), Content::Ours(asked)) = (&item.place.at, &item.content) else { continue };
+            let id = SecretId::parse(asked).ok();
+            let Some((id, value)) = id.and_then(|id| Some((id.clone(), self.value(&id)?))) else {
+                missing.insert(asked.clone());
+                continue;
+            };
+            undone.ids.insert(id.to_string());
+            steps.push(Step::Put(at.clone(), value));
+            if let Part::Command(command, _) = &item.part {
+                commands.insert(command);
+            }
+        }
+        for at in commands {
+            let object = openclaw_config::at(&document.tree, at).and_then(Value::as_object);
+            let Some(wrapper) = object.and_then(Wrapper::read) else { continue };
+            let (program, args) = unwrapped(&wrapper);
+            steps.push(Step::Put([at, &["command".to_owned()]].concat(), Value::from(program)));
+            steps.push(match args.is_empty() {
+                true => Step::Remove([at, &["args".to_owned()]].concat()),
+                false => Step::Put([at, &["args".to_owned()]].concat(), Value::from(args)),
+            });
+        }
+        steps
+    }
+
+    /// What was taken out of the configuration without a reference.
+    fn dropped(&self, document: &Document, undone: &mut Undone) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let connection = self.connection.into_iter();
+        let dropped = connection.clone().flat_map(|connection| &connection.dropped);
+        let secrets = dropped.filter_map(|id| match SecretId::parse(id).ok()? {
+            SecretId::Config(at) => Some((id.clone(), at)),
+            _ => None,
+        });
+        let set = connection.flat_map(|connection| &connection.set_in_config);
+        let variables = set.map(|(name, at)| (format!("env/{name}"), at.clone()));
+        for (id, at) in secrets.chain(variables) {
+            let value = SecretId::parse(&id).ok().and_then(|id| text_of(self.vault, &id));
+            if let Some(value) = value.filter(|_| openclaw_config::at(&document.tree, &at).is_none()) {
+                undone.ids.insert(id);
                 steps.push(Step::Put(at, value));
             }
         }
-        undone.files.extend((!steps.is_empty()).then(|| path.clone()));
-        let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-        if openclaw_config::at(&tree, &provider).is_some() {
-            steps.push(Step::Remove(provider));
+        steps
+    }
+
+    /// What takes the place of a reference: for a variable that has its value elsewhere again what named it.
+    fn value(&self, id: &SecretId) -> Option<Value> {
+        let text = text_of(self.vault, id)?;
+        let named = self.connection.and_then(|connection| connection.named.get(&id.to_string()).cloned());
+        Some(named.unwrap_or(text))
+    }
+
+    /// Files of variables as they will be: what `connect` took out comes back, unless it is there again.
+    fn env(&self, undone: &mut Undone) -> Result<Vec<Change>, Error> {
+        let there = |name: &str| self.held.env.iter().any(|file| file.value(name).is_some());
+        let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
+        let elsewhere = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
+        let names: Vec<&String> = taken.filter(|name| !there(name) && !elsewhere(name)).collect();
+        let value = |name: &str| Some(Secret::new(serde_json::from_str(self.vault.env.get(name)?.get()).ok()?));
+        let mut back: BTreeMap<&str, Secret> =
+            names.iter().filter_map(|name| Some((name.as_str(), value(name)?))).collect();
+        let mut changes = Vec::new();
+        let usual = self.program.state_dir().join(".env");
+        let mut paths: Vec<PathBuf> = self.held.env.iter().map(|file| file.path.clone()).collect();
+        let originals = self.connection.into_iter().flat_map(|connection| connection.originals.keys());
+        paths.extend(
+            originals
+                .filter(|path| path.extension().is_some_and(|end| end == "env") || path.ends_with(".env"))
+                .cloned(),
+        );
+        paths.push(usual.clone());
+        let mut seen = BTreeSet::new();
+        paths.retain(|path| seen.insert(path.clone()));
+        for path in &paths {
+            let old = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
+            // Which file had which variable is seen in its sealed copy.
+            let had: Vec<String> = self
+                .originals_of(path)
+                .next()
+                .map(|original| entries(&original).into_keys().collect())
+                .unwrap_or_default();
+            let mine = |name: &&str| had.iter().any(|have| have == name) || (had.is_empty() && *path == usual);
+            let names: Vec<&str> = back.keys().copied().filter(mine).collect();
+            if names.is_empty() {
+                continue;
+            }
+            let put: Vec<(&str, Secret)> = names.iter().filter_map(|name| Some((*name, back.remove(name)?))).collect();
+            let list: Vec<(&str, &Secret)> = put.iter().map(|(name, value)| (*name, value)).collect();
+            let rendered = dotenv::render(&list).map_err(|error| Error::Format(error, path.clone()))?;
+            let before = old.as_ref().map_or(&b""[..], |bytes| bytes.expose());
+            let gap: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
+            let new = SecretBuf::new([before, gap, rendered.expose()].concat());
+            let new = self.original(path, |original| entries(original) == entries(&new)).unwrap_or(new);
+            undone.ids.extend(list.iter().map(|(name, _)| format!("env/{name}")));
+            undone.files.insert(path.clone());
+            changes.push((path.clone(), old, new));
         }
+        Ok(changes)
     }
-    if !missing.is_empty() {
-        return Err(Error::Unresolved(missing));
-    }
-    if !stores.is_empty() {
-        program.change_stores(&stores)?;
-        // What was done is seen in the stores, and not believed.
-        let left = self::stores(vault, &again()?, program, agent_dirs, &mut missing, &mut Undone::default())?;
-        let names = left.iter().flat_map(|change| change.put.keys().chain(&change.remove)).cloned();
-        let names: Vec<String> = names.collect();
-        if !names.is_empty() {
-            return Err(Error::NotPutBack(names));
+
+    /// Gives files of profiles that mean what they meant before the bytes that they had.
+    fn original_stores(&self) -> Result<(), Error> {
+        let paths = self.connection.into_iter().flat_map(|connection| connection.originals.keys());
+        for path in paths.filter(|path| path.ends_with("auth-profiles.json")) {
+            if !std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+                continue;
+            }
+            let Some(dir) = path.parent() else { continue };
+            let _lock = StoreLock::take(dir)?;
+            let now = fsio::read_own(path, formats::MAX_INPUT)?;
+            if let Some(original) = self.original(path, |original| same_store(original, &now)) {
+                replace(path, &original)?;
+            }
         }
+        Ok(())
     }
-    put_back_env(vault, held, program, connection, &mut undone)?;
-    if edit_config(&steps, held, program.state_dir())? {
-        undone.files.extend(follow_copies(held)?);
+
+    /// The bytes that a file had before, if they are of use.
+    fn original(&self, path: &Path, fits: impl Fn(&SecretBuf) -> bool) -> Option<SecretBuf> {
+        self.originals_of(path).find(|original| fits(original))
     }
-    Ok(undone)
+
+    /// The sealed copies of a file, opened, the newest first.
+    fn originals_of<'s>(&'s self, path: &Path) -> impl Iterator<Item = SecretBuf> + use<'s> {
+        let copies = self.connection.and_then(|connection| connection.originals.get(path));
+        copies.into_iter().flatten().rev().filter_map(|copy| (self.open)(copy))
+    }
+}
+
+/// A file, what it holds, and what it will hold.
+type Change = (PathBuf, Option<SecretBuf>, SecretBuf);
+
+fn copy(bytes: &SecretBuf) -> SecretBuf {
+    SecretBuf::new(bytes.expose().to_vec())
+}
+
+/// The variables of a file.
+fn entries(bytes: &SecretBuf) -> BTreeMap<String, String> {
+    let read = dotenv::parse(bytes.expose()).map(|env| env.entries).unwrap_or_default();
+    read.into_iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned())).collect()
+}
+
+fn same_store(one: &SecretBuf, other: &SecretBuf) -> bool {
+    let (Ok(one), Ok(other)) = (auth_profiles::parse(one.expose()), auth_profiles::parse(other.expose())) else {
+        return false;
+    };
+    let map = |store: auth_profiles::Store| store.profiles.into_iter().collect::<BTreeMap<_, _>>();
+    let order = one.order == other.order;
+    let (one, other) = (map(one), map(other));
+    let same = |(name, raw): (&String, &Box<RawValue>)| other.get(name).is_some_and(|have| model::same_json(have, raw));
+    order && one.len() == other.len() && one.iter().all(same)
 }
 
 /// What the gateway `held` has no secret and no reference for: it is in the vault alone.
-///
-/// # Errors
-/// A file of the gateway that cannot be read.
-pub fn only_in_vault(vault: &Vault<'_>, held: &Held) -> Result<Vec<String>, Error> {
-    let mut there: BTreeSet<String> = held.variables()?.into_keys().collect();
-    let mut places = BTreeSet::new();
-    if let Some((path, bytes)) = &held.config {
-        let config = openclaw_config::parse(bytes.expose()).map_err(|error| Error::Format(error, path.clone()))?;
-        there.extend(config.env.into_iter().map(|(name, _)| name.as_str().to_owned()));
-        places.extend(config.targets.into_iter().map(|(place, _)| place));
-    }
+pub fn only_in_vault(vault: &Vault<'_>, held: &Inventory) -> Vec<String> {
+    let there: BTreeSet<&SecretId> = held.items.iter().filter_map(|item| item.id.as_ref()).collect();
     let (main, shared) = (Scope::main(), Scope::shared());
     let has = |scope: &Scope, profile: &str| held.profile(scope, profile).is_some();
     let has_it = |id: &SecretId| match id {
-        SecretId::Env(name) => there.contains(name.as_str()),
-        SecretId::Config(place) => places.contains(place),
         // What belongs to the main agent may lie in the store that agents share, and the other way round.
         SecretId::Auth(scope, profile) if [&main, &shared].contains(&scope) => {
             has(&main, profile) || has(&shared, profile)
         }
-        SecretId::Auth(scope, profile) => has(scope, profile),
+        other => there.contains(other),
     };
-    let profiles = vault.scopes.iter().flat_map(|(scope, entries)| {
-        entries.profiles.iter().filter_map(|(name, _)| SecretId::auth(Scope::parse(scope).ok()?, name).ok())
-    });
-    let named =
-        |start: &'static str| move |(name, _): (&str, &RawValue)| SecretId::parse(&format!("{start}/{name}")).ok();
-    let others = vault.env.iter().filter_map(named("env")).chain(vault.config.iter().filter_map(named("config")));
-    Ok(profiles.chain(others).filter(|id| !has_it(id)).map(|id| id.to_string()).collect())
-}
-
-fn stores(
-    vault: &Vault<'_>,
-    held: &Held,
-    program: &Program,
-    agent_dirs: &BTreeMap<Scope, PathBuf>,
-    missing: &mut Vec<String>,
-    undone: &mut Undone,
-) -> Result<Vec<StoreChange>, Error> {
-    let mut changes = Vec::new();
-    let in_databases = program.installed().version.era().has_stores();
-    for (scope, store) in &held.stores {
-        let dir = agent_dir(program.state_dir(), agent_dirs, scope);
-        let (mut expect, mut put, mut remove) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        for (profile, raw) in &store.profiles {
-            let Some(id) = auth_profiles::referred(raw) else { continue };
-            expect.insert(profile.clone(), Some(raw.clone()));
-            match (vault.get(&id), &id) {
-                (Some(raw), SecretId::Auth(..)) => {
-                    undone.ids.insert(id.to_string());
-                    put.insert(profile.clone(), plain(profile, raw)?);
-                }
-                // Made by `connect` for a variable, which goes back into the `.env`.
-                (Some(_), _) => remove.push(profile.clone()),
-                (None, _) => missing.push(id.to_string()),
-            }
-        }
-        if !put.is_empty() {
-            let of_agent = if in_databases { "openclaw-agent.sqlite" } else { "auth-profiles.json" };
-            let shared = || program.state_dir().join("state/openclaw.sqlite");
-            undone.files.insert(dir.as_ref().map_or_else(shared, |dir| dir.join(of_agent)));
-        }
-        if !(put.is_empty() && remove.is_empty()) {
-            changes.push(StoreChange { dir, expect, put, remove, order: BTreeMap::new() });
-        }
-    }
-    Ok(changes)
+    vault.ids().filter(|id| !has_it(id)).map(|id| id.to_string()).collect()
 }
 
 /// Gives the copies that a gateway keeps of its configuration, and puts back when it finds the file much
 /// smaller than before, the same content, if they refer to the vault. Which.
-fn follow_copies(held: &Held) -> Result<Vec<PathBuf>, Error> {
+fn follow_copies(path: &Path, now: &SecretBuf) -> Result<Vec<PathBuf>, Error> {
     let mut followed = Vec::new();
-    let Some((path, _)) = &held.config else { return Ok(followed) };
-    let now = fsio::read_own(path, formats::MAX_INPUT)?;
     for end in [".bak", ".last-good"] {
         let copy = PathBuf::from(format!("{}{end}", path.display()));
         let refers = |bytes: &SecretBuf| {
-            openclaw_config::tree(bytes.expose()).is_ok_and(|tree| !openclaw_config::references(&tree).is_empty())
+            openclaw_config::tree(bytes.expose()).is_ok_and(|tree| !openclaw_config::asked(&tree).is_empty())
         };
         if fsio::read_own(&copy, formats::MAX_INPUT).is_ok_and(|bytes| refers(&bytes)) {
-            replace(&copy, &now)?;
+            replace(&copy, now)?;
             followed.push(copy);
         }
     }
@@ -177,7 +347,7 @@ fn follow_copies(held: &Held) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// The value of an entry, as the gateway uses it: of a profile its key or token.
-fn value(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
+fn text_of(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
     let raw = vault.get(id)?;
     if let SecretId::Auth(_, profile) = id {
         let credential = Credential::parse(profile, raw).ok()?;
@@ -196,33 +366,11 @@ fn plain(profile: &str, raw: &RawValue) -> Result<Box<RawValue>, Error> {
     Ok(credential.to_raw()?)
 }
 
-/// Appends what `connect` took out of the `.env`, unless it is there again.
-fn put_back_env(
-    vault: &Vault<'_>,
-    held: &Held,
-    program: &Program,
-    connection: Option<&Connection>,
-    undone: &mut Undone,
-) -> Result<(), Error> {
-    let there = held.variables()?;
-    let names =
-        connection.into_iter().flat_map(|connection| &connection.dotenv).filter(|name| !there.contains_key(*name));
-    let value =
-        |name: &String| Some((name.clone(), Secret::new(serde_json::from_str(vault.env.get(name)?.get()).ok()?)));
-    let back: Vec<(String, Secret)> = names.filter_map(value).collect();
-    if back.is_empty() {
-        return Ok(());
+/// A credential that has its secret from a variable again.
+fn of_variable(raw: &RawValue, name: &str) -> Result<Box<RawValue>, Error> {
+    let mut credential = Credential::parse("", raw)?;
+    if let Some(member) = credential.kind().and_then(model::Kind::secret_member) {
+        credential.put(&format!("{member}Ref"), &json!({"source": "env", "provider": "default", "id": name}));
     }
-    let path = held.dotenv.as_ref().map_or_else(|| program.state_dir().join(".env"), |(path, _)| path.clone());
-    let entries: Vec<(&str, &Secret)> = back.iter().map(|(name, value)| (name.as_str(), value)).collect();
-    let rendered = dotenv::render(&entries).map_err(|error| Error::Format(error, path.clone()))?;
-    let before = held.dotenv.as_ref().map_or(&b""[..], |(_, bytes)| bytes.expose());
-    if let Some((path, bytes)) = &held.dotenv {
-        check_still(path, bytes)?;
-    }
-    let gap: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
-    replace(&path, &SecretBuf::new([before, gap, rendered.expose()].concat()))?;
-    undone.ids.extend(entries.iter().map(|(name, _)| format!("env/{name}")));
-    undone.files.insert(path);
-    Ok(())
+    Ok(credential.to_raw()?)
 }

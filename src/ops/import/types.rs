@@ -1,9 +1,8 @@
 //! What an import is asked for, what it will do, and why it does not.
 
-use crate::formats::{self, Note, auth_profiles};
+use crate::formats::{Note, auth_profiles};
 use crate::model::{self, Change};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What to do with an entry that the vault has with another value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +18,6 @@ pub enum OnConflict {
 /// Why nothing was imported.
 #[derive(Debug)]
 pub enum Error {
-    /// A file that cannot be read as what it is, and where it is.
-    Format(formats::Error, PathBuf),
-    /// The same of a row of a database: where that is, and which row.
-    Row(formats::Error, PathBuf, &'static str),
     /// Something that the vault cannot hold.
     Model(model::Error),
     /// Entries that the vault has with another value.

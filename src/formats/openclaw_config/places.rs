@@ -1,0 +1,287 @@
+//! Every member of a configuration that holds a secret, or names one.
+
+use super::suspicion;
+use crate::formats::secretref::{self, ExecRef};
+use crate::formats::wrapper::Wrapper;
+use crate::formats::{js, provider, targets};
+use crate::model::EnvName;
+use crate::secret::Secret;
+use serde_json::{Map, Value};
+
+/// Words that stand for a credential elsewhere under `models.providers.*.apiKey`.
+const MARKERS: [&str; 8] = [
+    "codex-app-server",
+    "custom-local",
+    "gcp-vertex-credentials",
+    "lmstudio-local",
+    "minimax-oauth",
+    "ollama-local",
+    "qwen-oauth",
+    "secretref-managed",
+];
+
+/// Members by which an element of a list is known: the first that the element has and no other element shares.
+const NAMES: [&str; 8] = ["id", "name", "accountId", "account", "label", "provider", "url", "host"];
+
+/// A member with a secret.
+#[derive(Debug)]
+pub struct Member {
+    /// Where it is in its document: names of members, indexes of elements.
+    pub at: Vec<String>,
+    /// The same with elements by their names; `None` if an element on the way has none.
+    pub path: Option<Vec<String>>,
+    /// What the gateway does with it.
+    pub role: Role,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What the gateway does with a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A variable of its own environment: `env` and `env.vars`.
+    Variable(EnvName),
+    /// A secret that some release takes as a SecretRef.
+    Target,
+    /// A variable of a command that it starts; the path of the command's object in the document.
+    Command(Vec<String>, EnvName),
+    /// Something else whose name or value says that it is a secret.
+    Other,
+}
+
+/// What a member holds.
+#[derive(Debug)]
+pub enum Content {
+    /// The secret itself.
+    Value(Secret),
+    /// A reference to the vault, by what the vault will be asked for.
+    Ours(String),
+    /// The value of a variable: `${NAME}`, or a reference to the environment.
+    Variable(String),
+    /// A name in the gateway's own store of secrets.
+    Store(String),
+    /// A reference to somewhere else.
+    Elsewhere,
+    /// A text with a variable inside it.
+    Template,
+    /// A text that is no secret where one could be: a word that says "no key needed", a path, an address.
+    Marker,
+    /// Empty or white space.
+    Blank,
+    /// Neither a text nor a reference.
+    NotText,
+}
+
+/// Every such member of a document. `mount` is where the document's content is in the whole configuration.
+pub fn members(document: &Value, mount: &[String]) -> Vec<Member> {
+    let mut walk = Walk { found: Vec::new(), at: Vec::new(), path: Some(mount.to_vec()), command: None };
+    walk.value(document);
+    walk.found
+}
+
+/// The concrete place in `tree` of a path by names; `None` if it is not there, or an element is not known by that name.
+pub fn locate(tree: &Value, path: &[String]) -> Option<Vec<String>> {
+    let mut at = Vec::with_capacity(path.len());
+    let mut value = tree;
+    for name in path {
+        match value {
+            Value::Object(members) => {
+                value = members.get(name)?;
+                at.push(name.clone());
+            }
+            Value::Array(elements) => {
+                let nth = element_names(elements).iter().position(|have| have.as_ref() == Some(name))?;
+                value = elements.get(nth)?;
+                at.push(nth.to_string());
+            }
+            _ => return None,
+        }
+    }
+    Some(at)
+}
+
+/// What each element of a list is known by; `None` for one that has no name, or shares it.
+pub fn element_names(elements: &[Value]) -> Vec<Option<String>> {
+    let text = |element: &Value, member: &str| {
+        let text = element.get(member)?.as_str().map(js::trim).filter(|text| !text.is_empty())?;
+        Some(text.to_owned())
+    };
+    let name = |element: &Value| {
+        NAMES.iter().find_map(|member| {
+            let name = text(element, member)?;
+            let sharing = elements.iter().filter(|other| text(other, member).as_ref() == Some(&name)).count();
+            (sharing == 1).then_some(name)
+        })
+    };
+    let names: Vec<Option<String>> = elements.iter().map(name).collect();
+    // A name by one member may be that of another element by another member.
+    let unique =
+        |name: &Option<String>| name.clone().filter(|_| names.iter().filter(|other| *other == name).count() == 1);
+    names.iter().map(unique).collect()
+}
+
+struct Walk {
+    found: Vec<Member>,
+    at: Vec<String>,
+    path: Option<Vec<String>>,
+    /// The object of the nearest command above, if its `env` is where the walk is.
+    command: Option<Vec<String>>,
+}
+
+impl Walk {
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => self.object(members),
+            Value::Array(elements) => {
+                let names = element_names(elements);
+                for ((nth, element), name) in elements.iter().enumerate().zip(names) {
+                    self.enter(nth.to_string(), name, element);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn enter(&mut self, at: String, name: Option<String>, value: &Value) {
+        self.at.push(at);
+        let above = self.path.clone();
+        match (&mut self.path, name) {
+            (Some(path), Some(name)) => path.push(name),
+            (path, _) => *path = None,
+        }
+        if !self.member(value) {
+            self.value(value);
+        }
+        self.path = above;
+        self.at.pop();
+    }
+
+    fn object(&mut self, members: &Map<String, Value>) {
+        let starts = members.get("command").is_some_and(Value::is_string);
+        let wrapper = Wrapper::read(members);
+        for (variable, id) in wrapper.iter().flat_map(|wrapper| &wrapper.only) {
+            let Ok(name) = EnvName::parse(variable) else { continue };
+            let below = ["env".to_owned(), variable.clone()];
+            let (at, path) =
+                ([&self.at[..], &below].concat(), self.path.as_ref().map(|path| [&path[..], &below].concat()));
+            let role = Role::Command(self.at.clone(), name);
+            self.found.push(Member { at, path, role, content: Content::Ours(id.clone()) });
+        }
+        for (name, value) in members {
+            if wrapper.is_some() && name == "args" {
+                continue;
+            }
+            // How the gateway asks for secrets is no secret itself.
+            if self.at.is_empty() && self.path.as_ref().is_some_and(Vec::is_empty) && name == "secrets" {
+                continue;
+            }
+            let above = self.command.clone();
+            if name == "env" && value.is_object() {
+                self.command = starts.then(|| self.at.clone());
+            }
+            self.enter(name.clone(), Some(name.clone()), value);
+            self.command = above;
+        }
+    }
+
+    /// Takes a member that holds or names a secret; false for one that is walked into.
+    fn member(&mut self, value: &Value) -> bool {
+        let Some(role) = self.role(value) else { return false };
+        let content = self.content(&role, value);
+        let stays = match (&role, &content) {
+            // Of what is not known to be a secret, only what may be one counts.
+            (Role::Other | Role::Command(..), Content::Blank | Content::Marker | Content::NotText) => false,
+            (Role::Target, Content::NotText) => !value.is_null(),
+            _ => true,
+        };
+        if stays {
+            self.found.push(Member { at: self.at.clone(), path: self.path.clone(), role, content });
+        }
+        // A target that holds an object may have secrets of its own below.
+        stays && !(value.is_object() && matches!(self.found.last(), Some(Member { content: Content::NotText, .. })))
+    }
+
+    fn role(&self, value: &Value) -> Option<Role> {
+        let name = self.at.last()?;
+        let whole: Vec<&str> = self.path.as_deref().unwrap_or(&self.at).iter().map(String::as_str).collect();
+        match whole.as_slice() {
+            // A name that cannot be a variable's is one of another member.
+            ["env", "vars", name] | ["env", name] if value.is_string() && *name != "shellEnv" => {
+                if let Ok(name) = EnvName::parse(js::trim(name)) {
+                    return Some(Role::Variable(name));
+                }
+            }
+            _ => {}
+        }
+        if targets::is_registered_target(&whole) {
+            return Some(Role::Target);
+        }
+        let secret = match value {
+            Value::String(text) => {
+                let in_list = self.at.last().is_some_and(|last| last.parse::<usize>().is_ok()) && self.path.is_none();
+                suspicion::is_key(text) || (!in_list && suspicion::names_secret(name))
+            }
+            Value::Object(_) => ExecRef::asked(&value.to_string()).is_some() || is_reference(value),
+            _ => false,
+        };
+        let variable = self.command.clone().and_then(|command| Some((command, EnvName::parse(name).ok()?)));
+        match variable {
+            Some((command, variable)) if self.at.len() == command.len() + 2 && value.is_string() => {
+                let is_secret = secret || value.as_str().is_some_and(|text| secretref::env_reference(text).is_some());
+                is_secret.then_some(Role::Command(command, variable))
+            }
+            _ => secret.then_some(Role::Other),
+        }
+    }
+
+    fn content(&self, role: &Role, value: &Value) -> Content {
+        match value {
+            Value::String(text) => self.text(role, text),
+            Value::Object(members) => of_reference(members, value),
+            _ => Content::NotText,
+        }
+    }
+
+    fn text(&self, role: &Role, text: &str) -> Content {
+        if js::is_blank(text) {
+            return Content::Blank;
+        }
+        if let Some(name) = secretref::env_reference(text) {
+            return Content::Variable(name.to_owned());
+        }
+        let segments: Vec<&str> = self.path.iter().flatten().map(String::as_str).collect();
+        if matches!(segments.as_slice(), ["models", "providers", _, "apiKey"]) {
+            let word = js::trim(text);
+            if MARKERS.contains(&word) || word.starts_with("oauth:") {
+                return Content::Marker;
+            }
+            // There the bare name of a known variable means its value.
+            if provider::is_variable(word) {
+                return Content::Variable(word.to_owned());
+            }
+        }
+        if *role == Role::Other && suspicion::is_pointer(text) {
+            return Content::Marker;
+        }
+        super::literal(text).map_or(Content::Template, |text| Content::Value(Secret::new(text)))
+    }
+}
+
+fn is_reference(value: &Value) -> bool {
+    serde_json::value::to_raw_value(value).is_ok_and(|raw| secretref::is_reference(&raw))
+}
+
+fn of_reference(members: &Map<String, Value>, value: &Value) -> Content {
+    if let Some(id) = ExecRef::asked(&value.to_string()) {
+        return Content::Ours(id);
+    }
+    if !is_reference(value) {
+        return Content::NotText;
+    }
+    let id = members.get("id").and_then(Value::as_str).unwrap_or_default();
+    match members.get("source").and_then(Value::as_str) {
+        Some("env") => Content::Variable(js::trim(id).to_owned()),
+        Some("store") => Content::Store(js::trim(id).to_owned()),
+        _ => Content::Elsewhere,
+    }
+}

@@ -1,0 +1,117 @@
+//! Names and values that say "this is a secret" where no table lists the place.
+//!
+//! A miss leaves a secret unnamed, a false hit names a harmless member: the rules prefer the second, but for names
+//! that configurations have for other things.
+
+use crate::formats::js;
+
+/// Ends of names, letters and digits only, in lower case.
+const ENDS: [&str; 17] = [
+    "accesskey",
+    "apikey",
+    "apikeys",
+    "appsecret",
+    "authkey",
+    "authorization",
+    "cookie",
+    "credential",
+    "credentials",
+    "encryptkey",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "secret",
+    "secretkey",
+    "token",
+];
+
+/// Last words of variables.
+const WORDS: [&str; 9] = ["AUTH", "CREDENTIALS", "DSN", "KEY", "PASS", "PASSWORD", "PAT", "SECRET", "TOKEN"];
+
+/// How keys of well-known issuers begin.
+const KEYS: [&str; 22] = [
+    "-----BEGIN ",
+    "AGE-SECRET-KEY-",
+    "AIza",
+    "Basic ",
+    "Bearer ",
+    "SG.",
+    "dop_v1_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "gsk_",
+    "hf_",
+    "npm_",
+    "sk-",
+    "sk_live_",
+    "sk_test_",
+    "xapp-",
+    "xoxb-",
+    "xoxp-",
+];
+/// A key is longer than this.
+const SHORTEST: usize = 8;
+
+/// Whether the name of a member or of a variable says that its value is a secret.
+pub(super) fn names_secret(name: &str) -> bool {
+    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let shouted = name.contains('_') && !name.chars().any(|character| character.is_ascii_lowercase());
+    let word = name.rsplit('_').next().unwrap_or_default();
+    ENDS.iter().any(|end| letters.ends_with(end)) || (shouted && WORDS.contains(&word))
+}
+
+/// Whether a text looks like a key of a well-known issuer, or is an address with a password in it.
+pub(super) fn is_key(text: &str) -> bool {
+    let text = js::trim(text);
+    let issued = KEYS.iter().any(|start| text.starts_with(start) && text.len() >= start.len() + SHORTEST);
+    issued || has_password(text)
+}
+
+/// `scheme://user:password@host`
+fn has_password(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
+}
+
+/// Whether a text leads to a secret and is none: a path or an address without a password.
+pub(super) fn is_pointer(text: &str) -> bool {
+    let text = js::trim(text);
+    let path = text.starts_with('/') || text.starts_with("~/") || text.starts_with("./");
+    (path && !text.contains(char::is_whitespace)) || (text.contains("://") && !has_password(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_told_from_others() {
+        for name in
+            ["token", "apiKey", "api_key", "X-API-Key", "Authorization", "GITHUB_TOKEN", "DB_PASS", "clientSecret"]
+        {
+            assert!(names_secret(name), "{name}");
+        }
+        for name in ["maxTokens", "sessionKey", "mode", "tokenFile", "key", "passwordHint", "LOG_LEVEL", "HOME", "PAT"]
+        {
+            assert!(!names_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_are_known_by_their_issuer() {
+        for text in ["sk-ant-0123456789", "Bearer abcdefghij", "ghp_0123456789", "https://me:pass@example.org/x"] {
+            assert!(is_key(text), "{text}");
+        }
+        for text in ["sk-", "https://example.org/a:b@c", "https://me@example.org", "plain", "https://me:${P}@x.org"] {
+            assert!(!is_key(text), "{text}");
+        }
+        assert!(is_pointer("/run/secrets/x") && is_pointer("https://example.org/x") && !is_pointer("abcdefgh"));
+    }
+}

@@ -1,0 +1,316 @@
+//! Which files of a gateway hold credentials, and their bytes.
+
+use super::super::config::Configuration;
+use super::super::{Error, Settings, resolve, sqlite};
+use super::{Unread, Why};
+use crate::formats::{self, openclaw_config};
+use crate::fsio;
+use crate::model::Scope;
+use crate::secret::SecretBuf;
+use rustix::fs::{Mode, OFlags};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Names of the configuration file, newest first.
+pub(super) const CONFIG_NAMES: [&str; 2] = ["openclaw.json", "clawdbot.json"];
+
+/// What kind of file, or row of a database, holds credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The store in a SQLite database: an agent's, or the shared one of current gateways.
+    Store(Scope),
+    /// Order and usage beside it.
+    State(Scope),
+    /// A shared store that the gateway does not use: not taken over, or given back.
+    UnusedStore,
+    /// The gateway's own store of secrets, as a JSON object of names and values.
+    Secrets,
+    /// `auth-profiles.json` of an agent.
+    AuthProfiles(Scope),
+    /// `auth-state.json` of an agent.
+    AuthState(Scope),
+    /// Legacy `auth.json` of an agent.
+    AuthJson(Scope),
+    /// Legacy `credentials/oauth.json`.
+    LegacyOauth,
+    /// `.env`.
+    Dotenv,
+}
+
+impl Shape {
+    /// The table and the row, where it is one.
+    pub fn row(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Store(scope) if scope.is_agent() => "auth_profile_store/primary",
+            Self::State(scope) if scope.is_agent() => "auth_profile_state/primary",
+            Self::Store(_) | Self::UnusedStore => "config_machine_state/authProfiles.store",
+            Self::State(_) => "config_machine_state/authProfiles.state",
+            Self::Secrets => "secrets",
+            _ => return None,
+        })
+    }
+}
+
+/// A file or a row with credentials.
+#[derive(Debug)]
+pub struct Found {
+    /// What kind it is.
+    pub shape: Shape,
+    /// The file.
+    pub path: PathBuf,
+    /// The bytes of the file, or of the row.
+    pub bytes: SecretBuf,
+}
+
+/// The files of a gateway, read.
+#[derive(Default)]
+pub struct Files {
+    /// Everything but the configuration, in the order in which the gateway prefers it: databases first.
+    pub found: Vec<Found>,
+    /// The configuration.
+    pub config: Option<Configuration>,
+    /// Where each agent has its files.
+    pub agents: BTreeMap<Scope, PathBuf>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+}
+
+impl Files {
+    /// Reads everything with credentials of the gateway with these settings.
+    ///
+    /// # Errors
+    /// No state directory, or one of another user.
+    pub fn find(settings: &Settings) -> Result<Self, Error> {
+        let dir = resolve(settings)?;
+        check_owner(&dir)?;
+        let mut files = Self::default();
+        files.config = files.configuration(settings, &dir)?;
+        files.agents = agents(&dir, settings, files.config.as_ref())?;
+        let shared = dir.join("state").join(sqlite::SHARED_NAME);
+        files.database(&shared, || sqlite::shared(&shared));
+        for (agent, agent_dir) in files.agents.clone() {
+            let path = agent_dir.join(sqlite::AGENT_NAME);
+            files.database(&path, || sqlite::of_agent(agent, &path));
+        }
+        for (agent, agent_dir) in files.agents.clone() {
+            for (shape, name) in [
+                (Shape::AuthProfiles(agent.clone()), "auth-profiles.json"),
+                (Shape::AuthState(agent.clone()), "auth-state.json"),
+                (Shape::AuthJson(agent), "auth.json"),
+            ] {
+                files.file(shape, agent_dir.join(name));
+            }
+        }
+        let oauth_dir = settings.path(settings.oauth_dir.as_ref())?.unwrap_or_else(|| dir.join("credentials"));
+        files.file(Shape::LegacyOauth, oauth_dir.join("oauth.json"));
+        for path in files.env_files(settings, &dir)? {
+            files.file(Shape::Dotenv, path);
+        }
+        Ok(files)
+    }
+
+    /// Reads one named file, its kind told by its name and place; a database may hold several rows. A file that the
+    /// configuration of the gateway with these settings includes counts as that part of it.
+    ///
+    /// # Errors
+    /// Nothing there; another user's; not a kind that is known, or a database without credentials ([`Error::Empty`]);
+    /// [`Error::Database`].
+    pub fn open(path: &Path, agent: Option<&Scope>, settings: &Settings) -> Result<Self, Error> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let agent = agent.cloned().or_else(|| agent_of(path)).unwrap_or_else(Scope::main);
+        if let Some(found) = sqlite::open(path, &agent)? {
+            return if found.is_empty() {
+                Err(Error::Empty(path.to_owned()))
+            } else {
+                Ok(Self { found, ..Self::default() })
+            };
+        }
+        let shape = match name {
+            "auth-profiles.json" => Shape::AuthProfiles(agent),
+            "auth-state.json" => Shape::AuthState(agent),
+            "auth.json" => Shape::AuthJson(agent),
+            "oauth.json" => Shape::LegacyOauth,
+            name if name == ".env" || name.ends_with(".env") => Shape::Dotenv,
+            name if CONFIG_NAMES.contains(&name) => return Self::open_config(path),
+            _ => return Self::open_included(path, settings),
+        };
+        let bytes = fsio::read_own(path, formats::MAX_INPUT)?;
+        Ok(Self { found: vec![Found { shape, path: path.to_owned(), bytes }], ..Self::default() })
+    }
+
+    fn open_config(path: &Path) -> Result<Self, Error> {
+        let bytes = fsio::read_trusted(path, formats::MAX_INPUT)?;
+        let mut files = Self::default();
+        let failed = |error| Error::Format(error, path.to_owned());
+        files.config = Some(Configuration::load(path, bytes, &mut files.unread).map_err(failed)?);
+        Ok(files)
+    }
+
+    fn open_included(path: &Path, settings: &Settings) -> Result<Self, Error> {
+        let empty = || Error::Empty(path.to_owned());
+        fsio::read_trusted(path, formats::MAX_INPUT)?;
+        let real = path.canonicalize().map_err(|error| fsio::Error::io("look at", path, error))?;
+        let mut files = Self::default();
+        let config = files.configuration(settings, &resolve(settings)?)?.ok_or_else(empty)?;
+        let is_it = |file: &Path| file.canonicalize().is_ok_and(|file| file == real);
+        let documents: Vec<_> = config.documents.into_iter().filter(|document| is_it(&document.path)).collect();
+        let tree = documents.first().map(|document| document.tree.clone()).ok_or_else(empty)?;
+        Ok(Self { config: Some(Configuration { documents, tree }), ..files })
+    }
+
+    /// Whether nothing at all was found.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.config.is_none() && self.unread.is_empty()
+    }
+
+    fn configuration(&mut self, settings: &Settings, dir: &Path) -> Result<Option<Configuration>, Error> {
+        for path in config_paths(settings, dir)? {
+            match fsio::read_trusted(&path, formats::MAX_INPUT) {
+                Ok(bytes) => match Configuration::load(&path, bytes, &mut self.unread) {
+                    Ok(config) => return Ok(Some(config)),
+                    Err(error) => self.unread.push(Unread { path, row: None, why: Why::Format(error) }),
+                },
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => self.unread.push(Unread { path, row: None, why: Why::File(error) }),
+            }
+            break;
+        }
+        Ok(None)
+    }
+
+    /// Files of variables: of the state directory, beside the configuration, of the user's services.
+    fn env_files(&self, settings: &Settings, dir: &Path) -> Result<Vec<PathBuf>, Error> {
+        let mut paths = vec![dir.join(".env")];
+        let config = self.config.as_ref().and_then(Configuration::main);
+        paths.extend(config.and_then(|document| document.path.parent()).map(|beside| beside.join(".env")));
+        let usual = settings.home.as_ref().map(|home| home.join(".openclaw"));
+        if settings.option.is_none() && usual.as_deref() == Some(dir) {
+            paths.extend(settings.home.as_ref().map(|home| home.join(".config/openclaw/gateway.env")));
+        }
+        let mut seen = BTreeSet::new();
+        paths.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+        Ok(paths)
+    }
+
+    fn file(&mut self, shape: Shape, path: PathBuf) {
+        match fsio::read_own(&path, formats::MAX_INPUT) {
+            Ok(bytes) => self.found.push(Found { shape, path, bytes }),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => self.unread.push(Unread { path, row: None, why: Why::File(error) }),
+        }
+    }
+
+    fn database(&mut self, path: &Path, read: impl FnOnce() -> Result<Vec<Found>, Error>) {
+        let why = match read() {
+            Ok(found) => return self.found.extend(found),
+            Err(Error::Database(_, fault)) => Why::Database(fault),
+            Err(Error::File(error)) => Why::File(error),
+            Err(_) => return,
+        };
+        self.unread.push(Unread { path: path.to_owned(), row: None, why });
+    }
+}
+
+/// Where the configuration may be.
+fn config_paths(settings: &Settings, dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let named = settings.path(settings.config_path.as_ref())?.filter(|_| settings.option.is_none());
+    Ok(named.map_or_else(|| CONFIG_NAMES.iter().map(|name| dir.join(name)).collect(), |path| vec![path]))
+}
+
+/// The configuration of the gateway with these settings, if it can be read.
+///
+/// # Errors
+/// No home directory.
+pub fn configuration(settings: &Settings) -> Result<Option<Configuration>, Error> {
+    Files::default().configuration(settings, &resolve(settings)?)
+}
+
+/// The agent in `.../agents/<id>/agent/<file>`.
+fn agent_of(path: &Path) -> Option<Scope> {
+    let dir = path.parent()?.parent()?;
+    let agents = dir.parent()?.file_name()?;
+    (agents == "agents").then(|| Scope::parse(dir.file_name()?.to_str()?).ok()).flatten()
+}
+
+/// The directories of the agents: those of the state directory, and where the configuration or the environment has
+/// them instead.
+fn agents(dir: &Path, settings: &Settings, config: Option<&Configuration>) -> Result<BTreeMap<Scope, PathBuf>, Error> {
+    let root = dir.join("agents");
+    let entries = std::fs::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let agent = |path: PathBuf| {
+        let scope = Scope::parse(path.file_name()?.to_str()?).ok().filter(Scope::is_agent)?;
+        path.is_dir().then(|| (scope, path.join("agent")))
+    };
+    let mut agents: BTreeMap<Scope, PathBuf> = entries.filter_map(agent).collect();
+    for (scope, path) in config.map(|config| moved(&config.tree)).unwrap_or_default() {
+        if let Some(path) = settings.path(Some(&path))?.filter(|path| path.is_absolute()) {
+            agents.insert(scope, path);
+        }
+    }
+    let main = settings.path(settings.agent_dir.as_ref())?.filter(|_| settings.option.is_none());
+    agents.extend(main.map(|path| (Scope::main(), path)));
+    Ok(agents)
+}
+
+/// The agents to which the configuration gives a directory.
+fn moved(tree: &Value) -> Vec<(Scope, String)> {
+    let list = openclaw_config::at(tree, &["agents", "list"].map(str::to_owned));
+    let list = list.and_then(Value::as_array).into_iter().flatten();
+    let listed = list.filter_map(|agent| Some((agent.get("id")?.as_str()?, agent.get("agentDir")?.as_str()?)));
+    let entries = openclaw_config::at(tree, &["agents", "entries"].map(str::to_owned));
+    let entries = entries.and_then(Value::as_object).into_iter().flatten();
+    let named = entries.filter_map(|(name, agent)| Some((name.as_str(), agent.get("agentDir")?.as_str()?)));
+    let agent = |(name, path): (&str, &str)| Some((Scope::parse(name).ok().filter(Scope::is_agent)?, path.to_owned()));
+    listed.chain(named).filter_map(agent).collect()
+}
+
+/// Where each agent has its files.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn agent_dirs(settings: &Settings) -> Result<BTreeMap<Scope, PathBuf>, Error> {
+    agents(&resolve(settings)?, settings, configuration(settings)?.as_ref())
+}
+
+/// The agents that have a directory.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn agent_ids(settings: &Settings) -> Result<BTreeSet<Scope>, Error> {
+    Ok(agent_dirs(settings)?.into_keys().collect())
+}
+
+/// The files in which the gateway keeps OAuth credentials itself.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn own_stores(settings: &Settings) -> Result<Vec<PathBuf>, Error> {
+    let databases = |path: PathBuf| ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", path.display())));
+    let mut files: Vec<PathBuf> = databases(resolve(settings)?.join("state").join(sqlite::SHARED_NAME)).into();
+    for agent in agent_dirs(settings)?.into_values() {
+        files.push(agent.join("auth-profiles.json"));
+        files.extend(databases(agent.join(sqlite::AGENT_NAME)));
+    }
+    Ok(files)
+}
+
+/// One gateway, one uid (DESIGN 1): what belongs to another user is refused.
+///
+/// # Errors
+/// No directory; [`fsio::Error::Owner`].
+pub fn check_owner(path: &Path) -> Result<(), Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(rustix::io::Errno::NOTDIR) => return Err(fsio::Error::Kind(path.to_owned()).into()),
+        Err(error) => {
+            // What cannot be opened belongs to another most of the time; whose it is can be seen all the same.
+            let owner = rustix::fs::stat(path).map(|stat| stat.st_uid).ok().filter(|owner| *owner != fsio::own_uid());
+            let failed = || fsio::Error::io("open", path, error.into());
+            return Err(owner.map_or_else(failed, |owner| fsio::Error::Owner(path.to_owned(), owner)).into());
+        }
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|error| fsio::Error::io("look at", path, error.into()))?;
+    if stat.st_uid == fsio::own_uid() { Ok(()) } else { Err(fsio::Error::Owner(path.to_owned(), stat.st_uid).into()) }
+}

@@ -1,0 +1,391 @@
+//! Every place where a gateway keeps a secret, or names one. Whatever looks at a gateway looks at this list.
+//!
+//! [`Files`] finds and reads the files, [`Inventory`] reads what is in them as the gateway does. One file that cannot
+//! be read does not keep the others from being read: it is in [`Inventory::unread`].
+
+mod env;
+mod files;
+mod leftovers;
+mod profiles;
+
+pub use env::EnvFile;
+pub use files::{Files, Found, Shape, agent_dirs, agent_ids, check_owner, own_stores};
+pub use leftovers::{Leftover, leftover};
+pub use profiles::Store;
+
+use super::config::Configuration;
+use super::{Era, Fault, Settings, Version};
+use crate::formats::auth_profiles::Carried;
+use crate::formats::openclaw_config::{self, Role};
+use crate::formats::{self, Note, NoteKind, exec_config, secretref, targets};
+use crate::fsio;
+use crate::model::{Credential, Kind, Scope, SecretId};
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What a gateway has.
+#[derive(Default)]
+pub struct Inventory {
+    /// Each secret and each name of one, those of one file in the order of the file.
+    pub items: Vec<Item>,
+    /// The stores of profiles that the gateway uses, by scope; `_shared` is the one that agents share.
+    pub stores: BTreeMap<Scope, Store>,
+    /// Its configuration.
+    pub config: Option<Configuration>,
+    /// Its files of variables, in the order in which it looks for a name.
+    pub env: Vec<EnvFile>,
+    /// Where each agent has its files.
+    pub agents: BTreeMap<Scope, PathBuf>,
+    /// Gateway state beside the profiles of a file (DESIGN F6).
+    pub carried: BTreeMap<Scope, Carried>,
+    /// Orders by store and provider; those that the gateway keeps in a place of its own are in `stated` too.
+    pub orders: BTreeMap<(Scope, String), Vec<String>>,
+    /// See [`Inventory::orders`].
+    pub stated: BTreeSet<(Scope, String)>,
+    /// Files of profiles that a gateway with databases wants migrated before it does anything.
+    pub unmigrated: Vec<PathBuf>,
+    /// What was read and is remarkable.
+    pub notes: Vec<Note>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+    /// The files and rows as they were read.
+    pub files: Vec<Found>,
+}
+
+/// A secret, or the name of one.
+pub struct Item {
+    /// Where it is.
+    pub place: Place,
+    /// The agent whose it is; `_shared` for the store that agents share, `None` for the gateway itself.
+    pub owner: Option<Scope>,
+    /// The id that it has, or would have, in the vault; `None` where its place has no name that lasts.
+    pub id: Option<SecretId>,
+    /// What is there.
+    pub content: Content,
+    /// What the gateway does with it.
+    pub part: Part,
+    /// Whether the gateway uses it: otherwise something else goes before it.
+    pub used: bool,
+}
+
+/// Where an item is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it.
+    pub at: At,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum At {
+    /// A profile of a store.
+    Profile(String),
+    /// A member of the configuration, by names and indexes in its document.
+    Member(Vec<String>),
+    /// A variable.
+    Variable(String),
+    /// Lines that the gateway passes over, from 1.
+    Lines(usize, usize),
+    /// A row of a database.
+    Row(String),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Profile(name) | Self::Variable(name) | Self::Row(name) => out.write_str(name),
+            Self::Member(path) => out.write_str(&path.join(".")),
+            Self::Lines(first, last) if first == last => write!(out, "line {first}"),
+            Self::Lines(first, last) => write!(out, "lines {first} to {last}"),
+        }
+    }
+}
+
+/// What is at the place of an item.
+pub enum Content {
+    /// The secret itself: the JSON text of a credential, or of a string.
+    Value(Box<RawValue>),
+    /// A reference to the vault, by what the vault will be asked for.
+    Ours(String),
+    /// The value of a variable.
+    Variable(String),
+    /// A name in the gateway's own store of secrets.
+    Store(String),
+    /// A reference to somewhere else, or a word that stands for a credential.
+    Elsewhere,
+    /// Text that may be a secret and that the gateway does not read.
+    Unparsed,
+}
+
+impl Content {
+    /// The secret itself, if it is here.
+    pub fn value(&self) -> Option<&RawValue> {
+        if let Self::Value(raw) = self { Some(raw) } else { None }
+    }
+}
+
+/// What the gateway does with an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A credential of a store.
+    Credential,
+    /// A variable of its environment.
+    Variable,
+    /// A member of the configuration that some release takes as a SecretRef, by its path there with indexes.
+    Target(Vec<String>),
+    /// A variable of a command that it starts: the path of the command in its document, the variable.
+    Command(Vec<String>, String),
+    /// A row of its own store of secrets.
+    StoreRow,
+    /// Anything else.
+    Other,
+}
+
+/// How a secret reaches the gateway without being in its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// A reference takes its place.
+    Reference,
+    /// The command that uses it runs under `agevault run`.
+    Command,
+    /// The gateway runs under `agevault run`.
+    Environment,
+    /// The gateway owns it: OAuth.
+    Gateway,
+    /// In no way.
+    None,
+}
+
+impl Item {
+    /// How it reaches a gateway of this version.
+    pub fn delivery(&self, version: Version) -> Delivery {
+        match (&self.part, &self.content) {
+            _ if !self.used || self.id.is_none() => Delivery::None,
+            (Part::Credential, content) => {
+                let oauth = content.value().is_some_and(|raw| kind(raw) == Some(Kind::Oauth));
+                if oauth { Delivery::Gateway } else { Delivery::Reference }
+            }
+            (Part::Variable, _) => Delivery::Environment,
+            (Part::Target(path), _) => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                let takes = targets::takes_reference(&path, (version.0, version.1, version.2));
+                if takes { Delivery::Reference } else { Delivery::None }
+            }
+            (Part::Command(..), _) => Delivery::Command,
+            (Part::StoreRow | Part::Other, _) => Delivery::None,
+        }
+    }
+}
+
+fn kind(raw: &RawValue) -> Option<Kind> {
+    Credential::parse("", raw).ok()?.kind()
+}
+
+/// Something that could not be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The file.
+    pub path: PathBuf,
+    /// The row, in a database.
+    pub row: Option<&'static str>,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why something could not be read.
+#[derive(Debug)]
+pub enum Why {
+    /// The file.
+    File(fsio::Error),
+    /// What is in it.
+    Format(formats::Error),
+    /// The database.
+    Database(Fault),
+    /// The gateway refuses to include it: outside the directory of the configuration, or too deep.
+    Include,
+}
+
+impl Inventory {
+    /// Reads everything that the gateway of these settings has. A gateway of a known `era` uses only some of it.
+    ///
+    /// # Errors
+    /// No state directory, or one of another user.
+    pub fn read(settings: &Settings, era: Option<Era>) -> Result<Self, super::Error> {
+        Ok(Self::of(Files::find(settings)?, era))
+    }
+
+    /// The inventory of files that were read.
+    pub fn of(files: Files, era: Option<Era>) -> Self {
+        let Files { found, config, agents, unread } = files;
+        let mut inventory = Self { config, agents, unread, files: found, ..Self::default() };
+        let mut files = std::mem::take(&mut inventory.files);
+        // Rows first: with them a gateway leaves the files of an agent unread.
+        let (rows, others): (Vec<&Found>, Vec<&Found>) = files.iter().partition(|found| found.shape.row().is_some());
+        let mut malformed = BTreeSet::new();
+        for found in rows.into_iter().chain(others) {
+            if let Err(error) = inventory.take(found, era) {
+                let (path, row) = (found.path.clone(), found.shape.row());
+                malformed.insert((path.clone(), row));
+                inventory.unread.push(Unread { path, row, why: Why::Format(error) });
+            }
+        }
+        files.retain(|found| !malformed.contains(&(found.path.clone(), found.shape.row())));
+        inventory.configuration();
+        inventory.files = files;
+        inventory
+    }
+
+    /// Whether nothing at all was found.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.config.is_none() && self.unread.is_empty()
+    }
+
+    fn take(&mut self, found: &Found, era: Option<Era>) -> Result<(), formats::Error> {
+        match &found.shape {
+            Shape::Dotenv => self.dotenv(&found.path, &found.bytes),
+            Shape::Secrets => self.rows(&found.path, &found.bytes),
+            _ => self.profiles(found, era),
+        }
+    }
+
+    /// What `openclaw.json` and the files that it includes hold.
+    fn configuration(&mut self) {
+        let Some(config) = self.config.take() else { return };
+        // What a later document says at the same place goes before what an earlier one says.
+        let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        for document in &config.documents {
+            for member in openclaw_config::members(&document.tree, &document.mount) {
+                let name = member.at.join(".");
+                let whole = [&document.mount[..], &member.at[..]].concat();
+                let Some(content) = self.content(&name, &member) else { continue };
+                let (id, part) = match member.role {
+                    Role::Variable(name) => (Some(SecretId::Env(name)), Part::Variable),
+                    Role::Target => (of_path(member.path.as_deref()), Part::Target(whole)),
+                    Role::Command(at, variable) => {
+                        let part = Part::Command(at, variable.as_str().to_owned());
+                        (of_path(member.path.as_deref()), part)
+                    }
+                    Role::Other => (of_path(member.path.as_deref()), Part::Other),
+                };
+                let place = Place { file: document.path.clone(), at: At::Member(member.at) };
+                if let Some(path) = member.path
+                    && let Some(before) = places.insert(path, self.items.len())
+                    && let Some(item) = self.items.get_mut(before)
+                {
+                    item.used = false;
+                    self.notes.push(Note { name: name.clone(), what: NoteKind::Shadowed });
+                }
+                self.items.push(Item { place, owner: None, id, content, part, used: true });
+            }
+        }
+        self.config = Some(config);
+        self.variables_of_config();
+    }
+
+    /// What an item holds; `None`, with a note, for what is no secret to take.
+    fn content(&mut self, name: &str, member: &openclaw_config::Member) -> Option<Content> {
+        use openclaw_config::Content as Has;
+        let note = |what| Note { name: name.to_owned(), what };
+        let (content, what) = match &member.content {
+            Has::Value(text) => return to_raw_value(text.expose()).ok().map(Content::Value),
+            Has::Ours(id) => return Some(Content::Ours(id.clone())),
+            Has::Variable(name) => (Some(Content::Variable(name.clone())), NoteKind::EnvReference),
+            Has::Template => (None, NoteKind::EnvReference),
+            Has::Store(name) => (Some(Content::Store(name.clone())), NoteKind::Reference),
+            Has::Elsewhere => (Some(Content::Elsewhere), NoteKind::Reference),
+            Has::Marker => (None, NoteKind::Marker),
+            Has::Blank => (None, NoteKind::Blank),
+            Has::NotText => (None, NoteKind::NotAText),
+        };
+        self.notes.push(note(what));
+        content
+    }
+
+    /// Variables that the configuration sets: `env` goes before `env.vars`, a file of variables before both.
+    fn variables_of_config(&mut self) {
+        let mut seen: BTreeSet<SecretId> = self
+            .items
+            .iter()
+            .filter(|item| matches!(item.place.at, At::Variable(_)))
+            .filter_map(|item| item.id.clone())
+            .collect();
+        let is_of_config = |item: &Item| item.part == Part::Variable && matches!(item.place.at, At::Member(_));
+        let nearer = |item: &Item| matches!(&item.place.at, At::Member(path) if path.len() == 2);
+        for near in [true, false] {
+            for item in self.items.iter_mut().filter(|item| is_of_config(item) && nearer(item) == near) {
+                let Some(id) = item.id.clone() else { continue };
+                if !seen.insert(id.clone()) {
+                    item.used = false;
+                    self.notes.push(Note { name: item.place.at.to_string(), what: NoteKind::Shadowed });
+                }
+            }
+        }
+    }
+
+    /// The value that the gateway has for a variable.
+    pub fn variable(&self, name: &str) -> Option<&RawValue> {
+        let is = |item: &&Item| item.used && matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name);
+        self.items.iter().filter(is).find_map(|item| item.content.value())
+    }
+
+    /// One profile of a store that the gateway uses.
+    pub fn profile(&self, scope: &Scope, name: &str) -> Option<&RawValue> {
+        Some(self.stores.get(scope)?.profiles.get(name)?)
+    }
+
+    /// The profiles of a store that the gateway uses.
+    pub fn profiles_of(&self, scope: &Scope) -> impl Iterator<Item = (&String, &RawValue)> {
+        let profiles = self.stores.get(scope).into_iter().flat_map(|store| &store.profiles);
+        profiles.map(|(name, raw)| (name, raw.as_ref()))
+    }
+
+    /// The program that the configuration names for the vault's references, by the arguments that it gets; `None` if it
+    /// names none.
+    pub fn resolver(&self) -> Option<Vec<String>> {
+        let entry = self.entry().map(|entry| exec_config::read(entry).0)?;
+        Some(entry.map(|configured| configured.args).unwrap_or_default())
+    }
+
+    /// The entry of the configuration for the vault's references.
+    pub fn entry(&self) -> Option<&serde_json::Value> {
+        let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned);
+        openclaw_config::at(&self.config.as_ref()?.tree, &place)
+    }
+
+    /// Every id that the gateway asks the vault for; it need not be one.
+    pub fn asked(&self) -> BTreeSet<String> {
+        let ours = |item: &Item| if let Content::Ours(id) = &item.content { Some(id.clone()) } else { None };
+        self.items.iter().filter(|item| item.used).filter_map(ours).collect()
+    }
+
+    /// Where `openclaw.json` is, or would be.
+    pub fn config_path(&self, state_dir: &Path) -> PathBuf {
+        let main = self.config.as_ref().and_then(Configuration::main);
+        main.map_or_else(|| state_dir.join("openclaw.json"), |document| document.path.clone())
+    }
+}
+
+fn of_path(path: Option<&[String]>) -> Option<SecretId> {
+    let segments: Vec<&str> = path?.iter().map(String::as_str).collect();
+    SecretId::config(&segments).ok()
+}
+
+/// Whether a text of the gateway names a variable other than as the name of a member or in a reference of ours.
+pub fn names_variable(text: &str, name: &str) -> bool {
+    let part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + name.len()..).and_then(|after| after.chars().next());
+        // As the name of an entry of `env` it is no use of the variable.
+        let quoted = before.is_some_and(|before| "\"'".contains(before));
+        let follows = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['"', '\'']).trim_start();
+        !before.is_some_and(part)
+            && !text.get(..at).is_some_and(|before| before.ends_with("env/"))
+            && !after.is_some_and(part)
+            && !((quoted || before != Some('{')) && follows.starts_with(':'))
+    })
+}

@@ -1,0 +1,158 @@
+//! Stores of profiles: rows of databases, files of earlier releases.
+
+use super::super::Era;
+use super::{At, Content, Found, Inventory, Item, Part, Place, Shape};
+use crate::formats::auth_profiles::{self, Carried};
+use crate::formats::{self, Note, NoteKind};
+use crate::model::{Scope, SecretId};
+use crate::secret::SecretBuf;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Profiles and orders of one store.
+#[derive(Default)]
+pub struct Store {
+    /// Credentials by profile, aliases resolved.
+    pub profiles: BTreeMap<String, Box<RawValue>>,
+    /// Profiles by provider, in the order of use.
+    pub order: BTreeMap<String, Vec<String>>,
+    /// Whether a row of a database has something in it: then files beside it are left unread.
+    in_database: bool,
+}
+
+impl Inventory {
+    pub(super) fn profiles(&mut self, found: &Found, era: Option<Era>) -> Result<(), formats::Error> {
+        let bytes = found.bytes.expose();
+        let databases = era.is_some_and(Era::has_stores);
+        match &found.shape {
+            Shape::Store(scope) => {
+                let store = auth_profiles::parse_row(bytes)?;
+                let in_database = !(store.profiles.is_empty() && store.notes.is_empty());
+                self.stores.entry(scope.clone()).or_default().in_database = in_database;
+                self.store(scope, &found.path, auth_profiles::Store { carried: Carried::default(), ..store }, true)
+            }
+            Shape::UnusedStore => {
+                self.shadowed(&found.path);
+                self.store(&Scope::shared(), &found.path, auth_profiles::parse_row(bytes)?, false)
+            }
+            // Once a database has profiles, the gateway leaves the files of that agent unread.
+            Shape::AuthProfiles(scope) => {
+                let shadowed = self.has_database(scope);
+                if shadowed {
+                    self.shadowed(&found.path);
+                } else if databases {
+                    self.unmigrated.push(found.path.clone());
+                }
+                self.store(scope, &found.path, auth_profiles::parse(bytes)?, !shadowed)
+            }
+            Shape::AuthJson(scope) => {
+                let mut legacy = auth_profiles::parse(bytes)?;
+                let shadowed = self.has_database(scope);
+                if shadowed {
+                    self.shadowed(&found.path);
+                }
+                // What the agent's own store has goes before the file of earlier releases.
+                let stored = |profile: &str| self.has_item(scope, profile);
+                let (hidden, rest): (Vec<_>, Vec<_>) =
+                    legacy.profiles.into_iter().partition(|(profile, _)| !shadowed && stored(profile));
+                let note = |(name, _): &(String, _)| Note { name: name.clone(), what: NoteKind::Shadowed };
+                let notes = hidden.iter().map(note).collect();
+                legacy.profiles = rest;
+                let hidden = auth_profiles::Store { profiles: hidden, notes, ..auth_profiles::Store::default() };
+                self.store(scope, &found.path, hidden, false)?;
+                self.store(scope, &found.path, legacy, !shadowed)
+            }
+            Shape::LegacyOauth => {
+                // The gateway looks there only when the agent has no store of its own.
+                let main = Scope::main();
+                let own = |item: &Item| matches!(&item.id, Some(SecretId::Auth(scope, _)) if *scope == main);
+                let used = !(self.has_database(&main) || self.items.iter().any(own));
+                if !used {
+                    self.shadowed(&found.path);
+                }
+                self.store(&main, &found.path, auth_profiles::parse_legacy_oauth(bytes)?, used)
+            }
+            Shape::State(scope) => self.state(scope, &found.bytes),
+            Shape::AuthState(scope) if self.has_database(scope) => {
+                self.shadowed(&found.path);
+                Ok(())
+            }
+            Shape::AuthState(scope) => self.state(scope, &found.bytes),
+            Shape::Dotenv | Shape::Secrets => Ok(()),
+        }
+    }
+
+    /// Whether the gateway takes the agent's profiles from a database; the main agent's files are what the shared store
+    /// was made from.
+    fn has_database(&self, agent: &Scope) -> bool {
+        let has = |scope: &Scope| self.stores.get(scope).is_some_and(|store| store.in_database);
+        has(agent) || (*agent == Scope::main() && has(&Scope::shared()))
+    }
+
+    fn has_item(&self, scope: &Scope, profile: &str) -> bool {
+        let id = SecretId::auth(scope.clone(), profile).ok();
+        self.items.iter().any(|item| item.used && item.id == id)
+    }
+
+    fn shadowed(&mut self, path: &Path) {
+        self.notes.push(Note { name: path.display().to_string(), what: NoteKind::Shadowed });
+    }
+
+    fn state(&mut self, scope: &Scope, bytes: &SecretBuf) -> Result<(), formats::Error> {
+        let state = auth_profiles::parse_state(bytes.expose())?;
+        let store = self.stores.entry(scope.clone()).or_default();
+        // Per provider it wins over what stands beside the profiles.
+        for (provider, ids) in state.order {
+            store.order.insert(provider.clone(), ids.clone());
+            self.stated.insert((scope.clone(), provider.clone()));
+            self.orders.insert((scope.clone(), provider), ids);
+        }
+        Ok(())
+    }
+
+    fn store(
+        &mut self,
+        scope: &Scope,
+        path: &Path,
+        store: auth_profiles::Store,
+        used: bool,
+    ) -> Result<(), formats::Error> {
+        for (profile, raw) in &store.profiles {
+            let id = SecretId::auth(scope.clone(), profile).map_err(|_| formats::Error::Shape("profile id"))?;
+            let place = Place { file: path.to_owned(), at: At::Profile(profile.clone()) };
+            let (owner, content) = (Some(scope.clone()), content(raw));
+            self.items.push(Item { place, owner, id: Some(id), content, part: Part::Credential, used });
+        }
+        let refers = |raw: &RawValue| auth_profiles::referred(raw).is_some();
+        let referred = |name: &str| store.profiles.iter().any(|(profile, raw)| profile == name && refers(raw));
+        let with_agent = |note: &Note| {
+            let id = SecretId::auth(scope.clone(), &note.name).map(|id| id.to_string());
+            Note { name: id.unwrap_or_else(|_| note.name.clone()), what: note.what }
+        };
+        if !used {
+            return Ok(());
+        }
+        self.notes.extend(store.notes.iter().filter(|note| !referred(&note.name)).map(with_agent));
+        for (provider, ids) in &store.order {
+            self.orders.insert((scope.clone(), provider.clone()), ids.clone());
+        }
+        if store.carried.last_good.is_some() || store.carried.usage_stats.is_some() {
+            self.carried.insert(scope.clone(), store.carried);
+        }
+        let into = self.stores.entry(scope.clone()).or_default();
+        into.profiles.extend(store.profiles);
+        for (provider, ids) in store.order {
+            into.order.entry(provider).or_insert(ids);
+        }
+        Ok(())
+    }
+}
+
+/// What a credential holds: one that refers to the vault holds nothing else.
+fn content(raw: &RawValue) -> Content {
+    match auth_profiles::referred(raw).and_then(|_| auth_profiles::asked(raw)) {
+        Some(id) => Content::Ours(id),
+        None => Content::Value(raw.to_owned()),
+    }
+}

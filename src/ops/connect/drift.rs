@@ -1,0 +1,66 @@
+//! How a connected gateway differs now from what `connect` left.
+
+use super::{Connection, holds_secret};
+use crate::gateway::{At, Delivery, Inventory, Item, Part, Version};
+use crate::model::SecretId;
+use std::collections::BTreeSet;
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// References that it had then and has no more.
+    Gone(Vec<String>),
+    /// Secrets in plaintext where a reference could be.
+    Plaintext(Vec<String>),
+    /// The stores of profiles are in databases now; views in memory are not read any more.
+    Moved(Version),
+    /// Another version is installed than then.
+    Version {
+        /// The version then.
+        was: String,
+        /// The version now.
+        now: Version,
+    },
+}
+
+/// What differs, for the gateway of this version; the version that is installed is not always known.
+pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<Version>) -> Vec<Drift> {
+    let mut found = Vec::new();
+    let version = installed.or_else(|| Version::parse(&connection.gateway));
+    let moved = version.filter(|version| version.era().has_stores() && !connection.views.is_empty());
+    found.extend(moved.map(Drift::Moved));
+    let asked = inventory.asked();
+    // A view that is gone with a boot says nothing of what is in it; that it is gone is told elsewhere.
+    let in_view = |id: &str| !connection.views.is_empty() && id.starts_with("auth/");
+    let gone: Vec<String> = connection.refs.difference(&asked).filter(|id| !in_view(id)).cloned().collect();
+    if !gone.is_empty() {
+        found.push(Drift::Gone(gone));
+    }
+    let plaintext = |item: &&Item| {
+        let delivered = version.map(|version| item.delivery(version));
+        let could = matches!(delivered, Some(Delivery::Reference | Delivery::Command)) || item.part == Part::Variable;
+        item.used && could && holds_secret(item) && !is_kept(item, connection)
+    };
+    let name = |item: &Item| item.id.as_ref().map(SecretId::to_string);
+    let names: BTreeSet<String> = inventory.items.iter().filter(plaintext).filter_map(name).collect();
+    if !names.is_empty() {
+        found.push(Drift::Plaintext(names.into_iter().collect()));
+    }
+    if let Some(now) = installed.filter(|now| now.to_string() != connection.gateway) {
+        found.push(Drift::Version { was: connection.gateway.clone(), now });
+    }
+    found
+}
+
+fn is_kept(item: &Item, connection: &Connection) -> bool {
+    let keep = connection.keep;
+    match (&item.part, &item.id, &item.place.at) {
+        (Part::Target(path), ..) => keep.gateway_token && path.iter().eq(["gateway", "auth", "token"]),
+        (Part::Command(..), ..) => keep.commands,
+        // What stayed when it was connected was named then.
+        (Part::Variable, Some(SecretId::Env(name)), At::Variable(_) | At::Member(_)) => {
+            keep.dotenv || !connection.dotenv.contains(name.as_str())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,130 @@
+//! What of a gateway's secrets is left in plaintext, and why: the verdict of `connect`.
+
+use super::known::MEMBERS;
+use super::{Keep, Plan, Road};
+use crate::fsio;
+use crate::gateway::{At, Content, Delivery, Inventory, Item, Part, Version, Why};
+use crate::model::{Credential, Kind, SecretId};
+use serde_json::value::RawValue;
+use std::path::PathBuf;
+
+/// Plaintext that is left.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Left {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it, if that is known.
+    pub at: Option<At>,
+    /// The ids that have this value, or that its place would have.
+    pub ids: Vec<String>,
+    /// Why it is left.
+    pub why: Reason,
+}
+
+/// Why plaintext is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It was asked to stay.
+    Kept,
+    /// The gateway takes no reference there.
+    NoReference,
+    /// The gateway does not use it: something else goes before it.
+    Unused,
+    /// An element of a list without a name on the way to it: no reference would keep meaning it.
+    Unnamed,
+    /// A variable that the gateway cannot do without.
+    Needed,
+    /// OAuth, which takes no references.
+    Oauth,
+    /// A row of the gateway's own store of secrets.
+    Row,
+    /// The command that uses it cannot be run in another way.
+    Command,
+    /// Its id is too long for a reference.
+    TooLong,
+    /// Text that the gateway passes over.
+    Unparsed,
+    /// It could be a reference: the gateway wrote it meanwhile.
+    Written,
+    /// A copy of a value of the vault, found by its bytes.
+    Copy,
+    /// What could not be looked into.
+    Unread,
+}
+
+impl Reason {
+    /// Whether it is as it was asked to be.
+    pub fn is_kept(self) -> bool {
+        self == Self::Kept
+    }
+}
+
+/// The plaintext of every place that `inventory` lists, of a gateway of this version.
+pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Plan) -> Vec<Left> {
+    let items = inventory.items.iter().filter(|item| holds_secret(item));
+    let items = items.filter(|item| !in_memory(item)).map(|item| Left {
+        file: item.place.file.clone(),
+        at: Some(item.place.at.clone()),
+        ids: item.id.iter().map(SecretId::to_string).collect(),
+        why: reason(item, version, keep, plan),
+    });
+    // A view in memory that is not there, or a database that a gateway writes to just now, has its own word.
+    let unread = inventory.unread.iter().filter(|one| !matches!(&one.why, Why::File(error) if error.is_not_found()));
+    let unread = unread.map(|one| Left { file: one.path.clone(), at: None, ids: Vec::new(), why: Reason::Unread });
+    items.chain(unread).collect()
+}
+
+/// Whether an item is a secret in plaintext.
+pub fn holds_secret(item: &Item) -> bool {
+    match (&item.content, &item.part) {
+        (Content::Value(raw), Part::Credential) => has_secret(raw),
+        (Content::Value(_) | Content::Unparsed, _) => true,
+        _ => false,
+    }
+}
+
+/// Whether a credential has a secret in plaintext.
+pub(super) fn has_secret(raw: &RawValue) -> bool {
+    let Ok(credential) = Credential::parse("", raw) else { return true };
+    MEMBERS.iter().filter_map(|member| credential.text(member)).any(|text| !text.expose().trim().is_empty())
+}
+
+/// Views are in memory, behind links of the gateway.
+fn in_memory(item: &Item) -> bool {
+    let link = std::fs::symlink_metadata(&item.place.file).is_ok_and(|found| found.is_symlink());
+    let real = item.place.file.canonicalize().ok().filter(|_| link);
+    real.is_some_and(|real| fsio::in_memory(&real).unwrap_or(false))
+}
+
+fn reason(item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
+    let Some(id) = &item.id else {
+        return if matches!(item.content, Content::Unparsed) { Reason::Unparsed } else { Reason::Unnamed };
+    };
+    if !item.used {
+        return Reason::Unused;
+    }
+    let road = plan.roads.get(&id.to_string());
+    let is_oauth = item.content.value().is_some_and(|raw| {
+        item.part == Part::Credential && Credential::parse("", raw).is_ok_and(|one| one.kind() == Some(Kind::Oauth))
+    });
+    match &item.part {
+        Part::Credential if is_oauth => {
+            if keep.oauth {
+                Reason::Kept
+            } else {
+                Reason::Oauth
+            }
+        }
+        _ if road == Some(&Road::TooLong) => Reason::TooLong,
+        Part::Credential => Reason::Written,
+        Part::Variable if keep.dotenv => Reason::Kept,
+        Part::Variable if road == Some(&Road::Own) => Reason::Needed,
+        Part::Variable => Reason::Written,
+        Part::Target(path) if keep.gateway_token && path.iter().eq(["gateway", "auth", "token"]) => Reason::Kept,
+        Part::Target(_) if item.delivery(version) == Delivery::Reference => Reason::Written,
+        Part::Command(..) if keep.commands => Reason::Kept,
+        Part::Command(..) => Reason::Command,
+        Part::StoreRow => Reason::Row,
+        Part::Target(_) | Part::Other => Reason::NoReference,
+    }
+}
