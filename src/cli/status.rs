@@ -6,10 +6,10 @@ use super::handover::connection;
 use super::out::columns;
 use super::{Error, Usage, words};
 use crate::formats::{paste, provider};
-use crate::gateway::{self, Settings};
+use crate::gateway::{self, Inventory, Settings, Version};
 use crate::model::{Recipient, Standing};
 use crate::ops;
-use crate::ops::connect::Connection;
+use crate::ops::connect::{Connection, Drift};
 use crate::ops::health::{self, Judged, Question, Verdict};
 use crate::session::Session;
 use crate::store::{Checked, Checklist, Served, now};
@@ -29,15 +29,16 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let judged = health::judge(&checked.vault, &question);
-    let verdict = judged.verdict();
+    let gateway = Gateway::of(context, &checked.vault.vault_id);
+    let verdict = if gateway.is_wrong() { Verdict::Missing } else { judged.verdict() };
     if context.out.json {
-        let gateway = Gateway::of(context, &checked.vault.vault_id);
         let around = (served(context, &checked), context.session());
         context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway, around))?;
     } else if args.check {
-        offenders(context, &judged, question.now)?;
+        offenders(context, &judged, question.now, &gateway)?;
     } else {
-        print(context, &checked, &judged, &question, opened.place.path(), &opened.seen.opener().public())?;
+        let used = opened.seen.opener().public();
+        print(context, (&checked, &judged, &gateway), &question, opened.place.path(), &used)?;
     }
     match (args.check, verdict) {
         (false, _) | (true, Verdict::Fine) => Ok(()),
@@ -46,10 +47,11 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     }
 }
 
-/// The gateway that is connected, and what of its views is not there.
+/// The gateway that is connected, what of its views is not there, and how it differs from what `connect` left.
 struct Gateway {
     connection: Option<Connection>,
     missing: Vec<PathBuf>,
+    drift: Vec<Drift>,
 }
 
 impl Gateway {
@@ -63,7 +65,30 @@ impl Gateway {
             ops::connect::missing_views(context.local.root(), &state_dir, &agents)
         };
         let missing = state_dir.map(missing).unwrap_or_default();
-        Self { connection, missing }
+        let drift = connection.as_ref().map(|connection| drift(context, connection)).unwrap_or_default();
+        Self { connection, missing, drift }
+    }
+
+    /// Whether the gateway misses a secret, or has one in plaintext.
+    fn is_wrong(&self) -> bool {
+        !self.missing.is_empty() || self.drift.iter().any(|one| !matches!(one, Drift::Version { .. }))
+    }
+}
+
+/// How a connected gateway differs now from what `connect` left.
+fn drift(context: &Context, connection: &Connection) -> Vec<Drift> {
+    // What the environment says of this very gateway counts, such as where its configuration is.
+    let here = context.settings();
+    let is_it = gateway::resolve(&here).is_ok_and(|dir| connection.is_of(&dir));
+    let settings = if is_it { here } else { context.settings_of(Some(connection.state_dir.clone())) };
+    let installed = gateway::installed(&settings).map(|installed| installed.version);
+    let version = installed.or_else(|| Version::parse(&connection.gateway));
+    match Inventory::read(&settings, version.map(Version::era)) {
+        Ok(inventory) => ops::connect::drift(&inventory, connection, installed),
+        Err(error) => {
+            context.out.warn(&format!("warning: the gateway was not looked at: {}", words::of(&error.into()).what));
+            Vec::new()
+        }
     }
 }
 
@@ -85,7 +110,11 @@ fn as_json(
     connected: &Gateway,
     (served, session): (Option<Served>, Option<Session>),
 ) -> Value {
-    let Gateway { connection, missing } = connected;
+    let Gateway { connection, missing, drift } = connected;
+    let differs = |drift: &Drift| {
+        let words = words::drift(drift);
+        json!({"token": words.token, "what": words.what, "hint": words.hint})
+    };
     let views: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
     let gateway = |connection: &Connection| {
         let state_dir = connection.state_dir.display().to_string();
@@ -114,6 +143,7 @@ fn as_json(
         "exposed": Checklist::of(vault).map_or(0, |list| list.count()),
         "gateway": connection.as_ref().map(gateway),
         "missing_views": views,
+        "drift": drift.iter().map(differs).collect::<Vec<_>>(),
         "session": session.map(|session| json!({"ends_in": session.left().map(|left| left.as_secs())})),
         "served_behind": served.map(|served| json!({"at": served.at, "generation": served.generation})),
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
@@ -122,8 +152,7 @@ fn as_json(
 
 fn print(
     context: &Context,
-    checked: &Checked<'_>,
-    judged: &Judged,
+    (checked, judged, gateway): (&Checked<'_>, &Judged, &Gateway),
     question: &Question,
     path: &std::path::Path,
     used: &str,
@@ -158,19 +187,27 @@ fn print(
         let secrets = words::count(exposed, "secret", "secrets");
         out.line(&format!("exposed     {secrets} that removed keys could read: agevault recipients exposed"))?;
     }
-    let Gateway { connection, missing } = Gateway::of(context, &vault.vault_id);
+    let Gateway { connection, missing, drift } = gateway;
     if let Some(served) = served(context, checked) {
         let at = words::time(i64::try_from(served.at).unwrap_or_default());
         out.line(&format!("served      generation {}, older than one seen before, at {at}", served.generation))?;
     }
-    if let Some(Connection { state_dir, gateway, refs, .. }) = &connection {
+    if let Some(Connection { state_dir, gateway, refs, .. }) = connection {
         let references = words::count(refs.len(), "reference", "references");
         out.line(&format!("gateway     OpenClaw {gateway} at {}, {references}", state_dir.display()))?;
     }
+    if connection.as_ref().is_some_and(|connection| !connection.views.is_empty()) {
+        out.line("upgrade     past 2026.6.1 OpenClaw keeps OAuth in its own database: run agevault connect after it")?;
+    }
     if !missing.is_empty() {
-        out.line(&format!("views       MISSING behind {}", words::views(&missing)))?;
+        out.line(&format!("views       MISSING behind {}", words::views(missing)))?;
         let again = if connection.is_some() { words::VIEWS_AGAIN } else { words::LINKS_AGAIN };
         out.line(&format!("            {again}"))?;
+    }
+    for one in drift {
+        let words = words::drift(one);
+        out.line(&format!("differs     {}", words.what))?;
+        out.line(&format!("            {}", words.hint))?;
     }
     if !judged.profiles.is_empty() {
         out.line("")?;
@@ -194,7 +231,7 @@ fn print(
 }
 
 /// What a verdict other than fine is about, for the mail of a cron job; nothing if all is well.
-fn offenders(context: &Context, judged: &Judged, now: i64) -> Result<(), Error> {
+fn offenders(context: &Context, judged: &Judged, now: i64, gateway: &Gateway) -> Result<(), Error> {
     if context.out.quiet {
         return Ok(());
     }
@@ -204,7 +241,15 @@ fn offenders(context: &Context, judged: &Judged, now: i64) -> Result<(), Error> 
     for profile in judged.profiles.iter().filter(bad) {
         context.out.line(&format!("{}  {}", profile.id, standing(profile.standing, now)))?;
     }
-    judged.missing.iter().try_for_each(|missing| context.out.line(&absent(missing)))
+    judged.missing.iter().try_for_each(|missing| context.out.line(&absent(missing)))?;
+    if !gateway.missing.is_empty() {
+        context.out.line(&format!("views MISSING behind {}", words::views(&gateway.missing)))?;
+    }
+    for one in &gateway.drift {
+        let words = words::drift(one);
+        context.out.line(&format!("{}; {}", words.what, words.hint))?;
+    }
+    Ok(())
 }
 
 fn absent(missing: &health::Missing) -> String {

@@ -37,10 +37,10 @@ fn tokens(plan: &Plan) -> Map<String, Value> {
     plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road)))).collect()
 }
 
-/// Where a secret does not go by itself is said each time.
+/// Where a secret does not go by itself is said each time; what stays in plaintext has lines of its own.
 fn roads(out: Out, plan: &Plan) {
     for (id, road) in &plan.roads {
-        if !matches!(road, Road::Store | Road::Config) {
+        if !matches!(road, Road::Store | Road::Config | Road::Own | Road::NoTarget | Road::TooLong) {
             out.say(&format!("{}: {}", words::plain(id), words::road(*road)));
         }
     }

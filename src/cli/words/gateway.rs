@@ -57,19 +57,16 @@ pub fn of_gateway(error: &Error) -> Words {
 
 /// Words for a gateway that was connected and is not as it should be.
 pub fn of_findings(findings: super::super::connect::Findings) -> Words {
-    let places = name::count(findings.left, "place", "places");
+    let places = name::count(findings.left, "place still holds plaintext", "places still hold plaintext");
     let (what, hint) = match (findings.left, findings.stale) {
         (0, _) => (
             "everything was done, but the gateway that runs did not take its secrets anew".to_owned(),
             "restart it; until then it has what it had",
         ),
-        (_, false) => (
-            format!("everything else was done; {places} still hold plaintext"),
-            "each is named above, with what would change it",
-        ),
+        (_, false) => (format!("everything else was done; {places}"), "each is named above, with what would change it"),
         (_, true) => (
             format!(
-                "everything else was done; {places} still hold plaintext, and the gateway that runs did not reload"
+                "everything else was done; {places}, and the gateway that runs did not reload"
             ),
             "each is named above, with what would change it; restart the gateway",
         ),

@@ -156,7 +156,7 @@ impl Files {
         let is_it = |file: &Path| file.canonicalize().is_ok_and(|file| file == real);
         let documents: Vec<_> = config.documents.into_iter().filter(|document| is_it(&document.path)).collect();
         let tree = documents.first().map(|document| document.tree.clone()).ok_or_else(empty)?;
-        Ok(Self { config: Some(Configuration { documents, tree }), ..files })
+        Ok(Self { config: Some(Configuration { documents, tree }), ..Self::default() })
     }
 
     /// Whether nothing at all was found.
@@ -202,13 +202,13 @@ impl Files {
     }
 
     fn database(&mut self, path: &Path, read: impl FnOnce() -> Result<Vec<Found>, Error>) {
-        let why = match read() {
+        let (path, why) = match read() {
             Ok(found) => return self.found.extend(found),
-            Err(Error::Database(_, fault)) => Why::Database(fault),
-            Err(Error::File(error)) => Why::File(error),
+            Err(Error::Database(path, fault)) => (path, Why::Database(fault)),
+            Err(Error::File(error)) => (path.to_owned(), Why::File(error)),
             Err(_) => return,
         };
-        self.unread.push(Unread { path: path.to_owned(), row: None, why });
+        self.unread.push(Unread { path, row: None, why });
     }
 }
 
