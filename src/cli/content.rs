@@ -33,7 +33,7 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
     accept(&id, &value)?;
     if let SecretId::Config(segments) = &id {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        if !crate::formats::targets::is_registered_target(&segments) {
+        if !crate::formats::targets::is_target(&segments) {
             context.out.warn("warning: no known gateway version has a secret at this path of its configuration");
         }
     }

@@ -136,7 +136,7 @@ impl Found {
 }
 
 fn is_target(path: &[String]) -> bool {
-    targets::is_registered_target(&path.iter().map(String::as_str).collect::<Vec<_>>())
+    targets::is_target(&path.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 impl Sink for Found {

@@ -213,7 +213,7 @@ impl Walk {
             }
             _ => {}
         }
-        if targets::is_registered_target(&whole) {
+        if targets::is_target(&whole) {
             return Some(Role::Target);
         }
         let secret = match value {
