@@ -67,7 +67,7 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
     assert_eq!(wired.turn("coder", &[]), format!("Bearer {local}"), "before it is connected");
 
     let said = wired.connect();
-    assert!(said.contains("the gateway's audit is clean"), "{said}");
+    assert!(said.contains("no plaintext is left in the gateway's files"), "{said}");
     assert_eq!(wired.turn("main", &[]), shared);
     assert_eq!(wired.turn("coder", &[]), format!("Bearer {local}"));
     assert_eq!(wired.turn("tester", &[]), shared);

@@ -7,7 +7,8 @@ With --json, one object:
   profiles [{id, provider, type, status, expires (Unix milliseconds)}], status one of ok, expiring,
   expired, missing, refreshable, static, reference; missing [{agent, provider, profile}]; env and
   config, how many; exposed, how many secrets removed keys could read; gateway {version, state_dir,
-  references} or null; missing_views, the gateway's files behind which no view is; session {ends_in
+  references} or null; missing_views, the gateway's files behind which no view is; drift [{token,
+  what, hint}], how the gateway differs from what connect left; session {ends_in
   (seconds, null for the next boot)} or null; served_behind {at, generation}, the older state that a
   gateway was served last, or null; verdict ok, expiring or
   missing";
@@ -23,11 +24,11 @@ pub const CONNECT: &str = "\
 With --json, one object:
   version 1; gateway, its version; added and removed, ids of references; removed_there, ids that
   the gateway had removed and that come back; entry, the members written of the resolver's entry,
-  or null; roads {id: road}; reload, one of done, degraded, refused, not-running; residue [{file,
-  ids}], where a secret still stands; audit, the exit code of the gateway's audit or null;
-  findings, what that names.
+  or null; commands, places of commands that run under agevault run now; roads {id: road}; reload,
+  one of done, degraded, refused, not-running; left [{file, at, ids, why}], what is in plaintext;
+  unread, files that could not be searched.
   With --dry-run: done false, dotenv, the names that would leave the .env, views, whether they would
-  be written, and links, in the place of gateway, reload, residue, audit and findings.
+  be written, and links, in the place of gateway, reload, left and unread.
   With --undo: version 1; put_back, ids; files that hold plaintext again; only_in_vault, ids; reload
 A road says how a secret reaches the gateway:
   store      a reference in its store
@@ -35,11 +36,26 @@ A road says how a secret reaches the gateway:
   profile    a reference in a profile made for it; as a variable only under agevault run
   run        only to a gateway that was started with agevault run -- openclaw ...
   view       in a view in memory, beside references
+  command    in the environment of its command, which runs under agevault run
   own        it stays with the gateway, in plaintext
   none       the gateway does not have it
   shadowed   out of use: the gateway takes a profile of the same provider before it
   no-target  it stays in openclaw.json: this gateway takes no reference there
-  too-long   its id is too long for a reference";
+  too-long   its id is too long for a reference
+Why something is left in plaintext:
+  kept          it was asked to stay: the exit code is 0 all the same
+  no-reference  OpenClaw takes no reference there
+  unused        OpenClaw does not use it, something else goes before it
+  unnamed       a list element without an id or name
+  needed        a variable that OpenClaw reads itself
+  oauth         OAuth in a database of the gateway; --keep-oauth accepts it
+  store-row     a row of openclaw secrets store
+  command       a command that agevault cannot run
+  too-long      its id is too long for a reference
+  unparsed      lines that OpenClaw passes over
+  written       the gateway wrote it meanwhile
+  copy          a copy of a value, found by its bytes
+  unread        a file that could not be read";
 
 /// Of `resolve --check`.
 pub const RESOLVE: &str = "\
@@ -55,6 +71,10 @@ With --check --json, one object:
   resolver-...            no-answer, too-slow, slow, too-much: what came of asking it
   references-unresolved   it has no value for ids
   views-gone              no view is behind files of the gateway's
+  references-gone         references that connect had put are not there any more
+  plaintext               secrets are in the gateway's files again
+  stores-moved            a newer release keeps profiles in databases
+  other-version           another release is installed than at the last connect (a warning)
 Without --check the output is the answer of the protocol.";
 
 /// Of `init`.

@@ -65,9 +65,7 @@ pub fn of_findings(findings: super::super::connect::Findings) -> Words {
         ),
         (_, false) => (format!("everything else was done; {places}"), "each is named above, with what would change it"),
         (_, true) => (
-            format!(
-                "everything else was done; {places}, and the gateway that runs did not reload"
-            ),
+            format!("everything else was done; {places}, and the gateway that runs did not reload"),
             "each is named above, with what would change it; restart the gateway",
         ),
     };

@@ -18,7 +18,9 @@ mod vault;
 
 pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
-pub use gateway::{drift, left, left_token, reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
+pub use gateway::{
+    drift, left, left_token, reach, reload, reload_token, removed_there, resolver_entry, road, road_token,
+};
 pub use key::{of_backup, rung, state};
 pub use name::{count, is_shown, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted, unread};

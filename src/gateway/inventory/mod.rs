@@ -383,7 +383,11 @@ pub fn names_variable(text: &str, name: &str) -> bool {
         // As the name of an entry of `env` it is no use of the variable.
         let quoted = before.is_some_and(|before| "\"'".contains(before));
         let follows = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['"', '\'']).trim_start();
+        // As a command that runs under `agevault run` gets it from the vault.
+        let rest = text.get(at + name.len()..).unwrap_or_default();
+        let ours = ["=env/", "=config/", "=auth/"].iter().any(|id| rest.starts_with(id));
         !before.is_some_and(part)
+            && !ours
             && !text.get(..at).is_some_and(|before| before.ends_with("env/"))
             && !after.is_some_and(part)
             && !((quoted || before != Some('{')) && follows.starts_with(':'))
