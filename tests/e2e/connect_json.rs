@@ -4,7 +4,7 @@ use crate::tools;
 use crate::wired::{Wired, token};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -46,22 +46,6 @@ fn with_plaintext() -> Wired {
     wired
 }
 
-/// What the gateway installs of its plugins at its first turn lies where the next run of the tests finds it.
-pub fn plugins() -> Vec<(&'static str, PathBuf)> {
-    let stage = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/e2e/plugins");
-    std::fs::create_dir_all(&stage).expect("a folder");
-    let mut env = vec![("OPENCLAW_PLUGIN_STAGE_DIR", stage)];
-    // Node does not look into the machine's own authorities, one of which may sign for a proxy.
-    let authorities = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
-    env.extend(authorities.exists().then_some(("NODE_EXTRA_CA_CERTS", authorities)));
-    for name in
-        ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "npm_config_registry"]
-    {
-        env.extend(std::env::var_os(name).map(|value| (name, PathBuf::from(value))));
-    }
-    env
-}
-
 fn assert_connected(wired: &Wired) {
     let secrets = secrets();
     assert_eq!(wired.files_with(&secrets.iter().map(String::as_str).collect::<Vec<_>>()), [""; 0]);
@@ -77,7 +61,7 @@ fn a_gateway_of_the_json_era_works_with_references_and_keeps_no_plaintext() {
     wired.connect();
     assert_connected(&wired);
     wired.audit();
-    wired.env = plugins();
+    wired.env = tools::plugins(&tools::stage());
     assert_eq!(wired.turn("main", &["--local"]), KEY);
     assert_eq!(wired.turn("coder", &["--local"]), KEY_OF_CODER);
     let secrets = secrets();

@@ -1,7 +1,6 @@
 //! OAuth in a gateway of the JSON era: only in memory and in the vault, from `connect` to the end of everything.
 
 use crate::capture::Watch;
-use crate::connect_json::plugins;
 use crate::tools;
 use crate::wired::{Wired, token};
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ fn logged_in(ram: &TempDir) -> Wired {
         let store = json!({ "version": 1, "profiles": { "anthropic:default": profile } });
         wired.put(&format!("agents/{agent}/agent/auth-profiles.json"), &store.to_string());
     }
-    wired.env = plugins();
+    wired.env = tools::plugins(&tools::stage());
     wired.env.push(("AGEVAULT_RUNTIME_DIR", PathBuf::from(ram.path())));
     // One process, which a kill ends.
     wired.env.push(("OPENCLAW_NO_RESPAWN", PathBuf::from("1")));

@@ -1,6 +1,5 @@
 //! A host whose only key is a passphrase that somebody knows: after a boot it is given once, and the gateway works.
 
-use crate::connect_json::plugins;
 use crate::manager::Manager;
 use crate::tools;
 use crate::wired::{Wired, with_input};
@@ -70,7 +69,7 @@ fn a_gateway_of_the_json_era_is_started_after_a_boot_by_one_unlock() {
     ok(&wired, &["connect"], "");
     // Where the gateway puts its unit whatever this says.
     let config = wired.place.path("home/.config");
-    wired.env = plugins().into_iter().chain([("XDG_CONFIG_HOME", config)]).collect();
+    wired.env = tools::plugins(&tools::stage()).into_iter().chain([("XDG_CONFIG_HOME", config)]).collect();
 
     // Installed as its own command does it, with what we print beside it.
     let manager = Manager::boot(&wired);

@@ -58,3 +58,24 @@ pub fn age() -> PathBuf {
     let found = std::env::split_paths(&path).map(|dir| dir.join("age")).find(|file| file.is_file());
     present(found.unwrap_or_default(), "age")
 }
+
+/// Where a gateway of the JSON era installs its plugins, so that the next run of the tests finds them.
+pub fn stage() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/e2e/plugins")
+}
+
+/// The environment of a gateway that installs plugins at its first turn: where they go, and how the network is
+/// reached.
+pub fn plugins(stage: &Path) -> Vec<(&'static str, PathBuf)> {
+    std::fs::create_dir_all(stage).expect("a folder");
+    let mut env = vec![("OPENCLAW_PLUGIN_STAGE_DIR", stage.to_owned())];
+    // Node does not look into the machine's own authorities, one of which may sign for a proxy.
+    let authorities = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
+    env.extend(authorities.exists().then_some(("NODE_EXTRA_CA_CERTS", authorities)));
+    for name in
+        ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "npm_config_registry"]
+    {
+        env.extend(std::env::var_os(name).map(|value| (name, PathBuf::from(value))));
+    }
+    env
+}
