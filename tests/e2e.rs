@@ -21,6 +21,8 @@ mod manager;
 mod oauth;
 #[path = "e2e/place.rs"]
 mod place;
+#[path = "e2e/places.rs"]
+mod places;
 #[path = "e2e/plugin.rs"]
 mod plugin;
 #[path = "e2e/provider.rs"]

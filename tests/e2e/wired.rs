@@ -150,7 +150,15 @@ impl Wired {
 
     /// Has the gateway's own code put profiles in plaintext into the store of an agent, or into the shared one.
     pub fn gateway_stores(&self, agent: Option<&str>, profiles: &serde_json::Value) {
-        let dir = agent.map(|agent| self.state.join("agents").join(agent).join("agent"));
+        self.put_stores(agent.map(|agent| self.state.join("agents").join(agent).join("agent")), profiles);
+    }
+
+    /// The same into the store in the directory of an agent, wherever that is.
+    pub fn gateway_stores_in(&self, dir: &Path, profiles: &serde_json::Value) {
+        self.put_stores(Some(dir.to_owned()), profiles);
+    }
+
+    fn put_stores(&self, dir: Option<PathBuf>, profiles: &serde_json::Value) {
         let store = json!({ "dir": dir, "expect": {}, "put": profiles, "remove": [], "order": {} });
         let mut node = self.command(&self.node);
         node.args(["--input-type=module", "-e", STORES]).arg(&self.package);
