@@ -30,7 +30,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ),
     (r"\b(argon2|bech32)::", &["src/seal/"], "the cryptography of the format is in one module"),
     (
-        r"\bstd::env::|\buse std::env\b|\benv::(var|args|home_dir)",
+        r"\bstd::env::|\buse std::env\b|\benv::(var|args)",
         &["src/cli/", "src/harden/process.rs"],
         "what a command does follows from what it is given: the environment is read by the command line alone",
     ),
@@ -181,6 +181,21 @@ fn what_belongs_to_one_place_is_nowhere_else() {
         });
         assert!(used, "nothing in {homes:?} matches {pattern}: the rule tests nothing");
     }
+}
+
+#[test]
+fn nothing_asks_the_name_services() {
+    let asks = Regex::new(r"\bhome_dir\b|\bgetpw|\bgetgr|\bgetaddrinfo\b|\bToSocketAddrs\b|\blookup_host\b").unwrap();
+    let mut broken = Vec::new();
+    for (file, text) in sources() {
+        for (at, line) in code(&text).filter(|(_, line)| asks.is_match(line)) {
+            broken.push(format!(
+                "{file}:{at}: {}\n  the C library loads modules to answer that, and crashes in a static binary",
+                line.trim()
+            ));
+        }
+    }
+    fail_with(&broken);
 }
 
 #[test]

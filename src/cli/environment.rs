@@ -65,8 +65,16 @@ pub fn xdg(name: &str, below_home: &str) -> Result<PathBuf, Error> {
     if let Some(dir) = var_path(name).filter(|dir| dir.is_absolute()) {
         return Ok(dir);
     }
-    let home = env::home_dir().filter(|home| home.is_absolute()).ok_or(Error::NoHome)?;
-    Ok(home.join(below_home))
+    Ok(home()?.join(below_home))
+}
+
+/// The home directory, from `HOME` alone: the standard library would ask the name services, whose modules a static
+/// binary cannot load.
+///
+/// # Errors
+/// [`Error::NoHome`] when it is not set, or not to an absolute path.
+pub fn home() -> Result<PathBuf, Error> {
+    var_path("HOME").filter(|home| home.is_absolute()).ok_or(Error::NoHome)
 }
 
 /// A path in a variable that is set to something.
@@ -105,7 +113,7 @@ pub fn gateway_settings(globals: &Globals, state_dir: Option<PathBuf>) -> Settin
         option: state_dir,
         state_dir: var("OPENCLAW_STATE_DIR"),
         openclaw_home: var("OPENCLAW_HOME"),
-        home: env::home_dir(),
+        home: home().ok(),
         profile: var("OPENCLAW_PROFILE"),
         port: var("OPENCLAW_GATEWAY_PORT"),
         config_path: var("OPENCLAW_CONFIG_PATH"),

@@ -2,7 +2,7 @@
 
 use super::args::PrintUnit;
 use super::context::Context;
-use super::environment::{absolute, user, xdg};
+use super::environment::{absolute, home, user, xdg};
 use super::handover::connection;
 use super::out::Out;
 use super::{Error, Usage};
@@ -10,7 +10,6 @@ use crate::formats::units::{Places, Unit, render};
 use crate::gateway::{self, Era, Known, Settings, Version};
 use crate::model::{Credential, Kind, Scope, Vault};
 use crate::ops::connect::{self, Entry};
-use std::env;
 use std::path::{Path, PathBuf};
 
 /// Prints one file, filled with the places of this vault and gateway; `entry` is how the gateway
@@ -25,7 +24,7 @@ pub fn print(context: &Context, vault: &Vault<'_>, entry: &Entry, which: PrintUn
     let (options, pinned) = entry.args.split_at(at);
     let mut gateway = vec!["--state-dir".to_owned(), text(&state)];
     gateway.extend(program.iter().flat_map(|program| ["--openclaw".to_owned(), text(program)]));
-    let home = env::home_dir().ok_or(Error::NoHome)?;
+    let home = home()?;
     let needs_views = matches!(which, PrintUnit::Systemd | PrintUnit::SystemdSystem);
     let export = if needs_views { views(context, vault, &settings, &state)? } else { None };
     let places = Places {

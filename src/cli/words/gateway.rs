@@ -14,7 +14,12 @@ pub fn of_gateway(error: &Error) -> Words {
     let program = |token, what: &str, hint: &str| Words::new(token, exit::FAILED, what, hint);
     match error {
         Error::File(error) => of_file(error),
-        Error::NoHome => super::of(&super::Error::NoHome),
+        Error::NoHome => Words::new(
+            "no-home",
+            exit::UNSAFE,
+            "HOME is not set",
+            "set HOME, or name the gateway's directory with --state-dir",
+        ),
         Error::NoProgram => Words::new(
             "no-gateway",
             exit::USAGE,
