@@ -236,7 +236,7 @@ fn offenders(context: &Context, judged: &Judged, now: i64, gateway: &Gateway) ->
         return Ok(());
     }
     let bad = |profile: &&health::Profile| {
-        matches!(profile.standing, Standing::Expired(_) | Standing::Missing | Standing::Expiring(_))
+        profile.standing.is_unusable() || matches!(profile.standing, Standing::Expiring(_))
     };
     for profile in judged.profiles.iter().filter(bad) {
         context.out.line(&format!("{}  {}", profile.id, standing(profile.standing, now)))?;
@@ -267,6 +267,7 @@ fn standing(standing: Standing, now: i64) -> String {
         Standing::Ok(at) | Standing::Expiring(at) => format!("expires in {}", words::span(at.saturating_sub(now))),
         Standing::Expired(at) => format!("EXPIRED {} ago", words::span(now.saturating_sub(at))),
         Standing::Missing => "MISSING: no usable secret".to_owned(),
+        Standing::BadExpiry => "BAD EXPIRY: expires is not a date, so the gateway does not use it".to_owned(),
         Standing::Reference => "reference: its secret is elsewhere".to_owned(),
         Standing::Static | Standing::Refreshable(_) => standing.word().to_owned(),
     }

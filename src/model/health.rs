@@ -20,8 +20,10 @@ pub enum Standing {
     Refreshable(Option<i64>),
     /// Holds a reference to a secret elsewhere.
     Reference,
-    /// There is no secret in it, or its expiry is not a time.
+    /// There is no secret in it.
     Missing,
+    /// Its expiry is not a point in time, so the gateway does not use it.
+    BadExpiry,
 }
 
 impl Standing {
@@ -35,6 +37,7 @@ impl Standing {
             Self::Refreshable(_) => "refreshable",
             Self::Reference => "reference",
             Self::Missing => "missing",
+            Self::BadExpiry => "bad_expiry",
         }
     }
 
@@ -43,8 +46,13 @@ impl Standing {
         match self {
             Self::Ok(at) | Self::Expiring(at) | Self::Expired(at) => Some(at),
             Self::Refreshable(at) => at,
-            Self::Static | Self::Reference | Self::Missing => None,
+            Self::Static | Self::Reference | Self::Missing | Self::BadExpiry => None,
         }
+    }
+
+    /// Whether the gateway cannot use the credential at all.
+    pub fn is_unusable(self) -> bool {
+        matches!(self, Self::Expired(_) | Self::Missing | Self::BadExpiry)
     }
 }
 
@@ -66,7 +74,7 @@ pub fn standing(credential: &Credential<'_>, now: i64, warn: i64, strict: bool) 
 }
 
 fn expiry(credential: &Credential<'_>) -> Result<Option<i64>, ()> {
-    if credential.get("expires").is_none_or(|raw| raw.get() == "null") {
+    if credential.get("expires").is_none() {
         return Ok(None);
     }
     match credential.number("expires") {
@@ -79,7 +87,7 @@ fn expiry(credential: &Credential<'_>) -> Result<Option<i64>, ()> {
 
 fn by_expiry(credential: &Credential<'_>, now: i64, warn: i64) -> Standing {
     match expiry(credential) {
-        Err(()) => Standing::Missing,
+        Err(()) => Standing::BadExpiry,
         Ok(None) => Standing::Static,
         Ok(Some(at)) if at <= now => Standing::Expired(at),
         Ok(Some(at)) if at - now <= warn => Standing::Expiring(at),
@@ -101,12 +109,16 @@ mod tests {
     #[test]
     fn a_token_is_judged_by_its_expiry() {
         let token = |expires: &str| judge(&format!(r#"{{"type":"token","token":"t","expires":{expires}}}"#), false);
-        assert_eq!(token("null"), Standing::Static);
+        assert_eq!(judge(r#"{"type":"token","token":"t"}"#, false), Standing::Static);
         assert_eq!(token(&(10 * DAY).to_string()), Standing::Expired(10 * DAY));
         assert_eq!(token(&(11 * DAY).to_string()), Standing::Expiring(11 * DAY));
         assert_eq!(token(&(11 * DAY + 1).to_string()), Standing::Ok(11 * DAY + 1));
-        for invalid in ["0", "-1", "\"2030\"", "1e300", "8640000000000001"] {
-            assert_eq!(token(invalid), Standing::Missing, "{invalid}");
+        let invalid = ["null", "0", "-1", "\"\"", "\"2030\"", "1e300", "1e999", "8640000000000001", "true", "[]", "{}"];
+        for invalid in invalid {
+            assert_eq!(token(invalid), Standing::BadExpiry, "{invalid}");
+            let oauth = format!(r#"{{"type":"oauth","access":"a","refresh":"r","expires":{invalid}}}"#);
+            assert_eq!(judge(&oauth, false), Standing::Refreshable(None), "{invalid}");
+            assert_eq!(judge(&oauth, true), Standing::BadExpiry, "{invalid}");
         }
     }
 

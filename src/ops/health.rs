@@ -65,8 +65,8 @@ pub enum Verdict {
 impl Judged {
     /// Expired or missing beats soon, soon beats fine.
     pub fn verdict(&self) -> Verdict {
-        let any = |test: fn(&Standing) -> bool| self.profiles.iter().any(|profile| test(&profile.standing));
-        if !self.missing.is_empty() || any(|at| matches!(at, Standing::Expired(_) | Standing::Missing)) {
+        let any = |test: fn(Standing) -> bool| self.profiles.iter().any(|profile| test(profile.standing));
+        if !self.missing.is_empty() || any(Standing::is_unusable) {
             Verdict::Missing
         } else if any(|at| matches!(at, Standing::Expiring(_))) {
             Verdict::Expiring
@@ -95,12 +95,8 @@ pub fn judge(vault: &Vault<'_>, question: &Question) -> Judged {
                 [name.as_str(), "main"].iter().find_map(|scope| vault.scopes.get(*scope)?.profiles.get(id))
             };
             let usable = order.iter().filter_map(profiles).any(|raw| {
-                Credential::parse(provider, raw).is_ok_and(|credential| {
-                    !matches!(
-                        standing(&credential, question.now, 0, question.strict),
-                        Standing::Expired(_) | Standing::Missing
-                    )
-                })
+                Credential::parse(provider, raw)
+                    .is_ok_and(|credential| !standing(&credential, question.now, 0, question.strict).is_unusable())
             });
             if !usable && asked(question, provider) {
                 let profile = order.first().cloned().unwrap_or_default();
