@@ -6,12 +6,12 @@
 #![allow(clippy::panic, reason = "a test stops at the first surprise")]
 
 use agevault::cli::words::{self, Words, mangled, note};
-use agevault::cli::{Error as Cli, ParseKind, RefusedValue, Usage};
+use agevault::cli::{Error as Cli, Findings, ParseKind, RefusedValue, Usage};
 use agevault::formats::exec_config::Misfit as EntryMisfit;
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::{CommandError, IdentityCommand, Source};
 use agevault::model::IdError;
-use agevault::ops::connect::{Finding, NamedKey};
+use agevault::ops::connect::{Drift, Finding, NamedKey};
 use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
 use agevault::store::Pin;
@@ -322,6 +322,7 @@ fn sessions() -> Vec<session::Error> {
 fn gateways() -> Vec<gateway::Error> {
     samples!(gateway::Error {
         gateway::Error::File(_) => [gateway::Error::File(fsio::Error::NotFound(path()))],
+        gateway::Error::Format(..) => [gateway::Error::Format(formats::Error::NotText, path())],
         gateway::Error::NoHome => [gateway::Error::NoHome],
         gateway::Error::Empty(_) => [gateway::Error::Empty(path())],
         gateway::Error::NoProgram => [gateway::Error::NoProgram],
@@ -360,6 +361,7 @@ fn connects() -> Vec<connect::Error> {
         connect::Error::NotPutBack(_) => [connect::Error::NotPutBack(names())],
         connect::Error::Another(_) => [connect::Error::Another(path())],
         connect::Error::NotConnected(_) => [connect::Error::NotConnected(path())],
+        connect::Error::ReadOnly(_) => [connect::Error::ReadOnly(None), connect::Error::ReadOnly(Some(path()))],
         connect::Error::TooMany(_) => [connect::Error::TooMany(512)],
         connect::Error::Record(_) => [connect::Error::Record(path())],
         connect::Error::PutBack(_) => [connect::Error::PutBack(names())],
@@ -369,9 +371,9 @@ fn connects() -> Vec<connect::Error> {
 fn format_errors() -> Vec<formats::Error> {
     samples!(formats::Error {
         formats::Error::NotText => [formats::Error::NotText],
+        formats::Error::ByteOrderMark => [formats::Error::ByteOrderMark],
         formats::Error::Syntax { .. } => [formats::Error::Syntax { line: 2, column: 5 }],
-        formats::Error::Duplicate { .. } => [formats::Error::Duplicate { line: 2, column: 5 }],
-        formats::Error::Nul { .. } => [formats::Error::Nul { line: 2, column: 5 }],
+        formats::Error::NotEditable { .. } => [formats::Error::NotEditable { path: "gateway.auth".to_owned(), line: 2, column: 5 }],
         formats::Error::Bound(..) => [formats::Error::Bound("input size", 1024)],
         formats::Error::Shape(_) => [formats::Error::Shape("credential")],
         formats::Error::Unrepresentable { .. } => [formats::Error::Unrepresentable { name: "NAME".to_owned(), why: Misfit::Quotes }],
@@ -425,13 +427,26 @@ fn runs() -> Vec<run::Error> {
 
 fn imports() -> Vec<import::Error> {
     samples!(import::Error {
-        import::Error::Format(..) => [import::Error::Format(formats::Error::NotText, path())],
-        import::Error::Row(..) => [import::Error::Row(formats::Error::Shape("auth-profiles"), path(), "auth_profile_store/primary")],
         import::Error::Model(_) => [import::Error::Model(model::Error::Newer)],
         import::Error::Conflict(_) => [import::Error::Conflict(names())],
         import::Error::Disputed(_) => [import::Error::Disputed(names())],
         import::Error::Unrepresentable(_) => [import::Error::Unrepresentable(names())],
     })
+}
+
+/// Every reason for which something is not read.
+fn unread() -> Vec<Box<gateway::Unread>> {
+    let whys = samples!(gateway::Why {
+        gateway::Why::File(_) => [gateway::Why::File(fsio::Error::NotFound(path()))],
+        gateway::Why::Format(_) => [gateway::Why::Format(formats::Error::NotText)],
+        gateway::Why::Database(_) => [gateway::Why::Database(gateway::Fault::Damaged)],
+        gateway::Why::Include => [gateway::Why::Include],
+    });
+    let of = |why| Box::new(gateway::Unread { path: path(), row: None, why });
+    let mut all: Vec<_> = whys.into_iter().map(of).collect();
+    let row = Some("auth_profile_store/primary");
+    all.push(Box::new(gateway::Unread { path: path(), row, why: gateway::Why::Format(formats::Error::Shape("auth-profiles")) }));
+    all
 }
 
 /// Every error of the command line, in chapters.
@@ -447,7 +462,14 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Import(_) => [Cli::Import(import::Error::Conflict(names()))],
         Cli::Connect(_) => [Cli::Connect(connect::Error::TooMany(512))],
         Cli::Unattended => [Cli::Unattended],
-        Cli::Audit(_) => [Cli::Audit(1), Cli::Audit(3)],
+        Cli::Left(_) => [
+            Cli::Left(Findings { left: 1, stale: false }),
+            Cli::Left(Findings { left: 3, stale: false }),
+            Cli::Left(Findings { left: 0, stale: true }),
+            Cli::Left(Findings { left: 3, stale: true }),
+        ],
+        Cli::Unreadable(_) => [Cli::Unreadable(unread().swap_remove(0))],
+        Cli::Unread(..) => [Cli::Unread(1, unread().swap_remove(1)), Cli::Unread(3, unread().swap_remove(2))],
         Cli::Connected(_) => [Cli::Connected(names())],
         Cli::Unresolvable(_) => [Cli::Unresolvable(1), Cli::Unresolvable(3)],
         Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
@@ -485,6 +507,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ("the gateway's state directory", gateways().into_iter().map(Cli::Gateway).collect()),
         ("connecting a gateway", connects().into_iter().map(Cli::Connect).collect()),
         ("files of other formats", format_errors().into_iter().map(|error| Cli::Format(error, Some(path()))).collect()),
+        ("what could not be read", unread().into_iter().map(Cli::Unreadable).collect()),
         ("import", imports().into_iter().map(Cli::Import).collect()),
         ("views", view_errors().into_iter().map(Cli::Views).collect()),
         ("run", runs().into_iter().map(Cli::Run).collect()),
@@ -526,7 +549,20 @@ fn findings() -> Vec<Finding> {
         Finding::TooMuch(_) => [Finding::TooMuch(1024)],
         Finding::Missing(_) => [Finding::Missing(names())],
         Finding::ViewsGone(_) => [Finding::ViewsGone(vec![path()])],
+        Finding::Drift(_) => [Finding::Drift(Drift::Gone(names()))],
     });
+    let version = gateway::Version(2026, 9, 6);
+    all.extend(
+        samples!(Drift {
+            Drift::Gone(_) => [Drift::Gone(names())],
+            Drift::Plaintext(_) => [Drift::Plaintext(names())],
+            Drift::Moved(_) => [Drift::Moved(version)],
+            Drift::Version { .. } => [Drift::Version { was: "2026.6.11".to_owned(), now: version }],
+        })
+        .into_iter()
+        .skip(1)
+        .map(Finding::Drift),
+    );
     all.extend(
         samples!(EntryMisfit {
             EntryMisfit::Source => [EntryMisfit::Source],
@@ -557,10 +593,19 @@ fn notes() -> Vec<NoteKind> {
         NoteKind::UnknownType => [NoteKind::UnknownType],
         NoteKind::NoProvider => [NoteKind::NoProvider],
         NoteKind::NotAName => [NoteKind::NotAName],
-        NoteKind::NotANameAt(_) => [NoteKind::NotANameAt(4)],
         NoteKind::Blank => [NoteKind::Blank],
         NoteKind::Mangled(_) => [NoteKind::Mangled(Mangle::LineBreak)],
-        NoteKind::Include => [NoteKind::Include],
+        NoteKind::Empty => [NoteKind::Empty],
+        NoteKind::Duplicate => [NoteKind::Duplicate],
+        NoteKind::Nul => [NoteKind::Nul],
+        NoteKind::NotUtf8 => [NoteKind::NotUtf8],
+        NoteKind::Replaced => [NoteKind::Replaced],
+        NoteKind::NotUtf8Between => [NoteKind::NotUtf8Between],
+        NoteKind::TooLarge => [NoteKind::TooLarge],
+        NoteKind::Torn => [NoteKind::Torn],
+        NoteKind::Commented => [NoteKind::Commented],
+        NoteKind::Shell => [NoteKind::Shell],
+        NoteKind::Unread => [NoteKind::Unread],
     });
     all.extend(mangles().into_iter().map(NoteKind::Mangled));
     all

@@ -63,6 +63,7 @@ use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 use words::Codes;
 
+pub use connect::Findings;
 pub use error::{Error, Usage};
 pub use handover::Reach;
 pub use usage::Kind as ParseKind;

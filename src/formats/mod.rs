@@ -10,15 +10,17 @@ pub mod dotenv;
 pub mod exec;
 pub mod exec_config;
 mod js;
+mod json;
+mod json5;
 pub mod openclaw_config;
 pub mod paste;
 mod pretty;
 pub mod provider;
 pub mod secretref;
 pub mod shell;
-mod strict;
 pub mod systemd;
 pub mod targets;
+mod text;
 pub mod units;
 pub mod wrapper;
 
@@ -31,8 +33,10 @@ pub const MAX_INPUT: usize = 16 * 1024 * 1024;
 /// Why bytes are not read or values not written. Holds no input text but names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// Not UTF-8.
+    /// UTF-16, by its first two bytes.
     NotText,
+    /// A byte order mark before JSON, where the gateway reads none.
+    ByteOrderMark,
     /// Not the syntax of the format; where.
     Syntax {
         /// Line, from 1.
@@ -40,15 +44,10 @@ pub enum Error {
         /// Column, from 1.
         column: usize,
     },
-    /// The same name twice inside one object; where the second one is.
-    Duplicate {
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-    },
-    /// A NUL, written as such or as an escape; where.
-    Nul {
+    /// A change leads through something that is neither an object nor a list; where.
+    NotEditable {
+        /// Dotted path of what is in the way.
+        path: String,
         /// Line, from 1.
         line: usize,
         /// Column, from 1.
@@ -97,8 +96,13 @@ pub enum Misfit {
 /// Something that a reader leaves out, or takes and finds remarkable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// A profile id, the name of a variable, or a dotted path of the configuration.
+    /// A profile id, the name of a variable, or a dotted path of the configuration. Empty where it could be a piece of
+    /// a secret, and for a note about the whole file.
     pub name: String,
+    /// A dotted path inside of it.
+    pub member: Option<String>,
+    /// First and last line, from 1.
+    pub lines: Option<(usize, usize)>,
     /// What there is to say.
     pub what: NoteKind,
 }
@@ -130,53 +134,52 @@ pub enum NoteKind {
     NoProvider,
     /// A name that cannot be one here: ignored.
     NotAName,
-    /// The same in a file where the text may be a piece of a secret: the line instead.
-    NotANameAt(usize),
     /// An empty value: ignored, since the gateway takes it for unset.
     Blank,
     /// The gateway would use another value than the one that stands there.
     Mangled(Mangle),
     /// The vault had it when this was exported, and has it no more.
     TakenOut,
-    /// It includes another file, which is not followed.
-    Include,
+    /// The file is empty: taken for a file without entries, as the gateway does.
+    Empty,
+    /// The same name again later in the same object, where its value counts.
+    Duplicate,
+    /// A NUL in the value: left out.
+    Nul,
+    /// Bytes in the value that are not UTF-8, or half a character: left out, since the gateway reads U+FFFD there.
+    NotUtf8,
+    /// The same in a member that is not a secret: taken with U+FFFD, as the gateway reads it.
+    Replaced,
+    /// Bytes that are not UTF-8 outside of any value.
+    NotUtf8Between,
+    /// Larger, deeper or of more members than a vault may hold: left out.
+    TooLarge,
+    /// The first line of a value of several lines that has no quotes: left out, the gateway does not read the rest.
+    Torn,
+    /// An assignment in a comment, with a value that looks like a key.
+    Commented,
+    /// An assignment for a shell (`set`, `setenv`, `$env:`) that the gateway does not read.
+    Shell,
+    /// Text that the gateway passes over.
+    Unread,
 }
 
 impl Note {
-    fn new(name: &str, what: NoteKind) -> Self {
-        Self { name: name.to_owned(), what }
+    /// A note about a name, without member and lines.
+    pub fn new(name: &str, what: NoteKind) -> Self {
+        Self { name: name.to_owned(), member: None, lines: None, what }
     }
-}
 
-/// The text of an input, with the checks that every format needs.
-fn text(bytes: &[u8]) -> Result<&str, Error> {
-    if bytes.len() > MAX_INPUT {
-        return Err(Error::Bound("input size", MAX_INPUT));
+    fn member(self, member: &str) -> Self {
+        Self { member: Some(member.to_owned()), ..self }
     }
-    if let Some(at) = memchr::memchr(0, bytes) {
-        let before = bytes.get(..at).unwrap_or_default();
-        let line = memchr::memchr_iter(b'\n', before).count() + 1;
-        let column = at - memchr::memrchr(b'\n', before).map_or(0, |at| at + 1) + 1;
-        return Err(Error::Nul { line, column });
+
+    fn at(self, line: usize) -> Self {
+        Self { lines: Some((line, line)), ..self }
     }
-    std::str::from_utf8(bytes).map_err(|_| Error::NotText)
 }
 
 /// Whether every format that has quotes can do without them for this value.
 fn is_plain(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./:@+=,-".contains(&byte))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_text_is_refused_with_its_place() {
-        assert_eq!(text(b"a\xff"), Err(Error::NotText));
-        assert_eq!(text(b"a\nbc\0"), Err(Error::Nul { line: 2, column: 3 }));
-        assert_eq!(text(&vec![b' '; MAX_INPUT + 1]), Err(Error::Bound("input size", MAX_INPUT)));
-        assert_eq!(text("é".as_bytes()), Ok("é"));
-    }
 }

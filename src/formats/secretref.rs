@@ -1,7 +1,7 @@
 //! SecretRefs: how the gateway writes "the secret is over there".
 
 use super::js;
-use super::strict::Object;
+use super::json::Object;
 use crate::model::SecretId;
 use serde_json::value::RawValue;
 
@@ -14,7 +14,7 @@ pub fn is_reference(raw: &RawValue) -> bool {
     let Some(object) = Object::read(raw.get()) else { return false };
     let filled = |name: &str| object.text(name).is_some_and(|text| !js::is_blank(&text));
     let source = object.text("source").is_some_and(|source| SOURCES.contains(&source.as_str()));
-    let provider = object.get("provider").is_none() || (filled("provider") && object.0.len() == 3);
+    let provider = object.get("provider").is_none() || (filled("provider") && object.members.len() == 3);
     source && provider && filled("id")
 }
 

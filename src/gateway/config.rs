@@ -1,7 +1,8 @@
 //! The gateway's configuration as it reads it: `openclaw.json` and the files that it includes.
 
 use super::{Unread, Why};
-use crate::formats::{self, openclaw_config};
+use crate::formats::openclaw_config::{self, Config};
+use crate::formats;
 use crate::fsio;
 use crate::secret::SecretBuf;
 use serde_json::{Map, Value};
@@ -20,9 +21,16 @@ pub struct Document {
     /// What it holds.
     pub bytes: SecretBuf,
     /// The same, read.
-    pub tree: Value,
+    pub read: Config,
     /// The place in the whole configuration where its content is, by names of members.
     pub mount: Vec<String>,
+}
+
+impl Document {
+    /// Its plain value.
+    pub fn tree(&self) -> &Value {
+        &self.read.tree
+    }
 }
 
 /// A configuration, read.
@@ -68,11 +76,11 @@ impl Loader<'_> {
         mount: Vec<String>,
         chain: &mut Vec<PathBuf>,
     ) -> Result<Value, formats::Error> {
-        let tree = openclaw_config::tree(bytes.expose())?;
+        let read = openclaw_config::parse(bytes.expose())?;
         chain.push(path.to_owned());
-        let whole = self.resolve(&tree, path, &mount, chain);
+        let whole = self.resolve(&read.tree, path, &mount, chain);
         chain.pop();
-        self.documents.push(Document { path: path.to_owned(), bytes, tree, mount });
+        self.documents.push(Document { path: path.to_owned(), bytes, read, mount });
         Ok(whole)
     }
 

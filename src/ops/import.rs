@@ -93,7 +93,7 @@ impl Gathered {
             match vault.get(id) {
                 Some(have) if model::same_json(have, &value) => self.plan.same += 1,
                 Some(_) => self.plan.kept.push(id.to_string()),
-                None => self.plan.notes.push(Note { name: id.to_string(), what: NoteKind::TakenOut }),
+                None => self.plan.notes.push(Note::new(&id.to_string(), NoteKind::TakenOut)),
             }
         }
         self.orders.retain(|order, _| {
@@ -107,7 +107,7 @@ impl Gathered {
         let notes = &mut self.plan.notes;
         self.entries.retain(|id, value| {
             let stale = lineage.is_superseded(id, value);
-            notes.extend(stale.then(|| Note { name: id.to_string(), what: NoteKind::Superseded }));
+            notes.extend(stale.then(|| Note::new(&id.to_string(), NoteKind::Superseded)));
             !stale
         });
     }

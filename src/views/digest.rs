@@ -1,9 +1,9 @@
 //! Keyed digests of the fields of a view: they tell whether a value changed, not which it is.
 
 use super::{Error, Kind};
-use crate::formats::NoteKind;
 use crate::formats::auth_profiles::{self, Store};
-use crate::formats::dotenv::{self, Env};
+use crate::formats::dotenv::{self, Env, UnreadKind};
+use crate::formats::{self, Note, NoteKind};
 use crate::model::{Credential, Vault};
 use crate::secret::SecretBuf;
 use base64::Engine;
@@ -72,8 +72,18 @@ pub fn digests(key: &Key, kind: &Kind, bytes: &SecretBuf) -> Result<Digests, Err
     }
 }
 
+/// Refuses an empty file: it is half written, and must not look as if its entries had been removed.
+///
+/// # Errors
+/// [`Error::Format`].
+pub(super) fn check_written(notes: &[Note]) -> Result<(), Error> {
+    let is_empty = notes.iter().any(|note| note.what == NoteKind::Empty);
+    if is_empty { Err(Error::Format(formats::Error::Shape("view"))) } else { Ok(()) }
+}
+
 /// The same of profiles that were read.
 pub(super) fn of_store(key: &Key, kind: &Kind, store: &Store) -> Result<Digests, Error> {
+    check_written(&store.notes)?;
     let mut digester = Digester { key, view: String::from(kind.clone()), digests: Digests::default() };
     digester.store(store)?;
     Ok(digester.digests)
@@ -110,7 +120,7 @@ impl Digester<'_> {
             self.digests.order.insert(provider.clone(), digest);
         }
         // What the gateway ignores is in the file all the same.
-        for note in store.notes.iter().filter(|note| !references.contains(&note.name)) {
+        for note in store.notes.iter().filter(|note| !note.name.is_empty() && !references.contains(&note.name)) {
             self.members(&note.name);
         }
         Ok(())
@@ -121,9 +131,19 @@ impl Digester<'_> {
             self.field(name.as_str(), "value", value.expose().as_bytes());
         }
         for note in &env.notes {
-            if let NoteKind::NotANameAt(line) = note.what {
-                self.members(&format!("line {line}"));
+            match (note.what, note.lines) {
+                // What was left out is in the file all the same, and was not removed.
+                (NoteKind::Nul | NoteKind::NotUtf8 | NoteKind::TooLarge | NoteKind::Torn, _) => {
+                    self.members(&note.name);
+                }
+                (NoteKind::NotAName, Some((line, _))) => {
+                    self.members(&format!("line {line}"));
+                }
+                _ => {}
             }
+        }
+        for unread in env.unread.iter().filter(|unread| unread.kind != UnreadKind::Torn) {
+            self.members(&format!("line {}", unread.lines.0));
         }
     }
 

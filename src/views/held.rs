@@ -1,6 +1,6 @@
 //! What a gateway holds now, by name, and which side changed it (DESIGN F6, F12).
 
-use super::digest::{of_env, of_store};
+use super::digest::{check_written, of_env, of_store};
 use super::{Digests, Error, Key, Kind};
 use crate::formats::{self, auth_profiles, dotenv};
 use crate::secret::SecretBuf;
@@ -31,7 +31,9 @@ impl Held {
                 let mut store = auth_profiles::parse(bytes.expose())?;
                 let alone = of_store(key, kind, &store)?;
                 if let Some(state) = state {
-                    store.overlay(auth_profiles::parse_state(state.expose())?);
+                    let state = auth_profiles::parse_state(state.expose())?;
+                    check_written(&state.notes)?;
+                    store.overlay(state);
                 }
                 let digests = of_store(key, kind, &store)?;
                 let order = (state.is_some() || !store.order.is_empty()).then_some(store.order);
@@ -79,6 +81,7 @@ pub fn changed<T: PartialEq + ?Sized>(base: &[Option<&T>], gateway: Option<&T>, 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::digests;
     use super::*;
 
     /// Every way in which three states can be equal or absent, and the side that each means.
@@ -118,9 +121,47 @@ mod tests {
         assert_eq!(changed(&[old, new], other, Some(&4)), Side::Both);
     }
 
+    fn buf(text: impl AsRef<[u8]>) -> SecretBuf {
+        SecretBuf::new(text.as_ref().to_vec())
+    }
+
+    #[test]
+    fn an_empty_file_is_not_read_as_one_whose_entries_were_removed() {
+        let kind = Kind::try_from("auth/main".to_owned()).unwrap();
+        let (key, whole) = (Key::test(), buf(r#"{"profiles":{}}"#));
+        for empty in ["", " \n"].map(buf) {
+            assert!(Held::read(&key, &kind, &empty, None).is_err() && digests(&key, &kind, &empty).is_err());
+            assert!(Held::read(&key, &kind, &whole, Some(&empty)).is_err());
+        }
+        assert!(Held::read(&key, &kind, &whole, None).is_ok());
+    }
+
+    /// Every flaw x both kinds of view: what is left out has no value, and is there all the same.
+    #[test]
+    fn what_is_left_out_was_not_removed() {
+        let deep = format!("{}0{}", "[".repeat(99), "]".repeat(99));
+        let profile = |token: &[u8], other: &str| {
+            let start = [&br#"{"profiles":{"A":{"type":"token","provider":"x","token":""#[..], token, b"\""].concat();
+            [start, format!(r#","other":{other}}}}}}}"#).into_bytes()].concat()
+        };
+        for (kind, text) in [
+            ("auth/main", profile(b"t\\u0000", "0")),
+            ("auth/main", profile(b"t\xff", "0")),
+            ("auth/main", profile(b"t\\ud800", "0")),
+            ("auth/main", profile(b"t", &deep)),
+            ("env", b"A=1\0".to_vec()),
+            ("env", b"A=1\xff".to_vec()),
+            ("env", b"A=-----BEGIN X-----\nabc\n-----END X-----".to_vec()),
+        ] {
+            let kind = Kind::try_from(kind.to_owned()).unwrap();
+            let held = Held::read(&Key::test(), &kind, &buf(&text), None).unwrap();
+            assert!(held.entries.is_empty(), "{text:?}");
+            assert_eq!(held.digests.entries.keys().collect::<Vec<_>>(), ["A"], "{text:?}");
+        }
+    }
+
     #[test]
     fn orders_come_from_the_state_beside_the_profiles_where_it_has_them() {
-        let buf = |text: &str| SecretBuf::new(text.as_bytes().to_vec());
         let kind = Kind::try_from("auth/main".to_owned()).unwrap();
         let read = |view: &str, state: Option<&str>| {
             Held::read(&Key::test(), &kind, &buf(view), state.map(buf).as_ref()).unwrap()

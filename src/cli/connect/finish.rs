@@ -46,7 +46,7 @@ pub fn remember(
     for item in held.items.iter().filter(|item| item.used) {
         let (At::Member(at), Content::Variable(name)) = (&item.place.at, &item.content) else { continue };
         let document = held.config.iter().flat_map(|config| &config.documents).find(|one| one.path == item.place.file);
-        let named = document.and_then(|document| openclaw_config::at(&document.tree, at)).cloned();
+        let named = document.and_then(|document| openclaw_config::at(document.tree(), at)).cloned();
         let id = format!("env/{name}");
         if plan.refs.contains(&id) {
             connection.named.extend(named.map(|named| (id, named)));

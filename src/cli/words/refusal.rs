@@ -50,15 +50,20 @@ pub fn format(error: &formats::Error, path: Option<&Path>) -> Words {
 
 fn format_at(error: &formats::Error, place: &str) -> Words {
     use formats::Error;
+    let encoded = |what: &str, hint: &str| Words::new("bad-input", exit::DAMAGED, format!("{place}: {what}"), hint);
     let damaged =
         |what: String| Words::new("bad-input", exit::DAMAGED, format!("{place}: {what}"), "nothing was changed");
     match error {
-        Error::NotText => damaged("not UTF-8".to_owned()),
+        Error::NotText => encoded("UTF-16, which the gateway does not read", "save the file as UTF-8"),
+        Error::ByteOrderMark => encoded(
+            "JSON after a byte order mark, which the gateway does not read",
+            "save the file as UTF-8 without a byte order mark",
+        ),
         Error::Syntax { line, column } => damaged(format!("wrong syntax at line {line}, column {column}")),
-        Error::Duplicate { line, column } => {
-            damaged(format!("the same name twice in one object, at line {line}, column {column}"))
-        }
-        Error::Nul { line, column } => damaged(format!("a NUL at line {line}, column {column}")),
+        Error::NotEditable { path, line, column } => damaged(format!(
+            "{} at line {line}, column {column} is neither an object nor a list, so nothing can be put below it",
+            plain(path)
+        )),
         Error::Bound(what, bound) => damaged(format!("{what} is beyond the bound of {bound}")),
         Error::Shape(what) => damaged(format!("not the kind of file that its name says: {what}")),
         Error::Unrepresentable { name, why } => Words::new(
@@ -145,13 +150,19 @@ pub fn unread(unread: &Unread) -> Words {
     }
 }
 
-/// What a note is about.
+/// What a note is about: a name, a member, lines, or else the file.
 pub fn noted(note: &Note) -> String {
-    match note.what {
-        // The text itself may be a piece of a secret.
-        NoteKind::NotANameAt(line) => format!("line {line}"),
-        _ => plain(&note.name),
-    }
+    let name = Some(plain(&note.name)).filter(|name| !name.is_empty());
+    let member = note.member.as_deref().map(|member| match name {
+        Some(_) => format!("member {}", plain(member)),
+        None => plain(member),
+    });
+    let lines = note.lines.map(|(first, last)| match first == last {
+        true => format!("line {first}"),
+        false => format!("lines {first} to {last}"),
+    });
+    let parts: Vec<String> = [name, member, lines].into_iter().flatten().collect();
+    if parts.is_empty() { "the file".to_owned() } else { parts.join(", ") }
 }
 
 /// Words for what an import leaves out or finds remarkable.
@@ -173,10 +184,22 @@ pub fn note(note: NoteKind) -> &'static str {
         NoteKind::NotAnObject => "left out as the gateway does, not an object",
         NoteKind::UnknownType => "left out as the gateway does, of no known type",
         NoteKind::NoProvider => "left out as the gateway does, it names no provider",
-        NoteKind::NotAName | NoteKind::NotANameAt(_) => "left out, its name is not one that can be used",
+        NoteKind::NotAName => "left out, its name is not one that can be used",
         NoteKind::Blank => "left out, it is empty",
         NoteKind::Mangled(what) => mangled(what),
-        NoteKind::Include => "includes another file, which was not followed; import that one by name",
+        NoteKind::Empty => "is empty, and taken for a file without entries, as the gateway does",
+        NoteKind::Duplicate => "left out, the same name comes again later in the same object, and the last one counts",
+        NoteKind::Nul => "left out, it has a NUL",
+        NoteKind::NotUtf8 => "left out, it has bytes that are not UTF-8",
+        NoteKind::Replaced => "has bytes that are not UTF-8; taken with U+FFFD in their place, as the gateway reads it",
+        NoteKind::NotUtf8Between => "bytes that are not UTF-8, outside of any value",
+        NoteKind::TooLarge => "left out, larger or nested deeper than an entry of a vault may be",
+        NoteKind::Torn => {
+            "left out, a value of several lines without quotes: the gateway reads the first line alone; put it in single quotes"
+        }
+        NoteKind::Commented => "a comment with what looks like a key; it was not taken and stays in the file",
+        NoteKind::Shell => "written for a shell, the gateway does not read it; it was not taken and stays in the file",
+        NoteKind::Unread => "text that the gateway does not read; it was not taken and stays in the file",
     }
 }
 

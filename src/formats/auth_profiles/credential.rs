@@ -1,12 +1,14 @@
 //! One entry of a file of profiles: aliases of older gateways resolved, everything else kept.
 
-use super::super::strict::Object;
-use super::super::{Error, NoteKind, js, pretty, secretref};
-use crate::model::{Credential, Kind};
+use super::super::json::{self, Object};
+use super::super::text::Text;
+use super::super::{Error, Note, NoteKind, js, secretref};
+use crate::model::{self, Credential, Kind};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
-/// Most members of one credential; the model's bound, under a name of its own here.
-const MAX_MEMBERS: usize = 256;
+/// Members that the gateway uses as they are written; an entry with a flaw in one of them is not taken.
+const USED: [&str; 9] = ["type", "mode", "provider", "key", "apiKey", "token", "access", "refresh", "idToken"];
 
 /// Which file an entry comes from, and so what it may leave out.
 #[derive(Clone, Copy)]
@@ -20,30 +22,40 @@ pub(super) enum Era<'a> {
 }
 
 /// The credential as the vault keeps it, and what there is to say about it; without a
-/// credential the gateway ignores the entry.
+/// credential the gateway ignores the entry, or the vault cannot hold it. `raw` is a part of `text`.
 pub(super) fn normalise(
     name: &str,
     raw: &RawValue,
     era: Era<'_>,
-) -> Result<(Option<Box<RawValue>>, Option<NoteKind>), Error> {
-    let Some(object) = Object::read(raw.get()) else { return Ok((None, Some(NoteKind::NotAnObject))) };
-    if object.0.len() > MAX_MEMBERS {
-        return Err(Error::Bound("members of a credential", MAX_MEMBERS));
+    text: &Text<'_>,
+) -> Result<(Option<Box<RawValue>>, Vec<Note>), Error> {
+    let note = |what| Note::new(name, what);
+    let Some(object) = Object::read(raw.get()) else { return Ok((None, vec![note(NoteKind::NotAnObject)])) };
+    if !model::fits(raw.get()) || object.members.len() > model::MAX_MEMBERS {
+        return Ok((None, vec![note(NoteKind::TooLarge).at(super::line(text, raw))]));
     }
-    let compact = pretty::compact(raw);
+    let mut notes = flaws(name, &object, text);
+    if notes.iter().any(|note| note.what != NoteKind::Replaced) {
+        return Ok((None, notes));
+    }
+    let mut shadowed = Vec::new();
+    let settled = RawValue::from_string(json::settled(raw, &mut shadowed)).map_err(model::Error::from)?;
+    let line = super::line(text, raw);
+    notes.extend(shadowed.iter().map(|member| note(NoteKind::Duplicate).member(member).at(line)));
     let mut credential = match era {
         Era::OauthFile { provider } => {
             let mut credential = Credential::new(Kind::Oauth, provider);
-            object.0.iter().for_each(|(member, value)| credential.put(member, &pretty::compact(value)));
+            let members = Credential::parse(name, &settled)?;
+            members.members().for_each(|(member, value)| credential.put(member, &value));
             credential
         }
-        _ => Credential::parse(name, &compact)?,
+        _ => Credential::parse(name, &settled)?,
     };
-    let Some(kind) = resolve_type(&mut credential, era) else { return Ok((None, Some(NoteKind::UnknownType))) };
+    let Some(kind) = resolve_type(&mut credential, era) else { return Ok((None, vec![note(NoteKind::UnknownType)])) };
     if !resolve_provider(&mut credential, era) {
-        return Ok((None, Some(NoteKind::NoProvider)));
+        return Ok((None, vec![note(NoteKind::NoProvider)]));
     }
-    let note = match kind {
+    let what = match kind {
         Kind::ApiKey => {
             if credential.get("key").is_none() && credential.text("apiKey").is_some() {
                 credential.rename("apiKey", "key");
@@ -53,7 +65,27 @@ pub(super) fn normalise(
         Kind::Token => resolve_reference(&mut credential, "token", "tokenRef"),
         Kind::Oauth => of_oauth(&credential),
     };
-    Ok((Some(credential.to_raw()?), note))
+    // Other spellings of names may be longer.
+    let raw = credential.to_raw().ok().filter(|raw| model::fits(raw.get()));
+    notes.extend(if raw.is_some() { what.map(note) } else { Some(note(NoteKind::TooLarge).at(line)) });
+    Ok((raw, notes))
+}
+
+/// NULs in the members that the gateway uses, and everywhere text that is not what the file holds.
+fn flaws(name: &str, object: &Object<'_>, text: &Text<'_>) -> Vec<Note> {
+    let flaw = |(member, raw): &(Cow<'_, str>, &RawValue)| {
+        let is_used = USED.contains(&&**member);
+        let is_replaced = text.was_replaced(&text.range_of(raw.get())) || json::has_half_character(raw);
+        let value: Option<String> = serde_json::from_str(raw.get()).ok();
+        let what = match (is_used, is_replaced) {
+            (true, _) if value.is_some_and(|value| value.contains('\0')) => NoteKind::Nul,
+            (true, true) => NoteKind::NotUtf8,
+            (false, true) => NoteKind::Replaced,
+            (_, false) => return None,
+        };
+        Some(Note::new(name, what).member(member).at(super::line(text, raw)))
+    };
+    object.members.iter().filter_map(flaw).collect()
 }
 
 /// `mode` is an older word for `type`, `apiKey` an older one for `api_key`.

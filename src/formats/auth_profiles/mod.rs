@@ -7,13 +7,15 @@ mod reference;
 mod state;
 mod variable;
 
-use super::strict::{self, Object};
+use super::json::{self, Object};
+use super::text::Text;
 use super::{Error, Note, NoteKind, pretty};
 use crate::model::{MAX_NAME, RawMap};
 use crate::secret::SecretBuf;
 use credential::Era;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -52,36 +54,41 @@ impl fmt::Debug for Store {
 }
 
 /// Reads `auth-profiles.json` in its current shape or the flat one before it, or `auth.json`,
-/// which is flat too: provider -> credential, imported as `<provider>:default`.
+/// which is flat too: provider -> credential, imported as `<provider>:default`. A file of white space alone is an
+/// empty store.
 ///
 /// # Errors
-/// Anything that is no strict JSON; [`Error::Shape`] for an object that has neither `profiles`
+/// Anything that `JSON.parse` does not take; [`Error::Shape`] for an object that has neither `profiles`
 /// nor a single credential; [`Error::Bound`].
 pub fn parse(bytes: &[u8]) -> Result<Store, Error> {
-    let text = strict::json(bytes)?;
-    let file = Object::read(text).ok_or(Error::Shape("auth-profiles"))?;
+    let text = Text::of(bytes)?;
+    let Some(file) = open(&text, "auth-profiles")? else { return Ok(Store::empty()) };
     let mut store = Store::default();
     if let Some(profiles) = file.get("profiles") {
         let profiles = Object::read(profiles.get()).ok_or(Error::Shape("auth-profiles"))?;
-        for (name, raw) in &profiles.0 {
-            store.take(name, raw, Era::Current)?;
+        let twice = |(name, raw): &(Cow<'_, str>, &RawValue)| Note::new(name, NoteKind::Duplicate).at(line(&text, raw));
+        store.notes.extend(profiles.shadowed.iter().map(twice));
+        for (name, raw) in &profiles.members {
+            store.take(name, raw, Era::Current, &text)?;
         }
     } else {
         let is_state = |name: &str| ["version", "order", "lastGood", "usageStats"].contains(&name);
-        let entries: Vec<_> = file.0.iter().filter(|(name, _)| !is_state(name)).collect();
-        for (name, raw) in &entries {
+        let entries: Vec<_> = file.members.iter().filter(|(name, _)| !is_state(name)).collect();
+        let is_empty = entries.is_empty();
+        for (name, raw) in entries {
             // A flat file by hand may already have profile ids for names.
             let (name, provider) = match name.split_once(':') {
                 Some((provider, _)) => (name.to_string(), provider),
                 None => (format!("{name}:default"), name.as_ref()),
             };
-            store.take(&name, raw, Era::Flat { provider })?;
+            store.take(&name, raw, Era::Flat { provider }, &text)?;
         }
-        if store.profiles.is_empty() && !entries.is_empty() {
+        if store.profiles.is_empty() && !is_empty {
             return Err(Error::Shape("auth-profiles"));
         }
     }
-    let State { order, carried } = state::of(&file)?;
+    let State { order, carried, notes } = state::of(&file, &text);
+    store.notes.extend(notes);
     Ok(Store { order, carried, ..store })
 }
 
@@ -90,8 +97,9 @@ pub fn parse(bytes: &[u8]) -> Result<Store, Error> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_row(bytes: &[u8]) -> Result<Store, Error> {
-    let file = Object::read(strict::json(bytes)?).ok_or(Error::Shape("auth-profiles"))?;
-    if file.get("profiles").is_some() { parse(bytes) } else { Ok(Store::default()) }
+    let text = Text::of(bytes)?;
+    let file = open(&text, "auth-profiles")?;
+    if file.is_none_or(|file| file.get("profiles").is_some()) { parse(bytes) } else { Ok(Store::default()) }
 }
 
 /// Reads `credentials/oauth.json`: provider -> OAuth members, as `<provider>:default`. The
@@ -100,28 +108,49 @@ pub fn parse_row(bytes: &[u8]) -> Result<Store, Error> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_legacy_oauth(bytes: &[u8]) -> Result<Store, Error> {
-    let text = strict::json(bytes)?;
-    let file = Object::read(text).ok_or(Error::Shape("oauth"))?;
-    let mut store = Store::default();
-    for (provider, raw) in &file.0 {
-        store.take(&format!("{provider}:default"), raw, Era::OauthFile { provider })?;
+    let text = Text::of(bytes)?;
+    let Some(file) = open(&text, "oauth")? else { return Ok(Store::empty()) };
+    let mut store = Store { notes: twice(&file, &text), ..Store::default() };
+    for (provider, raw) in &file.members {
+        store.take(&format!("{provider}:default"), raw, Era::OauthFile { provider }, &text)?;
     }
-    if store.profiles.is_empty() && !file.0.is_empty() { Err(Error::Shape("oauth")) } else { Ok(store) }
+    if store.profiles.is_empty() && !file.members.is_empty() { Err(Error::Shape("oauth")) } else { Ok(store) }
+}
+
+/// The object that a file is; `None` for one of white space alone.
+fn open<'t>(text: &'t Text<'_>, shape: &'static str) -> Result<Option<Object<'t>>, Error> {
+    let read = |raw: &'t RawValue| Object::read(raw.get()).ok_or(Error::Shape(shape));
+    json::document(text)?.map(read).transpose()
+}
+
+/// Notes on the members of a file that come again later in it.
+fn twice(file: &Object<'_>, text: &Text<'_>) -> Vec<Note> {
+    let note =
+        |(name, raw): &(Cow<'_, str>, &RawValue)| Note::new("", NoteKind::Duplicate).member(name).at(line(text, raw));
+    file.shadowed.iter().map(note).collect()
+}
+
+/// The line of a value.
+fn line(text: &Text<'_>, raw: &RawValue) -> usize {
+    text.line(text.range_of(raw.get()).start)
 }
 
 impl Store {
-    /// Takes one entry in, unless the gateway would ignore it.
-    fn take(&mut self, name: &str, raw: &RawValue, era: Era<'_>) -> Result<(), Error> {
-        if name.len() > MAX_NAME {
-            return Err(Error::Bound("name length", MAX_NAME));
-        }
+    /// What a file of white space alone holds.
+    fn empty() -> Self {
+        Self { notes: vec![Note::new("", NoteKind::Empty)], ..Self::default() }
+    }
+
+    /// Takes one entry in, unless the gateway would ignore it or the vault cannot hold it.
+    fn take(&mut self, name: &str, raw: &RawValue, era: Era<'_>, text: &Text<'_>) -> Result<(), Error> {
         // The gateway's language does not store this name in an object.
-        if name.is_empty() || name == "__proto__" {
-            self.notes.push(Note::new(name, NoteKind::NotAName));
+        if name.is_empty() || name == "__proto__" || name.contains('\0') || name.len() > MAX_NAME {
+            let name = if name.len() > MAX_NAME { "" } else { name };
+            self.notes.push(Note::new(name, NoteKind::NotAName).at(line(text, raw)));
             return Ok(());
         }
-        let (credential, note) = credential::normalise(name, raw, era)?;
-        self.notes.extend(note.map(|what| Note::new(name, what)));
+        let (credential, notes) = credential::normalise(name, raw, era, text)?;
+        self.notes.extend(notes);
         self.profiles.extend(credential.map(|credential| (name.to_owned(), credential)));
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Order, last good profiles and usage: what the gateway keeps beside the credentials.
 
-use super::super::strict::{self, Object};
-use super::super::{Error, js, pretty};
+use super::super::json::Object;
+use super::super::text::Text;
+use super::super::{Error, Note, NoteKind, js, pretty};
 use crate::model::MAX_NAME;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
@@ -29,30 +30,41 @@ pub struct State {
     pub order: BTreeMap<String, Vec<String>>,
     /// The rest.
     pub carried: Carried,
+    /// What was left out or is remarkable.
+    pub notes: Vec<Note>,
 }
 
-/// Reads `auth-state.json`.
+/// Reads `auth-state.json`; one of white space alone says nothing.
 ///
 /// # Errors
-/// Anything that is no strict JSON; [`Error::Shape`] for anything but an object.
+/// Anything that `JSON.parse` does not take; [`Error::Shape`] for anything but an object.
 pub fn parse_state(bytes: &[u8]) -> Result<State, Error> {
-    of(&Object::read(strict::json(bytes)?).ok_or(Error::Shape("auth-state"))?)
+    let text = Text::of(bytes)?;
+    Ok(match super::open(&text, "auth-state")? {
+        Some(file) => of(&file, &text),
+        None => State { notes: vec![Note::new("", NoteKind::Empty)], ..State::default() },
+    })
 }
 
 /// The state members of a file.
-pub(super) fn of(file: &Object<'_>) -> Result<State, Error> {
+pub(super) fn of(file: &Object<'_>, text: &Text<'_>) -> State {
     let object = |name: &str| file.get(name).filter(|raw| raw.get().starts_with('{')).map(pretty::compact);
     let carried = Carried { last_good: object("lastGood"), usage_stats: object("usageStats") };
-    let order = file.get("order").and_then(|raw| Object::read(raw.get()));
-    let order = order.into_iter().flat_map(|order| order.0).filter_map(|(provider, raw)| {
-        let ids = ids(raw)?;
-        Some(if provider.len() > MAX_NAME || ids.iter().any(|id| id.len() > MAX_NAME) {
-            Err(Error::Bound("name length", MAX_NAME))
+    let mut state = State { carried, notes: super::twice(file, text), ..State::default() };
+    let Some(order) = file.get("order").and_then(|raw| Object::read(raw.get())) else { return state };
+    for (provider, raw) in &order.shadowed {
+        let member = format!("order.{provider}");
+        state.notes.push(Note::new("", NoteKind::Duplicate).member(&member).at(super::line(text, raw)));
+    }
+    for (provider, raw) in order.members {
+        let Some(ids) = ids(raw) else { continue };
+        if provider.len() > MAX_NAME || ids.iter().any(|id| id.len() > MAX_NAME) {
+            state.notes.push(Note::new("", NoteKind::TooLarge).member("order").at(super::line(text, raw)));
         } else {
-            Ok((provider.into_owned(), ids))
-        })
-    });
-    Ok(State { order: order.collect::<Result<_, _>>()?, carried })
+            state.order.insert(provider.into_owned(), ids);
+        }
+    }
+    state
 }
 
 /// The ids of one order, cleaned as the gateway does; `None` if none is left. (Newer gateways
@@ -68,6 +80,6 @@ fn ids(raw: &RawValue) -> Option<Vec<String>> {
 fn merged(base: Option<Box<RawValue>>, over: Option<Box<RawValue>>) -> Option<Box<RawValue>> {
     let (Some(base), Some(over)) = (&base, &over) else { return over.or(base) };
     let objects = [Object::read(base.get())?, Object::read(over.get())?];
-    let members: BTreeMap<_, _> = objects.into_iter().flat_map(|object| object.0).collect();
+    let members: BTreeMap<_, _> = objects.into_iter().flat_map(|object| object.members).collect();
     to_raw_value(&members).ok()
 }

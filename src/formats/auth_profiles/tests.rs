@@ -127,8 +127,109 @@ fn other_files_are_not_taken_for_stores() {
     for text in ["{}", r#"{"version":1,"profiles":{}}"#, r#"{"version":1}"#] {
         assert!(parse(text.as_bytes()).unwrap().profiles.is_empty(), "{text}");
     }
-    assert!(matches!(parse(br#"{"profiles":{"a":{},"a":{}}}"#), Err(Error::Duplicate { .. })));
     assert!(parse_state(b"[]").is_err());
+}
+
+#[test]
+fn a_file_of_white_space_alone_is_an_empty_store() {
+    for text in ["", " \r\n\t"] {
+        let bytes = text.as_bytes();
+        for store in [parse(bytes), parse_row(bytes), parse_legacy_oauth(bytes)] {
+            let store = store.unwrap();
+            assert_eq!((store.profiles.len(), store.notes), (0, vec![Note::new("", NoteKind::Empty)]));
+        }
+        assert_eq!(parse_state(bytes).unwrap().notes, [Note::new("", NoteKind::Empty)]);
+    }
+}
+
+/// What is noted, as text.
+fn noted(notes: &[Note]) -> Vec<String> {
+    let line = |note: &Note| note.lines.map_or(0, |(line, _)| line);
+    let member = |note: &Note| note.member.clone().unwrap_or_default();
+    notes.iter().map(|note| format!("{}|{}|{}|{:?}", note.name, member(note), line(note), note.what)).collect()
+}
+
+#[test]
+fn of_one_name_the_last_value_counts_at_every_level_and_the_others_are_noted() {
+    let store = parse(
+        br#"{"profiles":{"old":{"type":"token","provider":"x","token":"old"}},"order":{"x":["y"],"x":["z"]},
+"profiles":{"a":{"type":"token","provider":"x","token":"no"},
+"a":{"type":"token","provider":"x","token":"1","tok\u0065n":"2",
+"more":{"n":[{"b":1,"b":2}],"n":[{"b":3,"b":{"c":4,"c":5}}]}}}}"#,
+    )
+    .unwrap();
+    assert_eq!(profile(&store, "a"), r#"{"type":"token","provider":"x","token":"2","more":{"n":[{"b":{"c":5}}]}}"#);
+    assert_eq!(store.profiles.len(), 1);
+    assert_eq!(store.order["x"], ["z"]);
+    assert_eq!(
+        noted(&store.notes),
+        [
+            "a||2|Duplicate",
+            "a|token|3|Duplicate",
+            "a|more.n|3|Duplicate",
+            "a|more.n.0.b|3|Duplicate",
+            "a|more.n.0.b.c|3|Duplicate",
+            "|profiles|1|Duplicate",
+            "|order.x|1|Duplicate",
+        ]
+    );
+    let legacy = parse_legacy_oauth(br#"{"q":{"access":"a"},"q":{"access":"b"}}"#).unwrap();
+    assert!(profile(&legacy, "q:default").contains(r#""access":"b""#));
+    assert_eq!(noted(&legacy.notes), ["|q|1|Duplicate"]);
+}
+
+/// Every flaw that a text can have x every type x every member.
+#[test]
+fn a_flaw_costs_the_profile_whose_used_member_has_it_and_nothing_else() {
+    let flaws: [(&[u8], NoteKind); 3] =
+        [(b"\\u0000", NoteKind::Nul), (b"\xe9", NoteKind::NotUtf8), (b"\\udc00", NoteKind::NotUtf8)];
+    let members = ["key", "token", "access", "refresh", "provider", "email", "metadata"];
+    for ((flaw, what), member) in flaws.into_iter().flat_map(|flaw| members.map(|member| (flaw, member))) {
+        let (kind, is_used) = match member {
+            "key" | "provider" => ("api_key", true),
+            "token" => ("token", true),
+            "access" | "refresh" => ("oauth", true),
+            _ => ("token", false),
+        };
+        let (open, close) = if member == "metadata" { ("{\"m\":\"", "\"}") } else { ("\"", "\"") };
+        let text = [
+            format!("{{\"profiles\":{{\"good\":{{\"type\":\"token\",\"provider\":\"x\",\"token\":\"t\"}},\n\"p\":{{\"type\":\"{kind}\",").as_bytes(),
+            format!("\"{member}\":{open}x").as_bytes(),
+            flaw,
+            format!("y{close},\"provider\":\"x\"}}}}}}").replace(if member == "provider" { ",\"provider\":\"x\"" } else { "\0" }, "").as_bytes(),
+        ]
+        .concat();
+        let store = parse(&text).unwrap();
+        let names: Vec<_> = store.profiles.iter().map(|(name, _)| name.as_str()).collect();
+        let notes = noted(&store.notes);
+        if is_used {
+            assert_eq!(names, ["good"], "{member} {flaw:?}");
+            assert_eq!(notes, [format!("p|{member}|2|{what:?}")]);
+        } else {
+            assert_eq!(names, ["good", "p"], "{member} {flaw:?}");
+            let replaced = (what == NoteKind::NotUtf8).then(|| format!("p|{member}|2|Replaced"));
+            let expected: Vec<_> = replaced.into_iter().chain(["p||0|NoSecret".to_owned()]).collect();
+            assert_eq!(notes, expected);
+            assert!(serde_json::from_str::<serde_json::Value>(&profile(&store, "p")).is_ok());
+        }
+    }
+}
+
+#[test]
+fn what_no_vault_can_hold_is_left_out_and_what_nobody_reads_may_be_anything() {
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let token = r#"{"type":"token","provider":"x","token":"t""#;
+    let members: String = (0..300).map(|n| format!(",\"m{n}\":0")).collect();
+    let text = format!(
+        r#"{{"later":{},"profiles":{{"deep":{token},"d":{}}},"large":{token},"l":"{}"}},"many":{token}{members}}},"{}":{token}}},"good":{token}}}}}}}"#,
+        deep(100_000),
+        deep(40),
+        "v".repeat(crate::model::MAX_VALUE),
+        "n".repeat(MAX_NAME + 1),
+    );
+    let store = parse(text.as_bytes()).unwrap();
+    assert_eq!(store.profiles.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["good"]);
+    assert_eq!(noted(&store.notes), ["deep||1|TooLarge", "large||1|TooLarge", "many||1|TooLarge", "||1|NotAName"]);
 }
 
 #[test]

@@ -9,12 +9,17 @@
 //! expression would end with. All take time linear in what they pass over.
 
 use super::super::js::{is_line_end, is_space, trim};
+use std::ops::Range;
 
-/// One assignment: where its name stands and where its value ends, the name, the value.
+/// One assignment.
 pub(super) struct Assignment<'t> {
+    /// Where its first word begins, which may be `export`.
+    pub(super) start: usize,
+    /// Where its name begins.
     pub(super) at: usize,
-    pub(super) end: usize,
     pub(super) name: &'t str,
+    /// Where its value is written, with quotes.
+    pub(super) written: Range<usize>,
     pub(super) value: String,
 }
 
@@ -43,7 +48,7 @@ impl<'t> Iterator for Assignments<'t> {
                 .or_else(|| assignment(self.text, word));
             if let Some((assignment, end)) = found {
                 self.at = end;
-                return Some(assignment);
+                return Some(Assignment { start: word, ..assignment });
             }
             // Every line start up to the word leads to the same word.
             self.at = word + from(self.text, word).chars().next()?.len_utf8();
@@ -84,7 +89,8 @@ fn assignment(text: &str, at: usize) -> Option<(Assignment<'_>, usize)> {
         separator + 1 + space.len_utf8()
     };
     let (raw, end) = quoted(text, start).unwrap_or_else(|| unquoted(text, start));
-    Some((Assignment { at, end: start + raw.len(), name, value: unwrap(trim(raw)) }, end))
+    let written = start..start + raw.len();
+    Some((Assignment { start: at, at, name, written, value: unwrap(trim(raw)) }, end))
 }
 
 /// A value in quotes. A quote after a backslash is passed over, unless nothing else closes.

@@ -1,12 +1,16 @@
 //! `.env` files, as npm dotenv 17.4.2 reads them in every gateway.
 
 mod grammar;
+mod unread;
 
+use super::text::Text;
 use super::{Error, Misfit, Note, NoteKind, js, provider};
 use crate::model::{EnvName, MAX_ENTRIES, MAX_VALUE};
 use crate::secret::{Secret, SecretBuf};
-use grammar::Assignments;
-use std::collections::BTreeMap;
+use grammar::{Assignment, Assignments};
+use std::collections::{BTreeMap, HashSet};
+
+pub use unread::{Unread, UnreadKind};
 
 /// Largest `.env` that newer gateways read, in bytes.
 pub const MAX_VIEW: usize = 1024 * 1024;
@@ -16,54 +20,75 @@ pub const MAX_VIEW: usize = 1024 * 1024;
 pub struct Env {
     /// Names and values in the order of the file; the last value of a name counts.
     pub entries: Vec<(EnvName, Secret)>,
-    /// Names that the gateway ignores, empty values, keys that it would change.
+    /// Names that the gateway ignores, values that are not taken, keys that it would change, and one for each of
+    /// `unread`.
     pub notes: Vec<Note>,
+    /// Text that the gateway passes over, in order.
+    pub unread: Vec<Unread>,
 }
 
 /// Reads a `.env`.
 ///
 /// # Errors
-/// [`Error::NotText`], [`Error::Nul`], [`Error::Bound`]. There is no syntax error: dotenv
+/// [`Error::NotText`], [`Error::Bound`]. There is no syntax error: dotenv
 /// passes over what it does not understand.
 pub fn parse(bytes: &[u8]) -> Result<Env, Error> {
-    let text = super::text(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
+    let text = Text::of(bytes)?.with_folded_line_ends();
+    let (assignments, (unread, torn)) = read(&text)?;
     let mut notes = Vec::new();
-    let mut found: Vec<Option<(EnvName, String)>> = Vec::new();
+    let mut found: Vec<(EnvName, Option<&Assignment<'_>>)> = Vec::new();
     let mut places: BTreeMap<EnvName, usize> = BTreeMap::new();
-    let (mut line, mut seen) = (1, 0);
-    for assignment in Assignments::of(&text) {
-        line += text.get(seen..assignment.at).unwrap_or_default().matches('\n').count();
-        seen = assignment.at;
-        if assignment.value.len() > MAX_VALUE {
-            return Err(Error::Bound("value size", MAX_VALUE));
-        }
-        let name = EnvName::parse(assignment.name).ok().filter(|name| is_name(name.as_str()));
-        let Some(name) = name else {
-            notes.push(Note::new("", NoteKind::NotANameAt(line)));
+    for assignment in &assignments {
+        let is_torn = torn.contains(&assignment.at);
+        let Some(name) = EnvName::parse(assignment.name).ok().filter(|name| is_name(name.as_str())) else {
+            let line = text.line(assignment.at);
+            notes.extend((!is_torn).then(|| Note::new("", NoteKind::NotAName).at(line)));
             continue;
         };
-        if found.len() + notes.len() > MAX_ENTRIES {
-            return Err(Error::Bound("number of entries", MAX_ENTRIES));
-        }
         let place = *places.entry(name.clone()).or_insert(found.len());
+        let value = Some(assignment).filter(|_| !is_torn);
         match found.get_mut(place) {
-            Some(entry) => *entry = Some((name, assignment.value)),
-            None => found.push(Some((name, assignment.value))),
+            Some(entry) => entry.1 = value,
+            None => found.push((name, value)),
         }
     }
     let mut entries = Vec::with_capacity(found.len());
-    for (name, value) in found.into_iter().flatten() {
-        if js::is_blank(&value) {
-            notes.push(Note::new(name.as_str(), NoteKind::Blank));
-            continue;
+    for (name, assignment) in found.into_iter().filter_map(|(name, assignment)| Some((name, assignment?))) {
+        let value = assignment.value.as_str();
+        let note = |what| Note::new(name.as_str(), what);
+        let line = text.line(assignment.at);
+        if js::is_blank(value) {
+            notes.push(note(NoteKind::Blank));
+        } else if value.contains('\0') {
+            notes.push(note(NoteKind::Nul).at(line));
+        } else if text.was_replaced(&assignment.written) {
+            notes.push(note(NoteKind::NotUtf8).at(line));
+        } else if value.len() > MAX_VALUE {
+            notes.push(note(NoteKind::TooLarge).at(line));
+        } else {
+            // Only what the gateway uses as a key goes through its normaliser; a text may have lines.
+            let mangle = js::mangled(value).filter(|_| provider::is_variable(name.as_str()));
+            notes.extend(mangle.map(|mangle| note(NoteKind::Mangled(mangle))));
+            entries.push((name, Secret::new(value.to_owned())));
         }
-        // Only what the gateway uses as a key goes through its normaliser; a text may have lines.
-        if let Some(mangle) = js::mangled(&value).filter(|_| provider::is_variable(name.as_str())) {
-            notes.push(Note::new(name.as_str(), NoteKind::Mangled(mangle)));
-        }
-        entries.push((name, Secret::new(value)));
     }
-    Ok(Env { entries, notes })
+    let written: Vec<_> = assignments.iter().map(|assignment| assignment.written.clone()).collect();
+    let between = text.replaced_outside(&written).map(|at| Note::new("", NoteKind::NotUtf8Between).at(text.line(at)));
+    notes.extend(between);
+    notes.extend(unread.iter().map(Unread::note));
+    Ok(Env { entries, notes, unread })
+}
+
+/// The assignments of a text, what nothing reads, and the places of assignments that are no entries.
+type Read<'t> = (Vec<Assignment<'t>>, (Vec<Unread>, HashSet<usize>));
+
+fn read<'t>(text: &'t Text<'_>) -> Result<Read<'t>, Error> {
+    let assignments: Vec<_> = Assignments::of(text.as_str()).take(MAX_ENTRIES + 1).collect();
+    if assignments.len() > MAX_ENTRIES {
+        return Err(Error::Bound("number of entries", MAX_ENTRIES));
+    }
+    let unread = unread::find(text, &assignments);
+    Ok((assignments, unread))
 }
 
 /// dotenv stores into an ordinary object, where this one name is not stored.
@@ -101,31 +126,32 @@ pub fn render(entries: &[(&str, &Secret)]) -> Result<SecretBuf, Error> {
     Ok(SecretBuf::new(out.into_bytes()))
 }
 
-/// A `.env` without the entries of these names; comments and everything else stay. The rest is read
-/// again: an edit that changed another entry is an error.
+/// A `.env` without the entries of these names; every other line keeps its bytes, and a torn value stays as a whole.
+/// The rest is read again: an edit that changed another entry is an error.
 ///
 /// # Errors
 /// As [`parse`]; [`Error::Shape`] when what is left would mean something else.
 pub fn without(bytes: &[u8], gone: impl Fn(&str) -> bool) -> Result<SecretBuf, Error> {
     let before = parse(bytes)?;
-    let text = super::text(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
-    let mut out = String::with_capacity(text.len());
-    let mut kept = 0;
-    for assignment in Assignments::of(&text).filter(|assignment| gone(assignment.name)) {
-        let start = text.get(..assignment.at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-        out.push_str(text.get(kept..start).unwrap_or_default());
-        kept = text
-            .get(assignment.end..)
-            .and_then(|rest| rest.find('\n'))
-            .map_or(text.len(), |at| assignment.end + at + 1);
-    }
-    out.push_str(text.get(kept..).unwrap_or_default());
-    let out = SecretBuf::new(out.into_bytes());
-    let plain = |entries: Vec<(EnvName, Secret)>| {
-        let kept = entries.into_iter().filter(|(name, _)| !gone(name.as_str()));
-        kept.map(|(name, value)| (name, value.expose().to_owned())).collect::<Vec<_>>()
+    let text = Text::of(bytes)?.with_folded_line_ends();
+    let (assignments, (_, torn)) = read(&text)?;
+    let lines = |assignment: &Assignment<'_>| {
+        let before = text.as_str().get(..assignment.start).unwrap_or_default();
+        let after = text.as_str().get(assignment.written.end..).unwrap_or_default();
+        let start =
+            before.rfind(js::is_line_end).and_then(|at| Some(at + before.get(at..)?.chars().next()?.len_utf8()));
+        let end = after.find(js::is_line_end).and_then(|at| Some(at + after.get(at..)?.chars().next()?.len_utf8()));
+        start.unwrap_or(0)..assignment.written.end + end.unwrap_or(after.len())
     };
-    let same = plain(parse(out.expose())?.entries) == plain(before.entries);
+    let taken = assignments.iter().filter(|one| gone(one.name) && !torn.contains(&one.at));
+    let out = SecretBuf::new(text.with(taken.map(|one| (lines(one), String::new())).collect()));
+    let plain = |env: Env| {
+        let kept = env.entries.into_iter().filter(|(name, _)| !gone(name.as_str()));
+        let kept = kept.map(|(name, value)| (name, value.expose().to_owned())).collect::<Vec<_>>();
+        let torn = env.unread.into_iter().filter(|unread| unread.kind == UnreadKind::Torn);
+        (kept, torn.map(|unread| unread.name).collect::<Vec<_>>())
+    };
+    let same = plain(parse(out.expose())?) == plain(before);
     if same { Ok(out) } else { Err(Error::Shape(".env")) }
 }
 

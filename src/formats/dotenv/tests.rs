@@ -54,15 +54,17 @@ fn the_next_line_is_swallowed_where_dotenv_swallows_it() {
 fn what_the_gateway_ignores_is_noted_without_its_text() {
     let env = parse(b"A=\n1B=c\n\nD.E=f\n__proto__=x\nG=' '\nH\nI=j").unwrap();
     assert_eq!(env.entries.len(), 1);
-    let notes: Vec<_> = env.notes.iter().map(|note| (note.name.as_str(), note.what)).collect();
+    let notes: Vec<_> = env.notes.iter().map(|note| (note.name.as_str(), note.lines, note.what)).collect();
+    let line = |line| Some((line, line));
     assert_eq!(
         notes,
         [
-            ("", NoteKind::NotANameAt(2)),
-            ("", NoteKind::NotANameAt(4)),
-            ("", NoteKind::NotANameAt(5)),
-            ("A", NoteKind::Blank),
-            ("G", NoteKind::Blank),
+            ("", line(2), NoteKind::NotAName),
+            ("", line(4), NoteKind::NotAName),
+            ("", line(5), NoteKind::NotAName),
+            ("A", None, NoteKind::Blank),
+            ("G", None, NoteKind::Blank),
+            ("", line(7), NoteKind::Unread),
         ]
     );
 }
@@ -116,7 +118,23 @@ fn what_no_quotes_can_carry_is_refused() {
 #[test]
 fn hostile_files_are_read_in_linear_time() {
     let large = 4 * 1024 * 1024;
-    for piece in ["\n", "A\n", "A='\\'", "A=\"\\\"\n", "export\n", "A=`", "'\u{2028}", "A=\u{2028}'x\n", "- "] {
+    for piece in [
+        "\n",
+        "A\n",
+        "A='\\'",
+        "A=\"\\\"\n",
+        "export\n",
+        "A=`",
+        "'\u{2028}",
+        "A=\u{2028}'x\n",
+        "- ",
+        "A={\n",
+        "A={\nx\n",
+        "A=-----BEGIN \n",
+        "#A=-----BEGIN PRIVATE KEY-----\n",
+        "x\n#\n",
+        "\r",
+    ] {
         let text = piece.repeat(large / piece.len() / 4);
         match parse(text.as_bytes()) {
             Ok(_) | Err(Error::Bound(..)) => {}
@@ -156,13 +174,62 @@ proptest! {
 }
 
 #[test]
-fn entries_can_be_taken_out_and_the_rest_stays_as_it_is() {
+fn a_flaw_costs_the_entry_that_has_it_and_no_other() {
+    let env = parse(b"# Schl\xfcssel\nA=1\nB=x\xfc\nC='\xfc\ny\0'\nD='\xef\xbf\xbd'\nE=x\0\nA=2\xff\nA=3\n").unwrap();
+    let entries: Vec<_> = env.entries.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(entries, [("A", "3"), ("D", "\u{fffd}")]);
+    let notes: Vec<_> = env.notes.iter().map(|note| (note.name.as_str(), note.lines.unwrap().0, note.what)).collect();
+    assert_eq!(
+        notes,
+        [
+            ("B", 3, NoteKind::NotUtf8),
+            ("C", 4, NoteKind::Nul),
+            ("E", 7, NoteKind::Nul),
+            ("", 1, NoteKind::NotUtf8Between),
+        ]
+    );
+}
+
+#[test]
+fn entries_can_be_taken_out_and_the_rest_keeps_its_bytes() {
     let text = "# mine\nA=1 # one\n\n  export B='x\ny'\n# between\nC: 3\nA=2\nBAD LINE\n";
-    let left = |names: &[&str]| {
-        let left = without(text.as_bytes(), |name| names.contains(&name)).unwrap();
-        left.text().unwrap().to_owned()
+    let left = |text: &[u8], names: &[&str]| {
+        let left = without(text, |name| names.contains(&name)).unwrap();
+        left.expose().to_vec()
     };
-    assert_eq!(left(&[]), text);
-    assert_eq!(left(&["A"]), "# mine\n\n  export B='x\ny'\n# between\nC: 3\nBAD LINE\n");
-    assert_eq!(left(&["A", "B", "C"]), "# mine\n\n# between\nBAD LINE\n");
+    for (names, expected) in [
+        (&[][..], text),
+        (&["A"], "# mine\n\n  export B='x\ny'\n# between\nC: 3\nBAD LINE\n"),
+        (&["A", "B", "C"], "# mine\n\n# between\nBAD LINE\n"),
+    ] {
+        assert_eq!(left(text.as_bytes(), names), expected.as_bytes());
+        assert_eq!(left(text.replace('\n', "\r\n").as_bytes(), names), expected.replace('\n', "\r\n").as_bytes());
+        assert_eq!(left(text.replace('\n', "\r").as_bytes(), names), expected.replace('\n', "\r").as_bytes());
+    }
+    assert_eq!(left(b"\xef\xbb\xbf# \xfc\r\nA=1\r\nB=\xff\n", &["A"]), b"\xef\xbb\xbf# \xfc\r\nB=\xff\n");
+    assert_eq!(left(b"export\nA=1\nB=2", &["A"]), b"B=2");
+    assert_eq!(left("A='1'\u{2028}B=2".as_bytes(), &["A"]), b"B=2");
+}
+
+proptest! {
+    #[test]
+    fn what_is_taken_out_is_a_piece_of_the_file_and_the_rest_means_the_same(
+        text in proptest::collection::vec(prop_oneof![
+            Just("A=1"), Just("B='x\ny'"), Just("export C=\"z\""), Just("# c"), Just(""), Just("free"), Just("D=-----BEGIN X-----"),
+            Just("-----END X-----"), Just("E={"), Just("A: 2 # d"), Just("set F=1"),
+        ], 0..8),
+        line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
+        gone in proptest::collection::hash_set(prop_oneof![Just("A"), Just("B"), Just("C"), Just("D"), Just("E")], 0..4),
+    ) {
+        let text = text.join("\n").replace('\n', line_end);
+        // Two texts that were apart may mean something else together, and then nothing is taken out.
+        if let Ok(left) = without(text.as_bytes(), |name| gone.contains(name)) {
+            let mut lines = text.split_inclusive(line_end);
+            for line in left.text().unwrap().split_inclusive(line_end) {
+                prop_assert!(lines.any(|have| have == line), "{:?} in {:?}", line, text);
+            }
+            let kept: Vec<_> = read(&text).into_iter().filter(|(name, _)| !gone.contains(name.as_str())).collect();
+            prop_assert_eq!(read(left.text().unwrap()), kept);
+        }
+    }
 }

@@ -29,13 +29,22 @@ impl Inventory {
     /// A name that an earlier file has is looked up there.
     pub(super) fn dotenv(&mut self, path: &Path, bytes: &SecretBuf) -> Result<(), formats::Error> {
         let read = dotenv::parse(bytes.expose())?;
-        self.notes.extend(read.notes);
+        let of_file = |note: Note| match note.name.is_empty() {
+            true => Note { name: path.display().to_string(), ..note },
+            false => note,
+        };
+        self.notes.extend(read.notes.into_iter().map(of_file));
+        for unread in &read.unread {
+            let place = Place { file: path.to_owned(), at: At::Lines(unread.lines.0, unread.lines.1) };
+            let content = Content::Unparsed;
+            self.items.push(Item { place, owner: None, id: None, content, part: Part::Other, used: false });
+        }
         for (name, value) in &read.entries {
             let id = SecretId::Env(name.clone());
             let known = self.env.iter().find_map(|file| file.value(name.as_str()));
             let used = known.is_none();
             if known.is_some_and(|known| known.expose() != value.expose()) {
-                self.notes.push(Note { name: id.to_string(), what: NoteKind::Shadowed });
+                self.notes.push(Note::new(&id.to_string(), NoteKind::Shadowed));
             }
             let place = Place { file: path.to_owned(), at: At::Variable(name.as_str().to_owned()) };
             let content = Content::Value(text(value)?);

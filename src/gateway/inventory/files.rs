@@ -155,7 +155,7 @@ impl Files {
         let config = files.configuration(settings, &resolve(settings)?)?.ok_or_else(empty)?;
         let is_it = |file: &Path| file.canonicalize().is_ok_and(|file| file == real);
         let documents: Vec<_> = config.documents.into_iter().filter(|document| is_it(&document.path)).collect();
-        let tree = documents.first().map(|document| document.tree.clone()).ok_or_else(empty)?;
+        let tree = documents.first().map(|document| document.tree().clone()).ok_or_else(empty)?;
         Ok(Self { config: Some(Configuration { documents, tree }), ..Self::default() })
     }
 

@@ -13,13 +13,13 @@ pub use files::{Files, Found, Shape, agent_dirs, agent_ids, check_owner, own_sto
 pub use leftovers::{Leftover, leftover};
 pub use profiles::Store;
 
-use super::config::Configuration;
+use super::config::{Configuration, Document};
 use super::{Era, Fault, Settings, Version};
 use crate::formats::auth_profiles::Carried;
 use crate::formats::openclaw_config::{self, Role};
 use crate::formats::{self, Note, NoteKind, exec_config, secretref, targets};
 use crate::fsio;
-use crate::model::{Credential, Kind, Scope, SecretId};
+use crate::model::{Credential, Kind, MAX_VALUE, Scope, SecretId};
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -258,11 +258,20 @@ impl Inventory {
         // What a later document says at the same place goes before what an earlier one says.
         let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         for document in &config.documents {
-            for member in openclaw_config::members(&document.tree, &document.mount) {
+            let of_document = |note: &Note| match note.name.is_empty() {
+                true => Note { name: document.path.display().to_string(), ..note.clone() },
+                false => note.clone(),
+            };
+            self.notes.extend(document.read.notes.iter().map(of_document));
+            self.shadowed_members(document);
+            for member in openclaw_config::members(document.tree(), &document.mount) {
                 let name = member.at.join(".");
+                let flawed = document.read.flawed.contains(&member.at);
                 let whole = [&document.mount[..], &member.at[..]].concat();
-                let Some(content) = self.content(&name, &member) else { continue };
+                let content = if flawed { Some(Content::Unparsed) } else { self.content(&name, &member) };
+                let Some(content) = content else { continue };
                 let (id, part) = match member.role {
+                    _ if flawed => (None, Part::Other),
                     Role::Variable(name) => (Some(SecretId::Env(name)), Part::Variable),
                     Role::Target => (of_path(member.path.as_deref()), Part::Target(whole)),
                     Role::Command(at, variable) => {
@@ -277,7 +286,7 @@ impl Inventory {
                     && let Some(item) = self.items.get_mut(before)
                 {
                     item.used = false;
-                    self.notes.push(Note { name: name.clone(), what: NoteKind::Shadowed });
+                    self.notes.push(Note::new(&name, NoteKind::Shadowed));
                 }
                 self.items.push(Item { place, owner: None, id, content, part, used: true });
             }
@@ -286,11 +295,22 @@ impl Inventory {
         self.variables_of_config();
     }
 
+    /// Secrets in members whose name comes again later in the same object.
+    fn shadowed_members(&mut self, document: &Document) {
+        for (at, text) in &document.read.shadowed {
+            let Ok(raw) = to_raw_value(text.expose()) else { continue };
+            let place = Place { file: document.path.clone(), at: At::Member(at.clone()) };
+            let item = Item { place, owner: None, id: None, content: Content::Value(raw), part: Part::Other, used: false };
+            self.items.push(item);
+        }
+    }
+
     /// What an item holds; `None`, with a note, for what is no secret to take.
     fn content(&mut self, name: &str, member: &openclaw_config::Member) -> Option<Content> {
         use openclaw_config::Content as Has;
-        let note = |what| Note { name: name.to_owned(), what };
+        let note = |what| Note::new(name, what);
         let (content, what) = match &member.content {
+            Has::Value(text) if text.expose().len() > MAX_VALUE => (None, NoteKind::TooLarge),
             Has::Value(text) => return to_raw_value(text.expose()).ok().map(Content::Value),
             Has::Ours(id) => return Some(Content::Ours(id.clone())),
             Has::Variable(name) => (Some(Content::Variable(name.clone())), NoteKind::EnvReference),
@@ -320,7 +340,7 @@ impl Inventory {
                 let Some(id) = item.id.clone() else { continue };
                 if !seen.insert(id.clone()) {
                     item.used = false;
-                    self.notes.push(Note { name: item.place.at.to_string(), what: NoteKind::Shadowed });
+                    self.notes.push(Note::new(&item.place.at.to_string(), NoteKind::Shadowed));
                 }
             }
         }
@@ -393,3 +413,7 @@ pub fn names_variable(text: &str, name: &str) -> bool {
             && !((quoted || before != Some('{')) && follows.starts_with(':'))
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

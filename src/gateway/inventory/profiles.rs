@@ -56,7 +56,7 @@ impl Inventory {
                 let stored = |profile: &str| self.has_item(scope, profile);
                 let (hidden, rest): (Vec<_>, Vec<_>) =
                     legacy.profiles.into_iter().partition(|(profile, _)| !shadowed && stored(profile));
-                let note = |(name, _): &(String, _)| Note { name: name.clone(), what: NoteKind::Shadowed };
+                let note = |(name, _): &(String, _)| Note::new(name, NoteKind::Shadowed);
                 let notes = hidden.iter().map(note).collect();
                 legacy.profiles = rest;
                 let hidden = auth_profiles::Store { profiles: hidden, notes, ..auth_profiles::Store::default() };
@@ -96,11 +96,12 @@ impl Inventory {
     }
 
     fn shadowed(&mut self, path: &Path) {
-        self.notes.push(Note { name: path.display().to_string(), what: NoteKind::Shadowed });
+        self.notes.push(Note::new(&path.display().to_string(), NoteKind::Shadowed));
     }
 
     fn state(&mut self, scope: &Scope, bytes: &SecretBuf) -> Result<(), formats::Error> {
         let state = auth_profiles::parse_state(bytes.expose())?;
+        self.notes.extend(state.notes);
         let store = self.stores.entry(scope.clone()).or_default();
         // Per provider it wins over what stands beside the profiles.
         for (provider, ids) in state.order {
@@ -126,9 +127,10 @@ impl Inventory {
         }
         let refers = |raw: &RawValue| auth_profiles::referred(raw).is_some();
         let referred = |name: &str| store.profiles.iter().any(|(profile, raw)| profile == name && refers(raw));
+        // What is about lines or the whole file is of use with its name alone.
         let with_agent = |note: &Note| {
             let id = SecretId::auth(scope.clone(), &note.name).map(|id| id.to_string());
-            Note { name: id.unwrap_or_else(|_| note.name.clone()), what: note.what }
+            Note { name: id.unwrap_or_else(|_| path.display().to_string()), ..note.clone() }
         };
         if !used {
             return Ok(());

@@ -179,7 +179,7 @@ impl Planner<'_> {
     /// A command with secrets in its environment.
     fn command(&mut self, file: &Path, at: &[String], items: &[&Item]) {
         let document = self.held.config.iter().flat_map(|config| &config.documents).find(|one| one.path == file);
-        let object = document.and_then(|document| openclaw_config::at(&document.tree, at)?.as_object());
+        let object = document.and_then(|document| openclaw_config::at(document.tree(), at)?.as_object());
         let Some((object, (program, args))) = object.and_then(|object| Some((object, wrapper::words(object)?))) else {
             return items.iter().filter_map(|item| item.id.clone()).for_each(|id| self.road(&id, Road::NoTarget));
         };

@@ -138,7 +138,7 @@ impl Undo<'_> {
             }
             let plaintext = !steps.is_empty();
             let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-            if openclaw_config::at(&document.tree, &provider).is_some() {
+            if openclaw_config::at(document.tree(), &provider).is_some() {
                 steps.push(Step::Remove(provider));
             }
             if steps.is_empty() {
@@ -173,7 +173,7 @@ impl Undo<'_> {
             }
         }
         for at in commands {
-            let object = openclaw_config::at(&document.tree, at).and_then(Value::as_object);
+            let object = openclaw_config::at(document.tree(), at).and_then(Value::as_object);
             let Some(wrapper) = object.and_then(Wrapper::read) else { continue };
             let (program, args) = unwrapped(&wrapper);
             steps.push(Step::Put([at, &["command".to_owned()]].concat(), Value::from(program)));
@@ -198,7 +198,7 @@ impl Undo<'_> {
         let variables = set.map(|(name, at)| (format!("env/{name}"), at.clone()));
         for (id, at) in secrets.chain(variables) {
             let value = SecretId::parse(&id).ok().and_then(|id| text_of(self.vault, &id));
-            if let Some(value) = value.filter(|_| openclaw_config::at(&document.tree, &at).is_none()) {
+            if let Some(value) = value.filter(|_| openclaw_config::at(document.tree(), &at).is_none()) {
                 undone.ids.insert(id);
                 steps.push(Step::Put(at, value));
             }
