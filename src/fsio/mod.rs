@@ -25,7 +25,7 @@ pub use replace::{Replacement, sweep_temps};
 pub use socket::{connect, listen};
 pub use stamp::Stamp;
 pub use watch::Watch;
-pub use way::{check_tree, check_way};
+pub use way::{check_trees, check_way};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -3,13 +3,14 @@
 use super::accounts::Accounts;
 use super::{Error, own_uid};
 use std::cell::OnceCell;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Most files and directories that are looked at in one tree: some times what a gateway brings.
-const MOST: usize = 200_000;
+/// Most files and directories that are looked at in trees: what a gateway and its packages bring is some 40,000, and a
+/// tree of its sources with all tools some 300,000.
+const MOST: usize = 1_000_000;
 
 /// Most links that are followed on one way, as by Linux.
 const MOST_LINKS: usize = 40;
@@ -55,24 +56,39 @@ fn parts(path: &Path) -> Vec<OsString> {
     path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
 }
 
-/// The same of a directory and everything below it, links not followed, and without directories of the name `but`.
+/// The same of directories and everything below them. Links are followed: what one leads to counts as well.
 ///
 /// # Errors
-/// As [`check_way`]; a tree that is too large.
-pub fn check_tree(top: &Path, but: &OsStr) -> Result<(), Error> {
+/// As [`check_way`]; trees that are too large together.
+pub fn check_trees(tops: &[PathBuf]) -> Result<(), Error> {
     let guard = Guard::default();
-    let (mut dirs, mut seen) = (vec![top.to_owned()], 0_usize);
-    guard.check(top)?;
+    tops.iter().try_for_each(|top| check_way(top))?;
+    let real = |path: &PathBuf| path.canonicalize().map_err(|error| Error::io("look at", path, error));
+    let mut trees = tops.iter().map(real).collect::<Result<Vec<_>, _>>()?;
+    let (mut dirs, mut seen) = (trees.clone(), 0_usize);
     while let Some(dir) = dirs.pop() {
         let failed = |error| Error::io("look at", &dir, error);
         for entry in std::fs::read_dir(&dir).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             seen += 1;
             if seen > MOST {
-                return Err(Error::TooLarge(top.to_owned(), MOST));
+                let error = std::io::Error::other(format!("there are more than {MOST} files"));
+                return Err(Error::io("look through", &dir, error));
             }
-            if guard.check(&entry.path())?.is_dir() && entry.file_name() != but {
+            // Of the open directory: its path is not walked for each of its entries.
+            let meta = entry.metadata().map_err(|error| Error::io("look at", &entry.path(), error))?;
+            guard.judge(&entry.path(), &meta)?;
+            if meta.is_dir() {
                 dirs.push(entry.path());
+            } else if meta.is_symlink()
+                && let Ok(to) = entry.path().canonicalize()
+                && !trees.iter().any(|tree| to.starts_with(tree))
+            {
+                check_way(&entry.path())?;
+                if to.is_dir() {
+                    dirs.push(to.clone());
+                    trees.push(to);
+                }
             }
         }
     }
@@ -88,6 +104,12 @@ struct Guard {
 impl Guard {
     fn check(&self, place: &Path) -> Result<Metadata, Error> {
         let meta = std::fs::symlink_metadata(place).map_err(|error| Error::io("look at", place, error))?;
+        self.judge(place, &meta)?;
+        Ok(meta)
+    }
+
+    /// What `meta` says of who can change `place`.
+    fn judge(&self, place: &Path, meta: &Metadata) -> Result<(), Error> {
         let accounts = || self.accounts.get_or_init(Accounts::of_host);
         if ![0, own_uid()].contains(&meta.uid()) && !accounts().is_foreign_root(meta.uid()) {
             return Err(Error::Owner(place.to_owned(), meta.uid()));
@@ -99,7 +121,7 @@ impl Guard {
         if !sticky && !meta.is_symlink() && (by_others || by_group()) {
             return Err(Error::Writable(place.to_owned(), meta.mode() & 0o7777));
         }
-        Ok(meta)
+        Ok(())
     }
 }
 
@@ -111,24 +133,32 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn nothing_in_a_tree_may_be_changed_by_others() {
+    fn nothing_in_a_tree_or_behind_its_links_may_be_changed_by_others() {
         let root = tempfile::tempdir().unwrap();
-        let deep = root.path().join("dist/a/b/c");
-        fs::create_dir_all(&deep).unwrap();
-        let (module, other) = (deep.join("module.js"), root.path().join("dist/a/node_modules"));
-        fs::create_dir(&other).unwrap();
-        let open = other.join("open.js");
-        fs::write(&module, "").unwrap();
-        fs::write(&open, "").unwrap();
+        let at = |name: &str| root.path().canonicalize().unwrap().join(name);
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, at(name)).unwrap();
+        for dir in ["top/a/b", "other/pkg/dist", "third", "hop"] {
+            fs::create_dir_all(at(dir)).unwrap();
+        }
+        for file in ["top/a/b/module.js", "other/pkg/dist/index.js", "third/file.js", "unused.js"] {
+            fs::write(at(file), "").unwrap();
+        }
+        link("../hop/pkg", "top/pkg");
+        link("../other/pkg", "hop/pkg");
+        link("../../../third/file.js", "other/pkg/dist/third.js");
+        link("..", "top/a/up");
+        link("/nothing/there", "top/a/dangling");
         let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        mode(&open, 0o666);
-        let check = || check_tree(&root.path().join("dist"), OsStr::new("node_modules"));
-        std::os::unix::fs::symlink("/nothing/there", deep.join("link")).unwrap();
+        mode(&at("unused.js"), 0o666);
+        let check = || check_trees(&[at("top")]);
         check().unwrap();
-        for (path, open) in [(&module, 0o646), (&deep, 0o757), (&other, 0o757)] {
-            mode(path, open);
-            assert!(matches!(check(), Err(Error::Writable(found, mode)) if found == *path && mode == open));
-            mode(path, 0o755);
+        for name in
+            ["top/a/b/module.js", "top/a/b", "top", "hop", "other", "other/pkg/dist/index.js", "third", "third/file.js"]
+        {
+            let before = fs::metadata(at(name)).unwrap().permissions();
+            mode(&at(name), before.mode() & 0o777 | 0o002);
+            assert!(matches!(check(), Err(Error::Writable(found, _)) if found == at(name)), "{name}");
+            fs::set_permissions(at(name), before).unwrap();
         }
         check().unwrap();
     }

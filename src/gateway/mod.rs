@@ -8,6 +8,7 @@ mod inventory;
 mod port;
 mod program;
 mod service;
+mod shim;
 mod sqlite;
 mod state_dir;
 mod store_lock;

@@ -73,7 +73,8 @@ enum Outcome {
 }
 
 impl Program {
-    /// The installed gateway and the Node that runs it: the one beside it, or the first of the path.
+    /// The installed gateway and the Node that runs it: the one that its wrapper names, the one beside it, or the first
+    /// of the path. Shims of version managers are skipped: the name they are called by says what they run.
     ///
     /// # Errors
     /// [`Error::NoProgram`], [`Error::NoNode`]; no home directory.
@@ -81,11 +82,12 @@ impl Program {
         let installed = installed(settings).ok_or(Error::NoProgram)?;
         let beside = installed.program.parent().map(Path::to_owned);
         let dirs = beside.into_iter().chain(settings.search_path.iter().cloned()).filter(|dir| dir.is_absolute());
-        let node = dirs.map(|dir| dir.join("node")).find(|node| node.is_file()).ok_or(Error::NoNode)?;
+        let nodes = installed.node.iter().cloned().chain(dirs.map(|dir| dir.join("node")));
         // What is checked is what is run, wherever a link leads later.
-        let node = node.canonicalize().map_err(|error| fsio::Error::io("look at", &node, error))?;
-        // Both get to see secrets: in the stores that they change, and in the answers that they ask for.
-        [&node, &installed.package.join("openclaw.mjs")].into_iter().try_for_each(|path| fsio::check_way(path))?;
+        let node = nodes.filter_map(|node| node.canonicalize().ok()).find(|node| is_node(node)).ok_or(Error::NoNode)?;
+        // All of them get to see secrets: in the stores that they change, and in the answers that they ask for.
+        let run = [node.clone(), installed.entry()];
+        installed.scripts.iter().chain(&run).try_for_each(|path| fsio::check_way(path))?;
         check_modules(&installed.package)?;
         // Of a state directory that is named, everything lies there.
         let named = settings.option.is_some();
@@ -108,7 +110,7 @@ impl Program {
     /// # Errors
     /// [`Error::Program`] when it cannot be started or does not end.
     pub fn run(&self, args: &[&str]) -> Result<Output, Error> {
-        let entry = self.installed.package.join("openclaw.mjs");
+        let entry = self.installed.entry();
         self.node([entry.as_os_str()].into_iter().chain(args.iter().map(OsStr::new)), b"")
     }
 
@@ -157,13 +159,23 @@ impl Program {
     }
 }
 
-/// Refuses modules that somebody else than we or the system could have put there: all of the gateway's own, and the
-/// file that says which of them is loaded. What other packages bring is the gateway's own business.
+/// Whether this file is a Node, and not a program that runs another one by the name it is called by.
+fn is_node(path: &Path) -> bool {
+    path.is_file() && path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"node"))
+}
+
+/// Refuses modules that others than we or the system could have put where they run in the gateway's process: its
+/// package, and every folder of modules in which Node looks for what that imports.
 fn check_modules(package: &Path) -> Result<(), Error> {
-    let dist = package.join("dist");
-    fsio::check_way(&package.join("package.json"))?;
-    if dist.is_dir() {
-        fsio::check_tree(&dist, OsStr::new("node_modules"))?;
+    let folders = package.ancestors().skip(1).map(|dir| match dir.ends_with("node_modules") {
+        true => dir.to_owned(),
+        false => dir.join("node_modules"),
+    });
+    let mut trees: Vec<PathBuf> = vec![package.to_owned()];
+    for folder in folders.filter(|folder| folder.is_dir()) {
+        // One that holds another is looked through with it.
+        trees.retain(|tree| !tree.starts_with(&folder));
+        trees.push(folder);
     }
-    Ok(())
+    Ok(fsio::check_trees(&trees)?)
 }

@@ -33,7 +33,8 @@ pub struct Settings {
     pub search_path: Vec<PathBuf>,
     /// Our own `--gateway-version`.
     pub version: Option<String>,
-    /// `OPENCLAW_CONFIG_READONLY` or `OPENCLAW_NIX_MODE` is set.
+    /// Whether the environment declares the configuration immutable: `OPENCLAW_CONFIG_READONLY` or `OPENCLAW_NIX_MODE`
+    /// is `1`, as gateways compare them.
     pub read_only: bool,
 }
 

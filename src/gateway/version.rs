@@ -1,6 +1,6 @@
 //! Which gateway it is, and what follows from that: where that version keeps credentials.
 
-use super::{Settings, resolve};
+use super::{Settings, resolve, shim};
 use crate::fsio;
 use serde::Deserialize;
 use std::fmt;
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 const MAX_MANIFEST: usize = 1024 * 1024;
 /// Folders above the program in which its package is looked for.
 const MAX_CLIMB: usize = 4;
+/// Wrappers that one program may be behind.
+const MAX_WRAPPERS: usize = 4;
 
 /// A release of the gateway: year, month, number. What follows, such as `-beta.1`, is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +97,20 @@ pub struct Installed {
     pub program: PathBuf,
     /// Its version.
     pub version: Version,
+    /// The wrappers that lead from the program to the package.
+    pub scripts: Vec<PathBuf>,
+    /// The Node that a wrapper names.
+    pub node: Option<PathBuf>,
+    /// Whether a wrapper declares the gateway's configuration immutable.
+    pub read_only: bool,
+}
+
+impl Installed {
+    /// What Node runs: the program of the package.
+    pub fn entry(&self) -> PathBuf {
+        let entries = ["openclaw.mjs", "dist/index.js"].map(|name| self.package.join(name));
+        entries.iter().find(|entry| entry.is_file()).unwrap_or(&self.package).clone()
+    }
 }
 
 #[derive(Deserialize)]
@@ -104,23 +120,44 @@ struct Manifest {
 }
 
 /// The gateway that `--openclaw` names, or else the first `openclaw` of the search path: nothing is
-/// run, its package is found from where the program really is.
+/// run, its package is found from where the program really is, or from what that starts.
 pub fn installed(settings: &Settings) -> Option<Installed> {
+    let at = |program: &Path| at(program, settings.home.as_deref(), MAX_WRAPPERS);
     if let Some(program) = &settings.openclaw {
         return at(program);
     }
     settings.search_path.iter().filter(|dir| dir.is_absolute()).find_map(|dir| at(&dir.join("openclaw")))
 }
 
-fn at(program: &Path) -> Option<Installed> {
+/// Whether the configuration of the gateway is declared immutable: its own commands do not write it then.
+pub fn is_read_only(settings: &Settings) -> bool {
+    settings.read_only || installed(settings).is_some_and(|installed| installed.read_only)
+}
+
+fn at(program: &Path, home: Option<&Path>, wrappers: usize) -> Option<Installed> {
     let real = program.canonicalize().ok()?;
-    let (package, version) = real.ancestors().take(MAX_CLIMB + 1).find_map(|dir| {
-        let manifest = fsio::read_capped(&dir.join("package.json"), MAX_MANIFEST).ok()?;
-        let Manifest { name, version } = serde_json::from_slice(manifest.expose()).ok()?;
-        (name == "openclaw").then_some((dir.to_owned(), Version::parse(&version)?))
-    })?;
-    let program = if real.is_dir() { package.join("openclaw.mjs") } else { program.to_owned() };
-    Some(Installed { package, program, version })
+    if let Some((package, version)) = real.ancestors().take(MAX_CLIMB + 1).find_map(package) {
+        let program = if real.is_dir() { package.join("openclaw.mjs") } else { program.to_owned() };
+        return Some(Installed { package, program, version, scripts: Vec::new(), node: None, read_only: false });
+    }
+    let target = shim::read(program, &real, home).filter(|_| wrappers > 0)?;
+    let found = target.paths.iter().find_map(|path| at(path, home, wrappers - 1))?;
+    let mut scripts = found.scripts;
+    scripts.push(program.to_owned());
+    Some(Installed {
+        program: program.to_owned(),
+        scripts,
+        node: target.node.or(found.node),
+        read_only: target.read_only || found.read_only,
+        ..found
+    })
+}
+
+/// The version of a gateway, if this is the folder of its package.
+fn package(dir: &Path) -> Option<(PathBuf, Version)> {
+    let manifest = fsio::read_capped(&dir.join("package.json"), MAX_MANIFEST).ok()?;
+    let Manifest { name, version } = serde_json::from_slice(manifest.expose()).ok()?;
+    (name == "openclaw").then_some((dir.to_owned(), Version::parse(&version)?))
 }
 
 /// Whether the configuration is declared to be changed by nothing.
