@@ -5,6 +5,7 @@ mod config;
 mod converse;
 mod database;
 mod inventory;
+mod json_store;
 mod port;
 mod program;
 mod service;

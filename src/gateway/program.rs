@@ -1,6 +1,6 @@
-//! The gateway's own program: what it can do better than anybody else is left to it.
+//! The gateway's own program: its commands, and its code that changes its databases.
 
-use super::{Error, Installed, Output, Settings, converse, installed, resolve};
+use super::{Error, Installed, Output, Settings, converse, installed, json_store, resolve};
 use crate::fsio;
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Changes stores with the gateway's own code; see there.
+/// Changes databases with the gateway's own code; see there.
 const STORES: &str = include_str!("data/stores.mjs");
 /// How long one run may take: a gateway that starts Node and its plugins for the first time.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -114,17 +114,34 @@ impl Program {
         self.node([entry.as_os_str()].into_iter().chain(args.iter().map(OsStr::new)), b"")
     }
 
-    /// Changes stores under the gateway's own locks; each change is made whole or not at all.
+    /// Changes stores under the gateway's own locks; each change is made whole or not at all. Databases are changed by
+    /// the gateway's own code, files by ours.
     ///
     /// # Errors
-    /// [`Error::Program`]; [`Error::StoreBusy`] and [`Error::StoreChanged`] when a store could not be
-    /// changed: others may be.
+    /// [`Error::Program`] for databases, [`Error::File`] for files; [`Error::StoreBusy`] and [`Error::StoreChanged`]
+    /// when a store could not be changed: others may be.
     pub fn change_stores(&self, stores: &[StoreChange]) -> Result<(), Error> {
-        let outcomes = self.ask(&Request { stores, compact: &[] })?;
+        let outcomes = if self.installed.version.era().has_stores() {
+            self.ask(&Request { stores, compact: &[] })?
+        } else {
+            stores.iter().map(|change| self.change_file(change)).collect::<Result<_, _>>()?
+        };
         match (outcomes.contains(&Outcome::Changed), outcomes.contains(&Outcome::Busy)) {
             (true, _) => Err(Error::StoreChanged),
             (_, true) => Err(Error::StoreBusy),
             _ => Ok(()),
+        }
+    }
+
+    fn change_file(&self, change: &StoreChange) -> Result<Outcome, Error> {
+        // These gateways have no shared store: the main agent's is used for it, as for agents without their own.
+        let main = || self.state_dir.join("agents/main/agent");
+        let dir = change.dir.clone().unwrap_or_else(main);
+        match json_store::change(&dir, change, self.installed.version.era()) {
+            Ok(()) => Ok(Outcome::Done),
+            Err(Error::StoreChanged) => Ok(Outcome::Changed),
+            Err(Error::StoreBusy) => Ok(Outcome::Busy),
+            Err(error) => Err(error),
         }
     }
 

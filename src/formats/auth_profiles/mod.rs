@@ -3,6 +3,7 @@
 //! as rows of SQLite stores since.
 
 mod credential;
+mod edit;
 mod reference;
 mod state;
 mod variable;
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use edit::{Orders, edit, edit_state};
 pub use reference::{asked, referred, to_reference};
 pub use state::{Carried, State, parse_state};
 pub use variable::variable;

@@ -1,4 +1,4 @@
-// Changes the gateway's stores of credentials with the gateway's own code, under its own locks. Run by
+// Changes the gateway's databases of credentials with the gateway's own code, under its own locks. Run by
 // the gateway's Node as `node --input-type=module -e THIS PACKAGE`; a request comes on standard input:
 //
 //   {"stores": [{"dir": string | null, "expect": {id: credential | null}, "put": {id: credential}, "remove": [id],
