@@ -7,7 +7,8 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio, read, write};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the output of a program may stay open after it has ended.
@@ -18,6 +19,8 @@ const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 const PIECE: usize = 64 * 1024;
 /// Most that is read of what it prints, in bytes.
 const MAX_OUTPUT: usize = 20 * 1024 * 1024;
+/// Most that is kept of its messages, in bytes; more is read and dropped.
+const MAX_MESSAGES: usize = 64 * 1024;
 
 /// What a run of a program gave.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Output {
     pub code: Option<i32>,
     /// What it printed.
     pub stdout: SecretBuf,
+    /// The beginning of its messages, those of what it has started among them.
+    pub stderr: SecretBuf,
     /// Whether something that it left behind still held its output open, and had to be ended.
     pub left_open: bool,
 }
@@ -36,27 +41,40 @@ pub struct Output {
 /// # Errors
 /// [`Error::Program`].
 pub fn converse(command: &mut Command, input: &[u8], patience: Duration) -> Result<Output, Error> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     harden::inherits_nothing(command);
     let mut child = command.spawn().map_err(|_| Error::Program)?;
-    let output = talk(&mut child, input, patience, GRACE);
+    let said = talk(&mut child, input, patience, GRACE);
     // What did not end by itself must not go on behind our back.
     let _ = child.kill();
     let ended = child.wait().map_err(|_| Error::Program)?;
-    let (stdout, left_open) = output?;
-    Ok(Output { code: ended.code(), stdout, left_open })
+    let Said { stdout, stderr, left_open } = said?;
+    Ok(Output { code: ended.code(), stdout, stderr, left_open })
+}
+
+/// What a program printed until it ended.
+struct Said {
+    stdout: SecretBuf,
+    stderr: SecretBuf,
+    left_open: bool,
 }
 
 /// Gives a program its input and takes its output, until it ends. Nothing here waits for longer than a glance:
 /// what a program has started may outlive it, in a session of its own too, and hold these pipes for ever.
-fn talk(child: &mut Child, input: &[u8], patience: Duration, grace: Duration) -> Result<(SecretBuf, bool), Error> {
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+fn talk(child: &mut Child, input: &[u8], patience: Duration, grace: Duration) -> Result<Said, Error> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout)) = (stdin, stdout) else { return Err(Error::Program) };
     // Our ends alone: those of the program are others.
-    ioctl_fionbio(&stdin, true).and_then(|()| ioctl_fionbio(&stdout, true)).map_err(|_| Error::Program)?;
-    let (mut inlet, mut outlet) =
-        (Inlet { pipe: Some(stdin), rest: input }, Outlet { pipe: Some(stdout), bytes: Vec::new() });
+    ioctl_fionbio(&stdin, true).map_err(|_| Error::Program)?;
+    let mut inlet = Inlet { pipe: Some(stdin), rest: input };
+    let mut outlet = Outlet::of(Some(stdout), MAX_OUTPUT)?;
+    let mut messages = Outlet::of(stderr, MAX_MESSAGES)?;
     let (mut until, mut ended) = (Instant::now() + patience, false);
+    let said = |outlet: Outlet<_>, messages: Outlet<_>, left_open| Said {
+        stdout: SecretBuf::new(outlet.bytes),
+        stderr: SecretBuf::new(messages.bytes),
+        left_open,
+    };
     loop {
         if !ended && child.try_wait().map_err(|_| Error::Program)?.is_some() {
             ended = true;
@@ -64,9 +82,14 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration, grace: Duration) ->
             until = until.min(Instant::now() + grace);
         }
         inlet.write();
-        outlet.read()?;
+        if !outlet.read()? {
+            outlet.pipe = None;
+        }
+        // Of messages, what is too much is dropped.
+        messages.read()?;
+        // The end of its messages is not waited for: its own are read by the time it has ended.
         if ended && outlet.pipe.is_none() {
-            return Ok((outlet.taken(), false));
+            return Ok(said(outlet, messages, false));
         }
         if Instant::now() > until {
             let _ = child.kill();
@@ -75,11 +98,11 @@ fn talk(child: &mut Child, input: &[u8], patience: Duration, grace: Duration) ->
                 let _ = kill_process_group(group, Signal::KILL);
             }
             // What it left behind is gone or of no interest, and what it said itself is complete.
-            return if ended { Ok((outlet.taken(), true)) } else { Err(Error::Program) };
+            return if ended { Ok(said(outlet, messages, true)) } else { Err(Error::Program) };
         }
-        let pipes = inlet.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::OUT)).into_iter();
-        let mut pipes: Vec<_> =
-            pipes.chain(outlet.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN))).collect();
+        let mut pipes: Vec<_> = inlet.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)).collect();
+        pipes.extend(outlet.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        pipes.extend(messages.pipe.iter().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         match poll(&mut pipes, Some(&GLANCE)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return Err(Error::Program),
@@ -109,31 +132,33 @@ impl Inlet<'_> {
     }
 }
 
-/// What was read; closed at its end, or where it is too much.
-struct Outlet {
-    pipe: Option<ChildStdout>,
+/// What was read; closed at its end.
+struct Outlet<P> {
+    pipe: Option<P>,
     bytes: Vec<u8>,
+    most: usize,
 }
 
-impl Outlet {
-    /// Reads what is there at once, of more only a piece: time passes meanwhile.
-    fn read(&mut self) -> Result<(), Error> {
-        let Some(pipe) = &self.pipe else { return Ok(()) };
+impl<P: AsFd> Outlet<P> {
+    fn of(pipe: Option<P>, most: usize) -> Result<Self, Error> {
+        pipe.iter().try_for_each(|pipe| ioctl_fionbio(pipe, true)).map_err(|_| Error::Program)?;
+        Ok(Self { pipe, bytes: Vec::new(), most })
+    }
+
+    /// Reads what is there at once, of more only a piece: time passes meanwhile. Whether that was not too much.
+    fn read(&mut self) -> Result<bool, Error> {
+        let Some(pipe) = &self.pipe else { return Ok(true) };
         self.bytes.reserve(PIECE);
         match read(pipe, spare_capacity(&mut self.bytes)) {
             Ok(0) => self.pipe = None,
-            Ok(_) if self.bytes.len() >= MAX_OUTPUT => {
-                self.bytes.truncate(MAX_OUTPUT);
-                self.pipe = None;
+            Ok(_) if self.bytes.len() >= self.most => {
+                self.bytes.truncate(self.most);
+                return Ok(false);
             }
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => return Err(Error::Program),
         }
-        Ok(())
-    }
-
-    fn taken(self) -> SecretBuf {
-        SecretBuf::new(self.bytes)
+        Ok(true)
     }
 }
 
@@ -153,9 +178,10 @@ mod tests {
     }
 
     fn talks(script: &str, input: &[u8], patience: Duration) -> Result<(SecretBuf, bool), Error> {
-        let mut child = sh(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = sh(script);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let start = Instant::now();
-        let said = talk(&mut child, input, patience, SOON);
+        let said = talk(&mut child, input, patience, SOON).map(|said| (said.stdout, said.left_open));
         assert!(start.elapsed() < LATE / 2, "it waited for what lives longer");
         let _ = child.kill();
         child.wait().unwrap();
@@ -191,6 +217,20 @@ mod tests {
         assert!(bytes.expose() == input && !left_open);
         let output = converse(&mut sh("echo no; exit 3"), &input, LATE).unwrap();
         assert_eq!((output.code, output.stdout.expose(), output.left_open), (Some(3), &b"no\n"[..], false));
+    }
+
+    #[test]
+    fn messages_are_kept_up_to_a_bound_and_never_waited_for() {
+        let output = converse(&mut sh("echo why >&2; echo said; exit 1"), b"", LATE).unwrap();
+        assert_eq!((output.stdout.expose(), output.stderr.expose()), (&b"said\n"[..], &b"why\n"[..]));
+        let flood = "yes why | head -c 4000000 >&2; echo said";
+        let output = converse(&mut sh(flood), b"", LATE).unwrap();
+        assert_eq!((output.stdout.expose(), output.stderr.expose().len()), (&b"said\n"[..], MAX_MESSAGES));
+        let start = Instant::now();
+        let output = converse(&mut sh("echo why >&2; sleep 5 <&- >&- & echo $!"), b"", LATE).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(4) && output.stderr.expose() == b"why\n");
+        let pid = output.stdout.text().unwrap().trim().parse().unwrap();
+        let _ = rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
     }
 
     #[test]

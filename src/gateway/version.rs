@@ -160,11 +160,6 @@ fn package(dir: &Path) -> Option<(PathBuf, Version)> {
     (name == "openclaw").then_some((dir.to_owned(), Version::parse(&version)?))
 }
 
-/// Whether the configuration is declared to be changed by nothing.
-pub fn is_read_only(settings: &Settings) -> bool {
-    settings.read_only
-}
-
 /// What is known without running anything: the version that was named (`none` says that there is
 /// no gateway to look at), or else the one that is installed, or else what lies in its state directory.
 pub fn known(settings: &Settings) -> Known {

@@ -63,7 +63,7 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     let Step { way, request, plan, kept } = *step;
     let (settings, program) = (&way.settings, way.program()?);
     // Also when no reference changed: a value behind one may have.
-    let reload = connect::reload(program, port(settings, &way.held()?, way.version))?;
+    let reload = connect::reload(program, port(settings, &way.held()?, way.version), Some(vault))?;
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = way.held()?;
     // What it wrote meanwhile is nothing that anybody gave up.
@@ -105,7 +105,7 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     let unread = cleaned.unread.len();
     show::rest(context.out, request, &again, &show::Rest { cleaned: &cleaned, left: &left, reload: &reload, plan })?;
     let left = left.iter().filter(|left: &&Left| !left.why.is_kept()).count();
-    Ok(Findings { left: left + unread, stale: matches!(reload, Reload::Refused(..)) })
+    Ok(Findings { left: left + unread, stale: matches!(reload, Reload::Refused { .. }) })
 }
 
 /// Files outside the state directory that gateways of this user leave secrets in.

@@ -341,7 +341,8 @@ fn readable(held: &Inventory) -> Result<(), Error> {
     }
 }
 
-/// Has the gateway of these settings ask for its secrets again.
+/// Has the gateway of these settings ask for its secrets again. The reason of a refusal is left out: without a vault it
+/// cannot be searched for secrets.
 ///
 /// # Errors
 /// No program, a configuration that cannot be read.
@@ -349,7 +350,7 @@ pub fn reload(settings: &Settings) -> Result<connect::Reload, Error> {
     let program = Program::find(settings)?;
     let version = program.installed().version;
     let held = Inventory::read(settings, Some(version.era()))?;
-    Ok(connect::reload(&program, port(settings, &held, version))?)
+    Ok(connect::reload(&program, port(settings, &held, version), None)?)
 }
 
 /// Where the gateway listens.

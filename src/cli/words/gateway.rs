@@ -315,10 +315,13 @@ pub fn reload(reload: &Reload) -> Option<String> {
     match reload {
         Reload::Done => None,
         Reload::Degraded => Some("the gateway has reloaded and misses a secret: agevault resolve --check".to_owned()),
-        Reload::Refused(port) => Some(format!(
-            "a gateway runs (something listens on port {port}) and did not take its secrets anew: restart it; until \
-             then it has what it had"
-        )),
+        Reload::Refused { port, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(" ({})", plain(reason))).unwrap_or_default();
+            Some(format!(
+                "a gateway runs (something listens on port {port}) and did not reload its secrets{reason}; until it is \
+                 restarted it uses the old ones: restart it"
+            ))
+        }
         Reload::NotRunning(port) => {
             Some(format!("no gateway is running (nothing listens on port {port}): it takes its secrets when it starts"))
         }
@@ -330,7 +333,7 @@ pub fn reload_token(reload: &Reload) -> &'static str {
     match reload {
         Reload::Done => "done",
         Reload::Degraded => "degraded",
-        Reload::Refused(_) => "refused",
+        Reload::Refused { .. } => "refused",
         Reload::NotRunning(_) => "not-running",
     }
 }

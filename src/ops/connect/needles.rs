@@ -80,6 +80,11 @@ impl Needles {
         Self { search: search.filter(|_| !texts.is_empty()), ids, longest }
     }
 
+    /// Whether a secret is in a text.
+    pub(super) fn are_in_text(&self, text: &[u8]) -> bool {
+        self.search.as_ref().is_some_and(|search| search.is_match(text))
+    }
+
     /// The ids of the secrets in a file, those of one value together.
     pub(super) fn are_in(&self, path: &Path) -> Result<Vec<Vec<String>>, Error> {
         let mut seen = BTreeSet::new();
