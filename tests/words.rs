@@ -390,6 +390,7 @@ fn view_errors() -> Vec<views::Error> {
         views::Error::Unreadable(_) => [views::Error::Unreadable(vec![path()])],
         views::Error::Superseded(_) => [views::Error::Superseded(names())],
         views::Error::NotOurs(_) => [views::Error::NotOurs(vec![path()])],
+        views::Error::Originals(_) => [views::Error::Originals(vec![path()])],
         views::Error::OnDisk(_) => [views::Error::OnDisk(path())],
         views::Error::Ignored => [views::Error::Ignored],
         views::Error::HoldsStore(_) => [views::Error::HoldsStore(path())],

@@ -153,6 +153,15 @@ impl Context {
         if options.is_empty() { Err(Error::Unattended) } else { Ok(options) }
     }
 
+    /// The file whose key opened the vault, if stock age takes it as an identity.
+    pub fn key_file(&self) -> Option<PathBuf> {
+        let file = |source| match source {
+            Source::Identity(path) | Source::DefaultIdentity(path) | Source::Credential(path) => absolute(&path).ok(),
+            _ => None,
+        };
+        self.ladder().first_present().into_iter().find_map(file)
+    }
+
     /// How long to wait for a lock.
     pub fn patience(&self) -> Duration {
         self.patience

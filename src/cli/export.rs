@@ -4,17 +4,17 @@ use super::args::{Export, Format, Only, Render, Wipe};
 use super::context::{Context, Opened, agent};
 use super::environment::runtime_dir;
 use super::handover::connection;
-use super::{Error, memory, words};
+use super::{Error, Usage, memory, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
 use crate::fsio;
 use crate::gateway::{self, Era, Inventory, Settings};
 use crate::model::{self, Vault};
 use crate::ops::connect;
-use crate::ops::export::{self, Content, Guard};
+use crate::ops::export::{self, Content, Guard, Links, Originals};
 use crate::ops::wipe;
 use crate::secret::{Secret, SecretBuf};
 use crate::views::{self, Changes, Kind, Stay};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +72,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     let guard = |waived| if waived { Guard::Waive } else { Guard::Refuse };
     let request = export::Request {
         dir: &dir,
-        link: state_dir.as_deref(),
+        link: None,
         content,
         // Without references an agent that has nothing takes over what the main one has.
         every: if args.refs { every } else { BTreeSet::new() },
@@ -90,7 +90,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
         local: context.local.root(),
         patience: context.patience(),
     };
-    let report = written(context, opened, &request)?;
+    let (report, kept) = written(context, opened, &request, state_dir.as_deref())?;
     let out = context.out;
     hazards(context, &settings, args)?;
     if out.json {
@@ -98,7 +98,7 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
         let removed = report.removed.iter().map(|path| shown(path));
         return out.json(&json!({
             "version": 1, "dir": shown(&report.dir), "written": written.collect::<Vec<_>>(),
-            "linked": report.linked.iter().map(|path| shown(path)).collect::<Vec<_>>(),
+            "linked": report.linked.iter().map(|path| shown(path)).collect::<Vec<_>>(), "sealed": originals(&kept),
             "removed": removed.collect::<Vec<_>>(), "skipped": report.skipped,
         }));
     }
@@ -121,24 +121,76 @@ pub fn export(context: &mut Context, args: &Export) -> Result<(), Error> {
     out.line(&shown(&report.dir))
 }
 
-/// Writes the views, again if somebody saves the vault meanwhile, such as a capture.
-fn written(context: &Context, mut opened: Opened, request: &export::Request<'_>) -> Result<export::Report, Error> {
+/// Writes the views, again if the vault is saved meanwhile, as by a capture. Files of the gateway in `state_dir` that
+/// links replace are sealed first, once a person agrees. Returns those files too, each with its sealed copy.
+fn written(
+    context: &Context,
+    mut opened: Opened,
+    request: &export::Request<'_>,
+    state_dir: Option<&Path>,
+) -> Result<(export::Report, Vec<(PathBuf, PathBuf)>), Error> {
     let mut tries = TRIES;
+    let (mut originals, mut kept) = (Originals::default(), Vec::new());
+    let references = request.content == Content::References;
     loop {
         let checked = context.check(&opened)?;
+        let vault = &checked.vault;
+        let link = state_dir.map(|state_dir| Links { state_dir, originals: &originals });
         tries -= 1;
-        match export::export(&checked.vault, request, &|| opened.is_current()) {
+        match export::export(vault, &export::Request { link, ..request.clone() }, &|| opened.is_current()) {
             Err(views::Error::Stale) if tries > 0 => drop(checked),
+            Err(views::Error::Originals(files)) if tries > 0 => {
+                // `connect` has agreed to references in these places, and the units that it prints ask no questions.
+                let agreed = |dir| connection(context, &vault.vault_id).is_some_and(|one| one.is_of(dir));
+                if !(references && state_dir.is_some_and(agreed)) {
+                    agree(context, &files)?;
+                }
+                kept.extend(seal(context, &opened, vault, &mut originals, &files)?);
+                continue;
+            }
             report => {
                 let report = report?;
-                if let Some(state_dir) = request.link {
-                    memory::note(context, &checked.vault, state_dir, &report)?;
+                if let Some(state_dir) = state_dir {
+                    memory::note(context, vault, state_dir, &report)?;
                 }
-                return Ok(report);
+                return Ok((report, kept));
             }
         }
         opened = opened.close().open()?;
     }
+}
+
+/// Asks whether links may take the place of a gateway's own files.
+fn agree(context: &Context, files: &[PathBuf]) -> Result<(), Error> {
+    let question = format!("replace {} by links to views, and keep sealed copies?", words::views(files));
+    match context.terminal.confirm(&question) {
+        // Without a terminal the error names the files.
+        Err(Error::Usage(Usage::NeedsYes)) => Err(views::Error::Originals(files.to_vec()).into()),
+        answer => answer,
+    }
+}
+
+/// Seals files of a gateway's own into the folder of backups beside the vault, and says where.
+///
+/// # Errors
+/// As [`Originals::seal`].
+pub fn seal(
+    context: &Context,
+    opened: &Opened,
+    vault: &Vault<'_>,
+    originals: &mut Originals,
+    files: &[PathBuf],
+) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    let kept = originals.seal(vault, files, &opened.place.path().with_file_name("backups"))?;
+    for (file, sealed) in &kept {
+        context.out.say(&format!("sealed {} as it was in {}", file.display(), sealed.display()));
+    }
+    Ok(kept)
+}
+
+/// Files and their sealed copies, for JSON.
+fn originals<'o>(kept: impl IntoIterator<Item = &'o (PathBuf, PathBuf)>) -> Vec<Value> {
+    kept.into_iter().map(|(file, sealed)| json!({"file": shown(file), "sealed": shown(sealed)})).collect()
 }
 
 /// Refuses references in the place of a gateway's own files if nothing answers for them there: no connection is
@@ -203,6 +255,7 @@ pub fn wipe(context: &mut Context, args: &Wipe) -> Result<(), Error> {
         return context.out.json(&json!({
             "version": 1, "removed": paths(&report.removed), "gone": paths(&report.gone),
             "unlinked": paths(&report.unlinked),
+            "originals": originals(&report.originals.into_iter().collect::<Vec<_>>()),
         }));
     }
     report.removed.iter().for_each(|path| context.out.say(&format!("removed {}", path.display())));
@@ -210,6 +263,10 @@ pub fn wipe(context: &mut Context, args: &Wipe) -> Result<(), Error> {
         let connected = connection(context, &checked.vault.vault_id).is_some();
         context.out.warn(&format!("note: the gateway has no credentials now in {}", words::views(&report.unlinked)));
         context.out.warn(&format!("  {}", if connected { words::VIEWS_AGAIN } else { words::LINKS_AGAIN }));
+    }
+    let key = context.key_file();
+    for (file, sealed) in &report.originals {
+        words::original(file, sealed, key.as_deref()).iter().for_each(|line| context.out.warn(line));
     }
     if report.removed.is_empty() {
         context.out.say("there was nothing to remove");

@@ -2,13 +2,14 @@
 
 use super::context::{Context, Opened};
 use super::environment::runtime_dir;
+use super::export::seal;
 use super::handover::connection;
 use super::{Error, units, words};
 use crate::gateway::{self, Settings};
 use crate::model::{Change, Vault};
 use crate::ops::capture::{self, Removals};
 use crate::ops::connect::{self, Plan, Request};
-use crate::ops::export::Report;
+use crate::ops::export::{Originals, Report};
 use crate::views;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,15 +46,26 @@ pub fn put(
     let Some(dir) = dir()?.filter(|_| plan.views) else { return Ok(()) };
     let agents = gateway::agent_ids(settings)?;
     let still = || opened.is_current();
-    let place = connect::Place {
-        dir: &dir,
-        state_dir: request.state_dir,
-        agents: &agents,
-        local: context.local.root(),
-        patience: context.patience(),
-        still: &still,
+    let put = |originals: &Originals| {
+        let place = connect::Place {
+            dir: &dir,
+            state_dir: request.state_dir,
+            agents: &agents,
+            local: context.local.root(),
+            patience: context.patience(),
+            still: &still,
+            originals,
+        };
+        connect::put_views(vault, request.version.era(), place)
     };
-    let report = connect::put_views(vault, request.version.era(), place)?;
+    let mut originals = Originals::default();
+    let report = match put(&originals) {
+        Err(views::Error::Originals(files)) => {
+            seal(context, opened, vault, &mut originals, &files)?;
+            put(&originals)
+        }
+        other => other,
+    }?;
     note(context, vault, request.state_dir, &report)?;
     report.linked.iter().for_each(|path| context.out.say(&format!("linked {}", path.display())));
     units::warn_of_logout(context.out);

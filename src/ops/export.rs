@@ -1,8 +1,10 @@
 //! The vault's secrets as files that a gateway reads (DESIGN F6, F12): all or none.
 
 mod content;
+mod originals;
 
 pub use content::{Content, render};
+pub use originals::Originals;
 
 use crate::formats::auth_profiles::Carried;
 use crate::fsio;
@@ -38,12 +40,12 @@ pub enum Guard {
 }
 
 /// What is to be exported, and where to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request<'r> {
     /// The target directory; made if it is missing.
     pub dir: &'r Path,
-    /// The gateway's state directory, where links to the views are put.
-    pub link: Option<&'r Path>,
+    /// Links to the views.
+    pub link: Option<Links<'r>>,
     /// Only the profiles of this agent. Env entries belong to none and are not affected.
     pub agent: Option<Scope>,
     /// Which kinds of views.
@@ -66,6 +68,15 @@ pub struct Request<'r> {
     pub local: &'r Path,
     /// How long to wait for others that write views of this vault.
     pub patience: Duration,
+}
+
+/// Where links to views are put.
+#[derive(Clone, Copy, Debug)]
+pub struct Links<'r> {
+    /// The gateway's state directory.
+    pub state_dir: &'r Path,
+    /// Its own files that links may take the place of.
+    pub originals: &'r Originals,
 }
 
 /// What was done, in names and paths.
@@ -102,7 +113,8 @@ pub type Still<'s> = &'s dyn Fn() -> bool;
 ///
 /// # Errors
 /// [`Error::Stale`] if `vault` was saved again since it was read: a capture may have taken what is to be replaced
-/// here. [`Error::OnDisk`], [`Error::HoldsStore`], [`Error::Ignored`], [`Error::Changed`], [`Error::NotOurs`],
+/// here. [`Error::Originals`] names files that links would replace and that are not sealed yet, as they are now.
+/// [`Error::OnDisk`], [`Error::HoldsStore`], [`Error::Ignored`], [`Error::Changed`], [`Error::NotOurs`],
 /// [`Error::Unrepresentable`], [`Error::NoAgent`]; a place that is not ours alone.
 pub fn export(vault: &Vault<'_>, request: &Request<'_>, still: Still<'_>) -> Result<Report, Error> {
     let target = Target::resolve(request.dir)?;
@@ -137,7 +149,7 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>, still: Still<'_>) -> Res
 
     // A gateway may be about to write what is replaced, in its own place or behind a link: from the look on it
     // has to wait.
-    let roots = request.link.into_iter().chain([target.path()]);
+    let roots = request.link.iter().map(|link| link.state_dir).chain([target.path()]);
     let places: BTreeSet<PathBuf> = roots
         .flat_map(|root| kinds.iter().map(|kind| root.join(kind.path())))
         .filter_map(|path| path.parent()?.canonicalize().ok().filter(|dir| dir.is_dir()))
@@ -174,13 +186,15 @@ fn links(
     key: &Key,
     request: &Request<'_>,
 ) -> Result<Vec<Link>, Error> {
-    let Some(state_dir) = request.link else { return Ok(Vec::new()) };
+    let Some(Links { state_dir, originals }) = request.link else { return Ok(Vec::new()) };
     let look = |view: &New| {
         let has = render(vault, view.kind(), &Carried::default(), Content::Values);
         let has = has.ok().map(|bytes| digests(key, view.kind(), &bytes)).transpose()?.unwrap_or_default();
         Link::look(state_dir, target, view.kind(), ledger, key, &has, request.changes)
     };
-    new.iter().filter_map(|view| look(view).transpose()).collect()
+    let mut links: Vec<Link> = new.iter().filter_map(|view| look(view).transpose()).collect::<Result<_, _>>()?;
+    let open = originals.note(&mut links);
+    if open.is_empty() { Ok(links) } else { Err(Error::Originals(open)) }
 }
 
 /// Whether the request is about views of this kind at all.

@@ -5,6 +5,7 @@ use crate::model::Vault;
 use crate::views::{
     Carry, Changes, Error, Key, Leases, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove,
 };
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Report {
     pub gone: Vec<PathBuf>,
     /// Files of a gateway that were links to them, and are gone too.
     pub unlinked: Vec<PathBuf>,
+    /// Of those, the ones that had been files of the gateway's own, and where a sealed copy of each is kept.
+    pub originals: BTreeMap<PathBuf, PathBuf>,
 }
 
 /// Removes exported views of `vault`, and the directories made for them that are empty then.
@@ -73,9 +76,15 @@ pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
         list.push(seen.path().to_owned());
     }
     let links = places.iter().filter_map(|(target, _)| ledger.place(target.path())).flat_map(|place| &place.links);
-    let links: Vec<PathBuf> = links.filter(|path| std::fs::read_link(path).is_ok()).cloned().collect();
+    let links: BTreeMap<PathBuf, Option<PathBuf>> = links
+        .filter(|(path, _)| std::fs::read_link(path).is_ok())
+        .map(|(path, sealed)| (path.clone(), sealed.clone()))
+        .collect();
     remove(&mut ledger, &mut carry, &places)?;
-    report.unlinked = links.into_iter().filter(|path| std::fs::read_link(path).is_err()).collect();
+    for (path, sealed) in links.into_iter().filter(|(path, _)| std::fs::read_link(path).is_err()) {
+        report.originals.extend(sealed.map(|sealed| (path.clone(), sealed)));
+        report.unlinked.push(path);
+    }
     // What is left of them harms nobody.
     let _ = leases.tidy(ledger.leased().map(|(dir, _)| dir));
     Ok(report)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FOLDER: &str = "ledger";
 
 /// What a view shows; it also says where in the gateway's layout it lies.
@@ -74,9 +74,10 @@ pub struct Place {
     /// Whether the profiles in them are references: then they stay so, whoever writes them next.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub references: bool,
-    /// Links to them in a gateway's state directory, by their whole paths.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub links: BTreeSet<PathBuf>,
+    /// Links to them in a gateway's state directory, by their whole paths, each with the sealed copy of the gateway's
+    /// own file that it replaced.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<PathBuf, Option<PathBuf>>,
     /// Those of them that go when nobody holds a lease on the directory.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub leased: BTreeSet<Kind>,
@@ -131,6 +132,11 @@ impl Ledger {
     /// What is known of a target directory, by its real path.
     pub fn place(&self, dir: &Path) -> Option<&Place> {
         self.places.get(dir)
+    }
+
+    /// The sealed copy of the gateway's own file that a link at this path replaced.
+    pub fn sealed(&self, link: &Path) -> Option<PathBuf> {
+        self.places.values().find_map(|place| place.links.get(link)?.clone())
     }
 
     /// All target directories.

@@ -3,7 +3,8 @@
 use super::seen::name;
 use super::{Changes, Digests, Error, Key, Kind, Ledger, Seen, Target, Verdict, check_unchanged};
 use crate::fsio;
-use std::collections::BTreeSet;
+use crate::secret::SecretBuf;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A link that is to be put in place of what stands there.
@@ -12,6 +13,9 @@ pub struct Link {
     kind: Kind,
     state: PathBuf,
     view: PathBuf,
+    /// The file that it replaces; `None` for another link.
+    seen: Option<Seen>,
+    sealed: Option<PathBuf>,
 }
 
 impl Link {
@@ -32,11 +36,15 @@ impl Link {
         let state = Target::resolve(state_dir)?;
         let path = state.path().join(kind.path());
         let view = target.path().join(kind.path());
+        let link = |seen| {
+            let (kind, state, view) = (kind.clone(), state.path().to_owned(), view.clone());
+            Self { kind, state, view, seen, sealed: None }
+        };
         if let Ok(to) = std::fs::read_link(&path) {
             let ours = ledger.dirs().any(|dir| dir.join(kind.path()) == to);
             return match (to == view, ours || !path.exists() || changes == Changes::Discard) {
                 (true, _) => Ok(None),
-                (false, true) => Ok(Some(Self { kind: kind.clone(), state: state.path().to_owned(), view })),
+                (false, true) => Ok(Some(link(None))),
                 (false, false) => Err(Error::NotOurs(vec![path])),
             };
         }
@@ -45,7 +53,27 @@ impl Link {
             return Err(Error::NotOurs(vec![path]));
         }
         check_unchanged(std::iter::once((&seen, Some(vault))), changes)?;
-        Ok(Some(Self { kind: kind.clone(), state: state.path().to_owned(), view }))
+        Ok(Some(link(Some(seen))))
+    }
+
+    /// Where it is put.
+    pub fn path(&self) -> PathBuf {
+        self.state.join(self.kind.path())
+    }
+
+    /// What the gateway's own file in its place holds, if there is one.
+    pub fn original(&self) -> Option<&SecretBuf> {
+        self.seen.as_ref().filter(|seen| *seen.verdict() != Verdict::Unchanged)?.bytes()
+    }
+
+    /// Remembers that a sealed copy of that file is kept at `sealed`.
+    pub fn note_sealed(&mut self, sealed: PathBuf) {
+        self.sealed = Some(sealed);
+    }
+
+    /// Refuses if the file in its place is no longer the one that was looked at.
+    fn check_still(&self) -> Result<(), Error> {
+        self.seen.as_ref().map_or(Ok(()), |seen| seen.check_still(&Target::known(&self.state)?))
     }
 
     /// Puts it there at once and whole.
@@ -60,17 +88,22 @@ impl Link {
 /// Puts links in place and remembers them, so that they go with the views.
 ///
 /// # Errors
-/// When one cannot be made; those before it are there and known.
+/// [`Error::Changed`] when a file in the place of one has changed since it was looked at, before the first is put;
+/// when one cannot be made: those before it are there and known.
 pub fn put_links(ledger: &mut Ledger, target: &Target, links: Vec<Link>) -> Result<Vec<PathBuf>, Error> {
-    let paths = links.iter().map(|link| link.state.join(link.kind.path()));
-    ledger.place_mut(target.path()).links.extend(paths);
+    links.iter().try_for_each(Link::check_still)?;
+    for link in &links {
+        // A link that led elsewhere before took the place of a file then.
+        let sealed = link.sealed.clone().or_else(|| ledger.sealed(&link.path()));
+        ledger.place_mut(target.path()).links.insert(link.path(), sealed);
+    }
     ledger.save()?;
     links.iter().map(Link::put).collect()
 }
 
 /// Removes the links that lead to views of a target that are gone.
-pub(super) fn remove_dangling(target: &Target, links: &BTreeSet<PathBuf>) {
-    for path in links {
+pub(super) fn remove_dangling(target: &Target, links: &BTreeMap<PathBuf, Option<PathBuf>>) {
+    for path in links.keys() {
         let ours = std::fs::read_link(path).is_ok_and(|to| to.starts_with(target.path()) && !path.exists());
         if let (true, Some(parent), Some(name)) = (ours, path.parent(), path.file_name())
             && let Ok(dir) = fsio::Dir::open(parent)

@@ -51,6 +51,8 @@ pub enum Error {
     Superseded(Vec<String>),
     /// Files that nobody here wrote and that hold what would be lost.
     NotOurs(Vec<PathBuf>),
+    /// Files of the gateway's own that links would replace, and that no sealed copy is kept of.
+    Originals(Vec<PathBuf>),
     /// This place is not in memory.
     OnDisk(PathBuf),
     /// The gateway found keeps its credentials in databases and ignores such files.

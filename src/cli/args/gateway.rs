@@ -44,7 +44,8 @@ pub struct Export {
     /// References to the vault in the place of keys and tokens; OAuth, which takes none, stays
     #[arg(long)]
     pub refs: bool,
-    /// Put links to the views into the gateway's state directory; with --refs only of one that is connected
+    /// Put links to the views into the gateway's state directory, over its own files if you agree, which are sealed
+    /// first; with --refs only of one that is connected
     #[arg(long)]
     pub link: bool,
     /// Write plaintext to a disk, not only to memory

@@ -100,6 +100,27 @@ pub fn of_file(error: &fsio::Error) -> Words {
     }
 }
 
+/// How a gateway's own file comes back that a link took the place of, in lines: by stock age, closed to others. `key` is
+/// the identity that opens the sealed copy, if it is in a file.
+pub fn original(file: &Path, sealed: &Path, key: Option<&Path>) -> Vec<String> {
+    let quoted = |path: &Path| {
+        let text = path.to_string_lossy();
+        name::plain(&shlex::try_quote(&text).unwrap_or_default())
+    };
+    let (sealed, to) = (quoted(sealed), quoted(file));
+    let word = key.map_or("KEY".to_owned(), quoted);
+    let mut lines = vec![
+        format!("note: this puts back what the gateway had at {} before the link:", name::path(file)),
+        format!("  (umask 077; age -d -i {word} {sealed} > {to})"),
+    ];
+    if key.is_none() {
+        lines.push(
+            "  with an identity as KEY; agevault recipients export-identity writes that of a passphrase".to_owned(),
+        );
+    }
+    lines
+}
+
 /// The system's own words for an error; many kinds have none in the standard library.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();

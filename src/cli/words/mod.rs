@@ -18,6 +18,7 @@ mod vault;
 
 pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
+pub use file::original;
 pub use gateway::{
     drift, left, left_token, reach, reload, reload_token, removed_there, resolver_entry, road, road_token,
 };

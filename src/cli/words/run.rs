@@ -93,6 +93,7 @@ fn of_views(error: &views::Error) -> Words {
         | Error::NoAgent(_)
         | Error::Record(_)
         | Error::Unreadable(_)
+        | Error::Originals(_)
         | Error::Superseded(_)
         | Error::InUse(_) => return words,
     };

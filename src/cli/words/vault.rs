@@ -220,6 +220,15 @@ pub fn of_views(error: &views::Error) -> Words {
                 "take it into the vault with agevault import first, or give it up with --discard",
             )
         }
+        Error::Originals(paths) => {
+            let paths: Vec<String> = paths.iter().map(|path| name::path(path)).collect();
+            Words::new(
+                "originals",
+                exit::CONFLICT,
+                format!("links would take the place of the gateway's own files: {}", paths.join(", ")),
+                "nothing was changed; --yes replaces them, and keeps a sealed copy of each beside the vault",
+            )
+        }
         Error::OnDisk(path) => place(
             "on-disk",
             format!("{} is not in memory", name::path(path)),

@@ -6,7 +6,7 @@ use crate::fsio::Dir;
 use crate::fsio::Replacement;
 use crate::gateway::{Era, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
-use crate::ops::export::{self, Content, Guard, Only, Report, Still, render};
+use crate::ops::export::{self, Content, Guard, Links, Only, Originals, Report, Still, render};
 use crate::ops::wipe;
 use crate::views::{self, Changes, Key, Kind, Leases, Ledger, Seen, Stay, Target, check_unchanged, digests};
 use std::collections::BTreeSet;
@@ -29,6 +29,8 @@ pub struct Place<'p> {
     pub patience: Duration,
     /// Whether the vault still is as it was read.
     pub still: Still<'p>,
+    /// The gateway's own files that links may take the place of.
+    pub originals: &'p Originals,
 }
 
 /// Writes the views, and puts links to them in the places of the gateway's own files.
@@ -40,7 +42,7 @@ pub fn put_views(vault: &Vault<'_>, era: Era, place: Place<'_>) -> Result<Report
         vault,
         &export::Request {
             dir: place.dir,
-            link: Some(place.state_dir),
+            link: Some(Links { state_dir: place.state_dir, originals: place.originals }),
             content: Content::References,
             every: place.agents.clone(),
             agent: None,
@@ -98,7 +100,7 @@ pub fn take_views_back(vault: &Vault<'_>, back: &Back<'_>) -> Result<Undone, Err
     // An undo that was interrupted has left views to which no link leads any more.
     let of_gateway = |link: &PathBuf| link.starts_with(state_dir);
     let ours =
-        |dir: &&PathBuf| ledger.place(dir).is_some_and(|place| place.references && place.links.iter().all(of_gateway));
+        |dir: &&PathBuf| ledger.place(dir).is_some_and(|place| place.references && place.links.keys().all(of_gateway));
     let mut unused: BTreeSet<PathBuf> = dirs.iter().filter(ours).cloned().collect();
     for agent in agents {
         let kind = Kind::AuthProfiles(agent.clone());

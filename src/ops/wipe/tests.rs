@@ -137,8 +137,8 @@ fn a_ledger_that_cannot_be_read_stops_everything() {
     for broken in [
         "",
         "{}",
-        r#"{"version":2,"places":{}}"#,
-        r#"{"version":1,"places":{"/x":{"made":[],"views":{"auth/../x":[]}}}}"#,
+        r#"{"version":3,"places":{}}"#,
+        r#"{"version":2,"places":{"/x":{"made":[],"views":{"auth/../x":[]}}}}"#,
     ] {
         fs::write(&ledger, broken).unwrap();
         assert!(matches!(world.wipe(Changes::Discard), Err(Error::Record(_))), "{broken}");
