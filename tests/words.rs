@@ -446,7 +446,11 @@ fn unread() -> Vec<Box<gateway::Unread>> {
     let of = |why| Box::new(gateway::Unread { path: path(), row: None, why });
     let mut all: Vec<_> = whys.into_iter().map(of).collect();
     let row = Some("auth_profile_store/primary");
-    all.push(Box::new(gateway::Unread { path: path(), row, why: gateway::Why::Format(formats::Error::Shape("auth-profiles")) }));
+    all.push(Box::new(gateway::Unread {
+        path: path(),
+        row,
+        why: gateway::Why::Format(formats::Error::Shape("auth-profiles")),
+    }));
     all
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Object<'a> {
 impl<'a> Object<'a> {
     /// Reads the text of a value; `None` if it is not an object, or has more than `MAX_MEMBERS` members.
     pub(super) fn read(raw: &'a str) -> Option<Self> {
-        let Members(mut members) = serde_json::from_str(raw).ok()?;
+        let mut members = written(raw)?;
         let mut last: HashMap<&str, usize> = HashMap::with_capacity(members.len());
         for (at, (name, _)) in members.iter().enumerate() {
             last.insert(name, at);
@@ -60,6 +60,11 @@ impl<'a> Object<'a> {
     pub(super) fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
+}
+
+/// Every member of an object in their order, also those that do not count; `None` as for [`Object::read`].
+pub(super) fn written(raw: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    serde_json::from_str(raw).ok().map(|Members(members)| members)
 }
 
 /// The text of a value without white space between tokens and without members that do not count. Their names are

@@ -1,8 +1,8 @@
 //! The gateway's configuration as it reads it: `openclaw.json` and the files that it includes.
 
 use super::{Unread, Why};
-use crate::formats::openclaw_config::{self, Config};
 use crate::formats;
+use crate::formats::openclaw_config::{self, Config};
 use crate::fsio;
 use crate::secret::SecretBuf;
 use serde_json::{Map, Value};

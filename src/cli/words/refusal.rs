@@ -145,7 +145,7 @@ pub fn unread(unread: &Unread) -> Words {
             "bad-include",
             exit::UNSAFE,
             format!("{} is included and not read", name::path(&unread.path)),
-            "OpenClaw refuses it too: an included file must be inside the directory of openclaw.json, and at most 10 deep",
+            "an included file must be inside the directory of openclaw.json, and at most 10 deep, for OpenClaw too",
         ),
     }
 }

@@ -1,7 +1,6 @@
 //! Edits of a file of profiles, and of the state beside it, that leave everything else byte for byte as it is.
 
-use super::super::strict::Object;
-use super::super::{Error, js, pretty};
+use super::super::{Error, js, json, pretty};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -129,11 +128,11 @@ struct Members<'t> {
 impl<'t> Members<'t> {
     /// Takes the text of an object apart; `None` if it is something else.
     fn read(text: &'t str) -> Option<Self> {
-        let object = Object::read(text)?;
+        let object = json::written(text)?;
         // Each value is a slice of the text, so that its place is known.
         let place = |value: &str| value.as_ptr().addr().checked_sub(text.as_ptr().addr());
-        let (mut at, mut members) = (1_usize, Vec::with_capacity(object.0.len()));
-        for (name, value) in object.0 {
+        let (mut at, mut members) = (1_usize, Vec::with_capacity(object.len()));
+        for (name, value) in object {
             let start = place(value.get())?;
             let lead = text.get(at..start)?;
             let (between, label) = lead.split_at_checked(lead.find('"')?)?;

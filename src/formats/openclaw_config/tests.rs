@@ -21,7 +21,8 @@ fn a_secret_whose_name_comes_again_is_told_with_its_line() {
     let shadowed: Vec<_> = config.shadowed.iter().map(|(path, value)| (path.join("."), value.expose())).collect();
     assert_eq!(shadowed, [("gateway.auth.token".to_owned(), "old")]);
     let told = config.notes.iter().map(|note| (note.name.as_str(), note.lines, note.what));
-    let expected = [("gateway.auth.token", NoteKind::Shadowed), ("gateway", NoteKind::Duplicate), ("ui", NoteKind::Duplicate)];
+    let expected =
+        [("gateway.auth.token", NoteKind::Shadowed), ("gateway", NoteKind::Duplicate), ("ui", NoteKind::Duplicate)];
     let lines = [1, 1, 2].map(|line| Some((line, line)));
     let expected: Vec<_> = expected.iter().zip(lines).map(|(&(name, what), lines)| (name, lines, what)).collect();
     assert_eq!(told.collect::<Vec<_>>(), expected);

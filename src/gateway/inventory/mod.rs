@@ -300,7 +300,8 @@ impl Inventory {
         for (at, text) in &document.read.shadowed {
             let Ok(raw) = to_raw_value(text.expose()) else { continue };
             let place = Place { file: document.path.clone(), at: At::Member(at.clone()) };
-            let item = Item { place, owner: None, id: None, content: Content::Value(raw), part: Part::Other, used: false };
+            let item =
+                Item { place, owner: None, id: None, content: Content::Value(raw), part: Part::Other, used: false };
             self.items.push(item);
         }
     }

@@ -58,7 +58,7 @@ fn env_entries_are_found_in_both_places_and_the_nearer_one_wins() {
     let inventory = of(
         b"{env:{A:'a',vars:{A:'shadowed',' B ':'b',\"1x\":'x',C:' ',D:3},shellEnv:{enabled:true},E:'$${HOME}',F:'x${HOME}'}}",
     );
-    let expected = [pair("env.A", "a"), pair("env.E", "${HOME}"), pair("env.vars. B ", "b")];
+    let expected = [pair("env.A", "a"), pair("env.vars. B ", "b"), pair("env.E", "${HOME}")];
     assert_eq!(values(&inventory, is_variable), expected);
     let notes = notes_of(&inventory);
     assert_eq!(
@@ -83,7 +83,7 @@ fn what_is_no_secret_to_take_is_noted() {
         ("channels.discord.token", NoteKind::EnvReference),
         ("channels.telegram.botToken", NoteKind::EnvReference),
         ("channels.googlechat.serviceAccount", NoteKind::NotAText),
-        ("talk.providers.e.apiKey", NoteKind::Reference),
+        ("talk.providers.e.apiKey", NoteKind::EnvReference),
         ("models.providers.a.apiKey", NoteKind::Marker),
         ("models.providers.b.apiKey", NoteKind::EnvReference),
         ("models.providers.c.apiKey", NoteKind::EnvReference),
@@ -143,7 +143,8 @@ fn a_flaw_costs_the_value_that_has_it_and_no_other() {
             assert_eq!(taken.len(), 1, "{path} {flaw:?}");
             let left = inventory.items.iter().filter(|item| matches!(item.content, Content::Unparsed)).count();
             assert_eq!(left, usize::from(is_secret), "{path} {flaw:?}");
-            let noted: Vec<_> = inventory.notes.iter().map(|note| (note.name.as_str(), note.lines, note.what)).collect();
+            let noted: Vec<_> =
+                inventory.notes.iter().map(|note| (note.name.as_str(), note.lines, note.what)).collect();
             let expected = if is_secret { vec![(path, Some((2, 2)), what)] } else { vec![] };
             assert_eq!(noted, expected, "{path} {flaw:?}");
         }
