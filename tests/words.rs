@@ -591,7 +591,7 @@ fn notes() -> Vec<NoteKind> {
         NoteKind::TakenOut => [NoteKind::TakenOut],
         NoteKind::Superseded => [NoteKind::Superseded],
         NoteKind::Elsewhere => [NoteKind::Elsewhere],
-        NoteKind::NoSecret => [NoteKind::NoSecret],
+        NoteKind::Beside => [NoteKind::Beside],
         NoteKind::Marker => [NoteKind::Marker],
         NoteKind::NotAText => [NoteKind::NotAText],
         NoteKind::NotAnObject => [NoteKind::NotAnObject],

@@ -120,8 +120,9 @@ pub enum NoteKind {
     Superseded,
     /// An `oauthRef` profile: its tokens lie in a sidecar file.
     Elsewhere,
-    /// Neither a secret nor a reference.
-    NoSecret,
+    /// A credential with a second secret, which the gateway does not use: under the older name of a member, or beside a
+    /// reference.
+    Beside,
     /// A word of the gateway that says "no key needed", not a secret.
     Marker,
     /// A secret target that holds something else than a text.

@@ -51,10 +51,13 @@ pub fn same_json(one: &RawValue, other: &RawValue) -> bool {
 /// Whether a credential has a refresh token that could be one.
 pub fn has_refresh(raw: &RawValue) -> bool {
     let refresh = Credential::parse("", raw).ok().and_then(|credential| credential.text("refresh"));
-    refresh.is_some_and(|text| !text.expose().trim().is_empty())
+    // The gateway's language calls U+FEFF white space too.
+    let is_blank = |character: char| character.is_whitespace() || character == '\u{feff}';
+    refresh.is_some_and(|text| !text.expose().chars().all(is_blank))
 }
 
-/// The members of a credential, read without a copy.
+/// The members of a credential, read without a copy; by default none.
+#[derive(Default)]
 pub struct Credential<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
 
 /// A member as [`Credential::members`] gives it: name and JSON text.
@@ -135,6 +138,11 @@ impl<'a> Credential<'a> {
     /// Takes a member away.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(have, _)| have != name);
+    }
+
+    /// Takes away the members that `keep` does not want, by name and JSON text.
+    pub fn retain(&mut self, keep: impl Fn(&str, &RawValue) -> bool) {
+        self.0.retain(|(name, value)| keep(name, value));
     }
 
     /// All members in their order.

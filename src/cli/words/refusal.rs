@@ -178,7 +178,7 @@ pub fn note(note: NoteKind) -> &'static str {
         NoteKind::Elsewhere => {
             "its tokens lie in a sidecar file of the gateway (oauthRef); run the gateway's doctor first, then import again"
         }
-        NoteKind::NoSecret => "holds neither a secret nor a reference",
+        NoteKind::Beside => "its second secret is left out, since the gateway does not use it",
         NoteKind::Marker => "a word of the gateway that says no key is needed, not a secret",
         NoteKind::NotAText => "left out, not a text",
         NoteKind::NotAnObject => "left out as the gateway does, not an object",

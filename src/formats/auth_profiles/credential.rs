@@ -23,6 +23,9 @@ pub(super) enum Era<'a> {
 
 /// The credential as the vault keeps it, and what there is to say about it; without a
 /// credential the gateway ignores the entry, or the vault cannot hold it. `raw` is a part of `text`.
+///
+/// Of a member and its older name the gateway uses one, and of a secret and a reference too: the other one is left out
+/// here, once, so that nothing later finds it when the first is gone.
 pub(super) fn normalise(
     name: &str,
     raw: &RawValue,
@@ -57,17 +60,22 @@ pub(super) fn normalise(
     }
     let what = match kind {
         Kind::ApiKey => {
-            if credential.get("key").is_none() && credential.text("apiKey").is_some() {
-                credential.rename("apiKey", "key");
+            let alias = resolve_key(&mut credential, era);
+            let mut notes = resolve_reference(&mut credential, "key", "keyRef");
+            if alias && !notes.contains(&NoteKind::Beside) {
+                notes.push(NoteKind::Beside);
             }
-            resolve_reference(&mut credential, "key", "keyRef")
+            notes
         }
         Kind::Token => resolve_reference(&mut credential, "token", "tokenRef"),
-        Kind::Oauth => of_oauth(&credential),
+        Kind::Oauth => of_oauth(&credential).into_iter().collect(),
     };
     // Other spellings of names may be longer.
     let raw = credential.to_raw().ok().filter(|raw| model::fits(raw.get()));
-    notes.extend(if raw.is_some() { what.map(note) } else { Some(note(NoteKind::TooLarge).at(line)) });
+    match raw {
+        Some(_) => notes.extend(what.into_iter().map(note)),
+        None => notes.push(note(NoteKind::TooLarge).at(line)),
+    }
     Ok((raw, notes))
 }
 
@@ -88,10 +96,36 @@ fn flaws(name: &str, object: &Object<'_>, text: &Text<'_>) -> Vec<Note> {
     object.members.iter().filter_map(flaw).collect()
 }
 
+/// `apiKey` is an older word for `key`, which counts where there is one, be it empty; in a flat file the first that is
+/// filled does. Newer gateways do not look for it beside a reference, and older ones use the reference. True if a
+/// secret was left out.
+fn resolve_key(credential: &mut Credential<'_>, era: Era<'_>) -> bool {
+    const ALIAS: &str = "apiKey";
+    if credential.text(ALIAS).is_none() {
+        return false;
+    }
+    if matches!(era, Era::Flat { .. }) && !filled(credential, "key") && filled(credential, ALIAS) {
+        credential.remove("key");
+    }
+    if credential.get("key").is_none() && !is_filled_reference(credential, "keyRef") {
+        credential.rename(ALIAS, "key");
+        return false;
+    }
+    let (alias, key) = (credential.text(ALIAS), credential.text("key"));
+    let is_same = alias.zip(key).is_some_and(|(alias, key)| alias.expose() == key.expose());
+    let left_out = filled(credential, ALIAS) && !is_same;
+    credential.remove(ALIAS);
+    left_out
+}
+
 /// `mode` is an older word for `type`, `apiKey` an older one for `api_key`.
 fn resolve_type(credential: &mut Credential<'_>, era: Era<'_>) -> Option<Kind> {
-    if credential.get("type").is_none() && credential.text("mode").is_some() {
-        credential.rename("mode", "type");
+    if credential.text("mode").is_some() {
+        if credential.get("type").is_none() {
+            credential.rename("mode", "type");
+        } else {
+            credential.remove("mode");
+        }
     }
     if credential.text("type").is_some_and(|kind| kind.expose() == "apiKey") {
         credential.put("type", &Kind::ApiKey.word());
@@ -121,12 +155,8 @@ fn resolve_provider(credential: &mut Credential<'_>, era: Era<'_>) -> bool {
 
 /// A reference in the place of the secret goes to the member for references, where the
 /// gateway puts it too.
-fn resolve_reference(credential: &mut Credential<'_>, member: &str, ref_member: &str) -> Option<NoteKind> {
-    let stands = |credential: &Credential<'_>| {
-        let as_text =
-            || credential.text(ref_member).is_some_and(|text| secretref::env_reference(text.expose()).is_some());
-        credential.get(ref_member).is_some_and(secretref::is_reference) || as_text()
-    };
+fn resolve_reference(credential: &mut Credential<'_>, member: &str, ref_member: &str) -> Vec<NoteKind> {
+    let stands = |credential: &Credential<'_>| is_filled_reference(credential, ref_member);
     let text = credential.text(member);
     let variable = text.as_ref().and_then(|text| secretref::env_reference(text.expose()));
     let is_reference = variable.is_some() || credential.get(member).is_some_and(secretref::is_reference);
@@ -140,14 +170,23 @@ fn resolve_reference(credential: &mut Credential<'_>, member: &str, ref_member: 
                 credential.put(ref_member, &secretref::EnvRef::of(variable));
             }
         }
-        return Some(if variable.is_some() { NoteKind::EnvReference } else { NoteKind::Reference });
+        return vec![if variable.is_some() { NoteKind::EnvReference } else { NoteKind::Reference }];
     }
     match (stands(credential), text.filter(|text| !js::is_blank(text.expose()))) {
-        (true, Some(_)) => Some(NoteKind::Shadowed),
-        (true, None) => Some(NoteKind::Reference),
-        (false, Some(text)) => js::mangled(text.expose()).map(NoteKind::Mangled),
-        (false, None) => Some(NoteKind::NoSecret),
+        (true, beside) => {
+            credential.remove(member);
+            let beside = beside.map(|_| NoteKind::Beside);
+            [NoteKind::Reference].into_iter().chain(beside).collect()
+        }
+        (false, Some(text)) => js::mangled(text.expose()).map(NoteKind::Mangled).into_iter().collect(),
+        (false, None) => Vec::new(),
     }
+}
+
+/// Whether a member is a reference that the gateway can follow.
+fn is_filled_reference(credential: &Credential<'_>, member: &str) -> bool {
+    let as_text = || credential.text(member).is_some_and(|text| secretref::env_reference(text.expose()).is_some());
+    credential.get(member).is_some_and(secretref::is_reference) || as_text()
 }
 
 fn of_oauth(credential: &Credential<'_>) -> Option<NoteKind> {
@@ -156,7 +195,7 @@ fn of_oauth(credential: &Credential<'_>) -> Option<NoteKind> {
     match (filled.peek().is_some(), credential.get("oauthRef").is_some()) {
         (true, _) => filled.find_map(|text| js::mangled(text.expose())).map(NoteKind::Mangled),
         (false, true) => Some(NoteKind::Elsewhere),
-        (false, false) => Some(NoteKind::NoSecret),
+        (false, false) => None,
     }
 }
 

@@ -7,11 +7,19 @@ fn profile(store: &Store, name: &str) -> String {
     store.profiles.iter().find(|(have, _)| have == name).unwrap().1.get().to_owned()
 }
 
-/// The one credential and the one note of a file of one profile named `p`.
-fn one(credential: &str) -> (Option<String>, Option<NoteKind>) {
+/// The one credential and the notes of a file of one profile named `p`.
+fn noted(credential: &str) -> (Option<String>, Vec<NoteKind>) {
     let store = parse(format!(r#"{{"version":1,"profiles":{{"p":{credential}}}}}"#).as_bytes()).unwrap();
-    assert!(store.profiles.len() <= 1 && store.notes.len() <= 1);
-    (store.profiles.first().map(|(_, raw)| raw.get().to_owned()), store.notes.first().map(|note| note.what))
+    assert!(store.profiles.len() <= 1);
+    let notes = store.notes.iter().map(|note| note.what).collect();
+    (store.profiles.first().map(|(_, raw)| raw.get().to_owned()), notes)
+}
+
+/// The same where there is one note at most.
+fn one(credential: &str) -> (Option<String>, Option<NoteKind>) {
+    let (credential, notes) = noted(credential);
+    assert!(notes.len() <= 1, "{notes:?}");
+    (credential, notes.first().copied())
 }
 
 #[test]
@@ -30,8 +38,49 @@ fn aliases_of_older_gateways_are_resolved_in_place() {
     ] {
         assert_eq!(one(text), (Some(wanted.to_owned()), None), "{text}");
     }
-    let both = r#"{"type":"api_key","mode":"token","provider":"x","key":"k","apiKey":"old"}"#;
-    assert_eq!(one(both), (Some(both.to_owned()), None));
+}
+
+/// What a gateway uses of a member and its older name, of a secret and a reference. The other one is nowhere later.
+#[test]
+fn of_two_secrets_the_one_that_the_gateway_uses_is_kept() {
+    let env = r#"{"source":"env","provider":"default","id":"A"}"#;
+    let with = |members: &str| format!(r#"{{"type":"api_key","provider":"x",{members}}}"#);
+    for (members, kept, notes) in [
+        (r#""mode":"token","key":"k","apiKey":"old""#.to_owned(), r#""key":"k""#.to_owned(), &[NoteKind::Beside][..]),
+        (r#""apiKey":"old","key":"k""#.to_owned(), r#""key":"k""#.to_owned(), &[NoteKind::Beside]),
+        (r#""key":"k","apiKey":"k""#.to_owned(), r#""key":"k""#.to_owned(), &[]),
+        (r#""key":"k","apiKey":" ""#.to_owned(), r#""key":"k""#.to_owned(), &[]),
+        // An empty one counts too: the gateway has no key then.
+        (r#""key":"","apiKey":"old""#.to_owned(), r#""key":"""#.to_owned(), &[NoteKind::Beside]),
+        (r#""key":null,"apiKey":"old""#.to_owned(), r#""key":null"#.to_owned(), &[NoteKind::Beside]),
+        (
+            format!(r#""key":"k","keyRef":{env}"#),
+            format!(r#""keyRef":{env}"#),
+            &[NoteKind::Reference, NoteKind::Beside],
+        ),
+        (
+            format!(r#""keyRef":{env},"apiKey":"o""#),
+            format!(r#""keyRef":{env}"#),
+            &[NoteKind::Reference, NoteKind::Beside],
+        ),
+        (
+            format!(r#""key":"k","apiKey":"o","keyRef":{env}"#),
+            format!(r#""keyRef":{env}"#),
+            &[NoteKind::Reference, NoteKind::Beside],
+        ),
+        (
+            format!(r#""key":{env},"apiKey":"o""#),
+            format!(r#""keyRef":{env}"#),
+            &[NoteKind::Reference, NoteKind::Beside],
+        ),
+        // No reference that the gateway could follow.
+        (r#""keyRef":7,"apiKey":"k""#.to_owned(), r#""keyRef":7,"key":"k""#.to_owned(), &[]),
+    ] {
+        assert_eq!(noted(&with(&members)), (Some(with(&kept)), notes.to_vec()), "{members}");
+    }
+    // A flat file is read by the gateway's doctor: the first that is filled.
+    let store = parse(br#"{"google":{"key":"","apiKey":"k"}}"#).unwrap();
+    assert_eq!(profile(&store, "google:default"), r#"{"key":"k","type":"api_key","provider":"google"}"#);
 }
 
 #[test]
@@ -66,16 +115,20 @@ fn references_go_to_their_own_member() {
 fn what_is_no_usable_secret_is_kept_and_named() {
     for (text, note) in [
         (r#"{"type":"api_key","provider":"x","keyRef":{"source":"env","id":"A"}}"#, NoteKind::Reference),
-        (r#"{"type":"api_key","provider":"x","key":"k","keyRef":{"source":"env","id":"A"}}"#, NoteKind::Shadowed),
-        (r#"{"type":"api_key","provider":"x"}"#, NoteKind::NoSecret),
-        (r#"{"type":"api_key","provider":"x","key":7}"#, NoteKind::NoSecret),
-        (r#"{"type":"token","provider":"x","token":" \n"}"#, NoteKind::NoSecret),
         (r#"{"type":"token","provider":"x","token":"a\nb"}"#, NoteKind::Mangled(Mangle::LineBreak)),
         (r#"{"type":"oauth","provider":"x","oauthRef":{"id":"i"},"expires":1}"#, NoteKind::Elsewhere),
-        (r#"{"type":"oauth","provider":"x","access":"","refresh":null}"#, NoteKind::NoSecret),
         (r#"{"type":"oauth","provider":"x","access":"a","refresh":"ö…"}"#, NoteKind::Mangled(Mangle::NotLatin1)),
     ] {
         assert_eq!(one(text), (Some(text.to_owned()), Some(note)), "{text}");
+    }
+    // Whether there is a secret at all is judged where values are taken in.
+    for text in [
+        r#"{"type":"api_key","provider":"x"}"#,
+        r#"{"type":"api_key","provider":"x","key":7}"#,
+        r#"{"type":"token","provider":"x","token":" \n"}"#,
+        r#"{"type":"oauth","provider":"x","access":"","refresh":null}"#,
+    ] {
+        assert_eq!(one(text), (Some(text.to_owned()), None), "{text}");
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Content {
     References,
 }
 
-/// Whether a view holds secrets themselves.
+/// Whether a view holds secrets themselves: anything that [`auth_profiles::for_view`] does not make.
 pub(super) fn is_plaintext(vault: &Vault<'_>, kind: &Kind, content: Content) -> bool {
     let Kind::AuthProfiles(scope) = kind else { return true };
     let profiles = vault.scopes.get(scope.as_str()).into_iter().flat_map(|entries| entries.profiles.iter());
@@ -25,7 +25,7 @@ pub(super) fn is_plaintext(vault: &Vault<'_>, kind: &Kind, content: Content) -> 
 
 fn is_referable(scope: &Scope, profile: &str, raw: &RawValue) -> bool {
     let id = SecretId::auth(scope.clone(), profile).ok();
-    id.is_some_and(|id| matches!(auth_profiles::to_reference(raw, &id), Ok(Some(_))))
+    id.is_some_and(|id| matches!(auth_profiles::for_view(raw, &id), Ok(Some(_))))
 }
 
 /// The profiles of a scope with references in the place of keys and tokens.
@@ -33,7 +33,7 @@ fn with_references(scope: &Scope, profiles: &RawMap<'_>) -> Result<RawMap<'stati
     let mut out = RawMap::default();
     for (profile, raw) in profiles.iter() {
         let id = SecretId::auth(scope.clone(), profile).ok();
-        let reference = id.map(|id| auth_profiles::to_reference(raw, &id)).transpose()?.flatten();
+        let reference = id.map(|id| auth_profiles::for_view(raw, &id)).transpose()?.flatten();
         out.put(profile, reference.unwrap_or_else(|| raw.to_owned()));
     }
     Ok(out)
@@ -84,3 +84,7 @@ pub(super) fn ids(vault: &Vault<'_>, kind: &Kind) -> Vec<String> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;
