@@ -99,6 +99,7 @@ fn usages() -> Vec<Usage> {
         Usage::AcceptUnattended => [Usage::AcceptUnattended],
         Usage::ResolveInput => [Usage::ResolveInput],
         Usage::NothingToRun => [Usage::NothingToRun],
+        Usage::Only => [Usage::Only],
         Usage::OtherProvider => [Usage::OtherProvider],
         Usage::NoProfiles => [Usage::NoProfiles],
         Usage::TrustNeedsPin => [Usage::TrustNeedsPin],
@@ -414,6 +415,9 @@ fn runs() -> Vec<run::Error> {
         run::Error::Model(_) => [run::Error::Model(model::Error::Newer)],
         run::Error::KeepsEnvironment => [run::Error::KeepsEnvironment],
         run::Error::NoEntry(_) => [run::Error::NoEntry(vec![1, 3])],
+        run::Error::NoText(_) => [run::Error::NoText(vec![2])],
+        run::Error::Twice(_) => [run::Error::Twice("NAME".to_owned())],
+        run::Error::Powerful(_) => [run::Error::Powerful(vec!["NODE_OPTIONS".to_owned(), "PATH".to_owned()])],
         run::Error::Nul(_) => [run::Error::Nul(vec!["NAME".to_owned()])],
         run::Error::TooLong(..) => [run::Error::TooLong(vec!["NAME".to_owned()], 131_071)],
         run::Error::TooMuch(_) => [

@@ -162,6 +162,8 @@ pub enum Usage {
     ResolveInput,
     /// `run` without a command.
     NothingToRun,
+    /// `run --only` with something else than the name of a variable.
+    Only,
     /// A profile of another provider in an order.
     OtherProvider,
     /// An order of nothing.

@@ -4,13 +4,13 @@ use super::args::Run;
 use super::captured::{Teller, not_captured, told};
 use super::context::{Context, Opened};
 use super::environment::{inherited, runtime_dir, var_number};
-use super::{Error, sweep, words};
+use super::{Error, Usage, sweep, words};
 use crate::gateway;
 use crate::harden::{self, Relay};
-use crate::model::Vault;
+use crate::model::{EnvName, SecretId, Vault};
 use crate::ops::capture::{self, Keeper, Removals};
 use crate::ops::export::{self, Content, Guard, Only};
-use crate::ops::run::{self, Environment, Follow, Up};
+use crate::ops::run::{self, Environment, Follow, Up, Variable, Wanted};
 use crate::ops::sweep::Swept;
 use crate::store::{self, Checked, Policy};
 use crate::views::{Changes, Stay};
@@ -32,20 +32,22 @@ pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
     if !args.force && gateway::keeps_environment(&args.command) {
         return Err(run::Error::KeepsEnvironment.into());
     }
+    let only = args.only.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = Wanted { only: &only, allowed: &args.allow };
     let opened = context.open()?;
     // Tells and asks what there is to tell and to ask.
     let checked = context.check(&opened)?;
     if args.views {
         drop(checked);
-        return with_views(context, args, opened);
+        return with_views(context, args, wanted, opened);
     }
-    let environment = environment(context, args, &checked)?;
+    let environment = environment(context, args, wanted, &checked)?;
     Err(run::become_it(&args.command, &environment).into())
 }
 
 /// Views are up while the command runs; what the gateway changes there is captured, now from what
 /// an earlier command has left, then as it comes.
-fn with_views(context: &Context, args: &Run, opened: Opened) -> Result<(), Error> {
+fn with_views(context: &Context, args: &Run, wanted: Wanted<'_>, opened: Opened) -> Result<(), Error> {
     let Opened { place, seen } = opened;
     let dir = runtime_dir()?.join("openclaw");
     let state = gateway::resolve(&context.settings())?;
@@ -67,7 +69,7 @@ fn with_views(context: &Context, args: &Run, opened: Opened) -> Result<(), Error
             Err(error) => not_captured(context.out, &error),
         }
         let checked = store::check(&context.local, &place, &seen, &context.policy)?;
-        let mut environment = environment(context, args, &checked)?;
+        let mut environment = environment(context, args, wanted, &checked)?;
         // What can fail comes first, and then the views, which somebody has to take back.
         relay = Relay::begin().map_err(run::Error::NotStarted)?;
         let still = || seen.is_current(&place).unwrap_or(false);
@@ -127,7 +129,7 @@ fn put_up(context: &Context, args: &Run, vault: &Vault<'_>, dir: &Path, still: e
     if !up.open.is_empty() {
         let dir = up.report.dir.display();
         out.warn(&format!(
-            "warning: the views in {dir} are those of the last run, for both sides changed: {}",
+            "warning: the views in {dir} are those of the last run, for what changed there is not in the vault: {}",
             up.open.join(", ")
         ));
         out.warn(&format!(
@@ -181,11 +183,19 @@ fn take_back(context: &Context, keeper: &mut Keeper<'_>, up: Up) -> Result<Swept
     Ok(run::take_back(&checked.vault, up, context.local.root(), context.patience())?)
 }
 
-fn environment(context: &Context, args: &Run, checked: &Checked<'_>) -> Result<Environment, Error> {
-    let environment = run::environment(&checked.vault, &args.only, &inherited(), &args.command)?;
+fn environment(context: &Context, args: &Run, wanted: Wanted<'_>, checked: &Checked<'_>) -> Result<Environment, Error> {
+    let environment = run::environment(&checked.vault, wanted, &inherited(), &args.command)?;
     tell(context, &environment);
     close_keys(context)?;
     Ok(environment)
+}
+
+/// What `--only` asks for: `NAME`, or `NAME=ID`.
+fn variable(text: &str) -> Result<Variable, Error> {
+    let (name, id) = text.split_once('=').map_or((text, None), |(name, id)| (name, Some(id)));
+    let name = EnvName::parse(name).map_err(|_| Usage::Only)?;
+    let id = id.map_or_else(|| Ok(SecretId::Env(name.clone())), super::show::id)?;
+    Ok(Variable { name, id })
 }
 
 fn tell(context: &Context, environment: &Environment) {

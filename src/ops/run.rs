@@ -5,7 +5,7 @@ mod environment;
 mod follow;
 mod up;
 
-pub use environment::{Environment, environment};
+pub use environment::{Environment, Variable, Wanted, environment};
 pub use follow::Follow;
 pub use up::{Up, leading, put_up, take_back};
 
@@ -25,8 +25,14 @@ pub enum Error {
     Model(model::Error),
     /// It writes its environment to the disk.
     KeepsEnvironment,
-    /// The vault has no env entry for the names with these numbers, counted from 1.
+    /// The vault has no entry for what is asked for with these numbers, counted from 1.
     NoEntry(Vec<usize>),
+    /// What is asked for with these numbers, counted from 1, has no single value: OAuth, or a reference.
+    NoText(Vec<usize>),
+    /// This variable is asked for twice.
+    Twice(String),
+    /// These variables decide what a process does, and are not allowed.
+    Powerful(Vec<String>),
     /// These variables have a NUL in their values.
     Nul(Vec<String>),
     /// These variables are longer than this many bytes, name and value together.

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 
 /// Shown under `run --help`.
 pub const HELP: &str = "\
-CMD gets the env entries of the vault, over variables of the same name; never the secrets of the
-gateway's configuration, and no variable AGEVAULT_* or CREDENTIALS_DIRECTORY. Without --views this
+CMD gets the env entries of the vault, over variables of the same name, and other entries only by
+--only NAME=ID: a value of the gateway's configuration, the key or token of a profile. It gets no
+variable AGEVAULT_* or CREDENTIALS_DIRECTORY. If one of them decides what a process runs or trusts
+(PATH, NODE_OPTIONS, LD_PRELOAD...), nothing is run unless --allow names it. Without --views this
 process becomes CMD: streams, terminal, signals and exit code are CMD's own. With --views it waits:
 it passes on SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH and SIGTSTP that are sent
 to it alone, ends as CMD ends, and takes the views away unless another run needs them; what the
@@ -27,9 +29,12 @@ pub struct Run {
     /// Keep the views in the runtime directory while CMD runs, and lead it there
     #[arg(long)]
     pub views: bool,
-    /// Only this env entry, NAME of env/NAME; repeatable. With --views there is no .env then
-    #[arg(long, value_name = "NAME")]
+    /// Only this variable: NAME of env/NAME, or NAME=ID with the value of any entry; repeatable. With --views there is no .env then
+    #[arg(long, value_name = "NAME[=ID]")]
     pub only: Vec<String>,
+    /// Hand over this variable although it decides what a process runs or trusts: PATH, NODE_OPTIONS...; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub allow: Vec<String>,
     /// Run what writes its environment to the disk: openclaw gateway install, update, doctor, onboard...
     #[arg(long)]
     pub force: bool,

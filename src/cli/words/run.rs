@@ -25,10 +25,34 @@ pub fn of_run(error: &Error) -> Words {
             Words::new(
                 "no-entry",
                 exit::NO_ENTRY,
-                format!("the vault has no env entry for --only number {}", which.join(", ")),
-                "agevault list env/ shows the names; write them without env/",
+                format!("the vault has no entry for --only number {}", which.join(", ")),
+                "agevault list shows the ids: write env/NAME as NAME, any other as VARIABLE=ID",
             )
         }
+        Error::NoText(which) => {
+            let which: Vec<String> = which.iter().map(ToString::to_string).collect();
+            Words::new(
+                "no-value",
+                exit::CONFLICT,
+                format!("the entry of --only number {} has no single value", which.join(", ")),
+                "name one with a value, a key or a token; OAuth credentials and references have none",
+            )
+        }
+        Error::Twice(name) => Words::new(
+            "usage",
+            exit::USAGE,
+            format!("--only names the variable {} twice", plain(name)),
+            "a variable has one value: name one entry for it",
+        ),
+        Error::Powerful(which) => Words::new(
+            "powerful-name",
+            exit::UNSAFE,
+            format!("these variables decide what a process runs or trusts: {}", plain(&which.join(", "))),
+            {
+                let allow: Vec<String> = which.iter().map(|name| format!("--allow {}", plain(name))).collect();
+                format!("{} hands them over, if you put them there; --only names others", allow.join(" "))
+            },
+        ),
         Error::Nul(which) => Words::new(
             "nul",
             exit::CONFLICT,

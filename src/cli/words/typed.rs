@@ -69,6 +69,10 @@ pub fn words(usage: Usage) -> Words {
             "name a new file with --out FILE, on a tmpfs for instance",
         ),
         Usage::Variable(name) => (format!("{name} is set to something that cannot be used"), "unset it or correct it"),
+        Usage::Only => (
+            "the value of --only is not one that it takes".to_owned(),
+            "write NAME for env/NAME, or NAME=ID with an id as agevault list shows it",
+        ),
         Usage::NeedsYes => {
             ("this needs a yes, and there is nobody to ask".to_owned(), "repeat on a terminal, or with --yes")
         }

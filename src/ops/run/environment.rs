@@ -1,8 +1,10 @@
 //! What a command gets as its environment, checked before anything is started.
 
 use super::{Error, TooMuch};
-use crate::model::{self, EnvName, Vault};
+use crate::formats::power::is_powerful;
+use crate::model::{self, Credential, EnvName, SecretId, Vault};
 use crate::secret::Secret;
+use serde_json::value::RawValue;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ const MAX_STRING: usize = 131_071;
 const MOST: u64 = 6 * 1024 * 1024;
 /// Linux takes this much in any case.
 const LEAST: u64 = 128 * 1024;
+/// Of an env entry that is no text.
+const MALFORMED: model::Error = model::Error::Malformed { line: 1, column: 1 };
 /// How many variables a message names.
 const NAMED: usize = 3;
 
@@ -32,39 +36,50 @@ pub struct Environment {
     rest: usize,
 }
 
-/// The env entries of `vault`, or those that `only` names, over the variables `inherited`, for
-/// `command`. Variables of ours are taken out: they lead to the vault and to its keys.
+/// A variable that a command is to get, and the entry whose value it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The name in the command's environment.
+    pub name: EnvName,
+    /// The entry.
+    pub id: SecretId,
+}
+
+/// Which variables a command gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// These; all env entries if there is none.
+    pub only: &'w [Variable],
+    /// Names with power over a process that it gets all the same.
+    pub allowed: &'w [String],
+}
+
+/// The variables that are `wanted` of `vault`, over the variables `inherited`, for `command`. Variables of ours are
+/// taken out: they lead to the vault and to its keys.
 ///
 /// # Errors
-/// [`Error::NoEntry`], [`Error::Nul`], [`Error::TooLong`], [`Error::TooMuch`].
+/// [`Error::NoEntry`], [`Error::NoText`], [`Error::Twice`], [`Error::Powerful`], [`Error::Nul`], [`Error::TooLong`],
+/// [`Error::TooMuch`].
 pub fn environment(
     vault: &Vault<'_>,
-    only: &[String],
+    wanted: Wanted<'_>,
     inherited: &[(OsString, OsString)],
     command: &[OsString],
 ) -> Result<Environment, Error> {
-    let missing = |(_, name): &(usize, &String)| vault.env.get(name).is_none() || EnvName::parse(name).is_err();
-    let missing: Vec<usize> = only.iter().enumerate().filter(missing).map(|(at, _)| at + 1).collect();
-    if !missing.is_empty() {
-        return Err(Error::NoEntry(missing));
-    }
     let mut environment = Environment::default();
-    let mut nul = Vec::new();
-    for (name, raw) in vault.env.iter() {
-        if !(only.is_empty() || only.iter().any(|asked| asked == name)) || EnvName::parse(name).is_err() {
-            continue;
-        }
-        if is_ours(OsStr::new(name)) {
-            environment.left_out.push(name.to_owned());
-            continue;
-        }
-        let value: String = serde_json::from_str(raw.get()).map_err(model::Error::from)?;
-        let value = Secret::new(value);
-        if value.expose().contains('\0') {
-            nul.push(name.to_owned());
-        }
-        environment.set.push((name.to_owned(), value));
+    let mut set = if wanted.only.is_empty() { every(vault)? } else { chosen(vault, wanted.only)? };
+    set.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let (ours, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|(name, _)| is_ours(OsStr::new(name)));
+    environment.left_out = ours.into_iter().map(|(name, _)| name).collect();
+    environment.set = set;
+    let names = |test: &dyn Fn(&(String, Secret)) -> bool| -> Vec<String> {
+        environment.set.iter().filter(|entry| test(entry)).map(|(name, _)| name.clone()).collect()
+    };
+    let powerful = names(&|(name, _)| is_powerful(name) && !wanted.allowed.contains(name));
+    if !powerful.is_empty() {
+        return Err(Error::Powerful(powerful));
     }
+    let nul = names(&|(_, value)| value.expose().contains('\0'));
     if !nul.is_empty() {
         return Err(Error::Nul(nul));
     }
@@ -80,6 +95,45 @@ pub fn environment(
     environment.rest += command.iter().map(|word| cost(word.len())).sum::<usize>();
     environment.check()?;
     Ok(environment)
+}
+
+/// All env entries.
+fn every(vault: &Vault<'_>) -> Result<Vec<(String, Secret)>, Error> {
+    let entries = vault.env.iter().filter(|(name, _)| EnvName::parse(name).is_ok());
+    entries.map(|(name, raw)| Ok((name.to_owned(), text(raw).ok_or(MALFORMED)?))).collect()
+}
+
+/// Those that are asked for by name.
+fn chosen(vault: &Vault<'_>, only: &[Variable]) -> Result<Vec<(String, Secret)>, Error> {
+    let (mut found, mut missing, mut textless) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, Variable { name, id }) in only.iter().enumerate() {
+        let name = name.as_str().to_owned();
+        if found.iter().any(|(have, _)| *have == name) {
+            return Err(Error::Twice(name));
+        }
+        match vault.get(id).map(|raw| value(id, raw)) {
+            None => missing.push(at + 1),
+            Some(None) => textless.push(at + 1),
+            Some(Some(value)) => found.push((name, value)),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(Error::NoEntry(missing));
+    }
+    if textless.is_empty() { Ok(found) } else { Err(Error::NoText(textless)) }
+}
+
+/// The one text that stands for an entry: a value, a key, a token.
+fn value(id: &SecretId, raw: &RawValue) -> Option<Secret> {
+    if !matches!(id, SecretId::Auth(..)) {
+        return text(raw);
+    }
+    let credential = Credential::parse("", raw).ok()?;
+    credential.text(credential.kind()?.secret_member()?)
+}
+
+fn text(raw: &RawValue) -> Option<Secret> {
+    serde_json::from_str(raw.get()).ok().map(Secret::new)
 }
 
 impl Environment {

@@ -1,13 +1,18 @@
 use super::*;
 
-const VAULT: &str = r#"{"config":{"gateway/auth/token":"config-canary"},"created":1,"env":ENV,"epoch":0,"generation":1,"keys":{"ledger":"bGVkZ2Vy","log":"bG9n"},"meta":{},"recipients":[],"requires":[],"rev":"00","schema":1,"scopes":{},"updated":1,"vault_id":"v","vault_secret":"s","writers":{}}"#;
+const VAULT: &str = r#"{"config":{"gateway/auth/token":"config-canary"},"created":1,"env":ENV,"epoch":0,"generation":1,"keys":{"ledger":"bGVkZ2Vy","log":"bG9n"},"meta":{},"recipients":[],"requires":[],"rev":"00","schema":1,"scopes":{"main":{"order":{},"profiles":{"p:key":{"type":"api_key","provider":"p","key":"key-canary"},"p:oauth":{"type":"oauth","provider":"p","access":"a"},"p:ref":{"type":"token","provider":"p","tokenRef":{}},"p:token":{"type":"token","provider":"p","token":"token-canary"}}}},"updated":1,"vault_id":"v","vault_secret":"s","writers":{}}"#;
 
 fn made(env: &str, only: &[&str], inherited: &[(&str, &str)]) -> Result<Environment, Error> {
     let text = VAULT.replace("ENV", env);
     let vault = Vault::parse(&text).unwrap();
-    let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+    let variable = |asked: &&str| {
+        let (name, id) = asked.split_once('=').map_or((*asked, format!("env/{asked}")), |(name, id)| (name, id.into()));
+        Variable { name: EnvName::parse(name).unwrap(), id: SecretId::parse(&id).unwrap() }
+    };
+    let only: Vec<Variable> = only.iter().map(variable).collect();
     let inherited: Vec<_> = inherited.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    environment(&vault, &only, &inherited, &["cmd".into()])
+    let allowed = ["NODE_PATH".to_owned()];
+    environment(&vault, Wanted { only: &only, allowed: &allowed }, &inherited, &["cmd".into()])
 }
 
 fn names(environment: &Environment) -> Vec<&str> {
@@ -19,8 +24,32 @@ fn only_env_entries_go_in_and_only_those_asked_for() {
     let env = r#"{"A":"1","B":"2","C":"3"}"#;
     assert_eq!(names(&made(env, &[], &[]).unwrap()), ["A", "B", "C"]);
     assert_eq!(names(&made(env, &["C", "A"], &[]).unwrap()), ["A", "C"]);
-    let missing = made(env, &["A", "config/gateway/auth/token", "D"], &[]);
+    let missing = made(env, &["A", "E=config/gateway/auth/other", "D"], &[]);
     assert!(matches!(missing, Err(Error::NoEntry(which)) if which == [2, 3]));
+}
+
+#[test]
+fn a_variable_gets_the_one_text_of_any_entry() {
+    let given = |only: &[&str]| made(r#"{"A":"1"}"#, only, &[]);
+    let all = given(&["Z=env/A", "C=config/gateway/auth/token", "K=auth/main/p:key", "T=auth/main/p:token"]).unwrap();
+    let values: Vec<(&str, &str)> = all.set.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(values, [("C", "config-canary"), ("K", "key-canary"), ("T", "token-canary"), ("Z", "1")]);
+    let textless = given(&["A", "O=auth/main/p:oauth", "R=auth/main/p:ref"]);
+    assert!(matches!(textless, Err(Error::NoText(which)) if which == [2, 3]));
+    assert!(matches!(given(&["A", "A=config/gateway/auth/token"]), Err(Error::Twice(name)) if name == "A"));
+}
+
+#[test]
+fn a_name_with_power_over_the_command_is_refused_unless_it_is_allowed() {
+    let env = r#"{"LD_PRELOAD":"1","NODE_OPTIONS":"2","NODE_PATH":"3","X":"4"}"#;
+    let refused = |only: &[&str]| match made(env, only, &[]) {
+        Err(Error::Powerful(names)) => names,
+        _ => Vec::new(),
+    };
+    assert_eq!(refused(&[]), ["LD_PRELOAD", "NODE_OPTIONS"]);
+    assert_eq!(refused(&["X", "NODE_OPTIONS"]), ["NODE_OPTIONS"]);
+    assert_eq!(refused(&["BASH_ENV=env/X"]), ["BASH_ENV"]);
+    assert_eq!(names(&made(env, &["X", "NODE_PATH", "Y=env/LD_PRELOAD"], &[]).unwrap()), ["NODE_PATH", "X", "Y"]);
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! Names of variables that decide what code a process runs or whom it trusts, whatever their value was meant for.
+
+/// One name or several on a line; a line of remarks begins with `#`.
+const NAMES: &str = include_str!("data/powerful-env.txt");
+
+/// How more of them begin.
+const PREFIXES: &str = "LD_ DYLD_ LDR_ _RLD BASH_FUNC_ GIT_ PYTHON NPM_CONFIG_ npm_config_ CARGO_REGISTRIES_ ANSIBLE_";
+
+/// How credentials end, which tools with such a prefix have beside their settings: `GIT_TOKEN`.
+const CREDENTIALS: [&str; 5] = ["TOKEN", "PASSWORD", "SECRET", "API_KEY", "ACCESS_KEY"];
+
+/// Whether a variable of this name has power over the process that gets it. No command gets one from a vault unless it is
+/// allowed by name, and nothing that runs without a person takes a value for one.
+pub fn is_powerful(name: &str) -> bool {
+    let is_credential = || CREDENTIALS.iter().any(|end| name.ends_with(end));
+    names().any(|known| known == name) || (has_prefix(name) && !is_credential())
+}
+
+fn has_prefix(name: &str) -> bool {
+    PREFIXES.split(' ').any(|prefix| name.starts_with(prefix))
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::provider;
+
+    #[test]
+    fn names_that_run_code_are_told_from_credentials() {
+        let powerful = "PATH LD_PRELOAD DYLD_INSERT_LIBRARIES NODE_OPTIONS NODE_PATH BASH_ENV ENV SHELLOPTS PS4 \
+                        PROMPT_COMMAND PYTHONPATH PYTHONSTARTUP PERL5OPT PERL5LIB RUBYOPT GIT_SSH_COMMAND GIT_ASKPASS \
+                        GIT_CONFIG_COUNT SSH_ASKPASS EDITOR VISUAL PAGER IFS BASH_FUNC_ls";
+        for name in powerful.split_whitespace() {
+            assert!(is_powerful(name), "{name}");
+        }
+        let others = "GITHUB_TOKEN GH_TOKEN GIT_TOKEN NPM_TOKEN AWS_SECRET_ACCESS_KEY DATABASE_URL PATHS MY_ENV \
+                      OPENCLAW_GATEWAY_TOKEN";
+        for name in others.split_whitespace() {
+            assert!(!is_powerful(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_there_once_and_no_prefix_covers_it() {
+        for (at, name) in names().enumerate() {
+            assert!(names().skip(at + 1).all(|other| other != name), "{name}");
+            assert!(!has_prefix(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_key_of_a_provider_has_power() {
+        for provider in ["anthropic", "openai", "google", "openrouter", "groq", "github-copilot", "minimax"] {
+            assert!(provider::variables(provider).all(|name| !is_powerful(name)), "{provider}");
+        }
+    }
+}
