@@ -45,6 +45,11 @@ const PLACES: &[(&str, &[&str], &str)] = &[
         "one file reads somebody else's database and one wipes what that leaves in memory: what both promise can be checked",
     ),
     (r"\bclap\b", &["src/cli/"], "only the command line knows how arguments are spelled"),
+    (
+        r"\bOp::Put\(|\bSelf::Put\(",
+        &["src/ops/intake.rs", "src/model/change.rs"],
+        "a value becomes that of an entry in one place, so that no way in has fewer checks than another",
+    ),
 ];
 
 /// The table in the documentation of `src/lib.rs`: module -> layer.

@@ -8,10 +8,13 @@
 use agevault::cli::words::{self, Words, mangled, note};
 use agevault::cli::{Error as Cli, Findings, ParseKind, RefusedValue, Usage};
 use agevault::formats::exec_config::Misfit as EntryMisfit;
+use agevault::formats::placeholder::Placeholder;
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::{CommandError, IdentityCommand, Source};
 use agevault::model::IdError;
 use agevault::ops::connect::{Drift, Finding, NamedKey};
+use agevault::ops::intake::Refused;
+use agevault::ops::judge::Why;
 use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
 use agevault::store::Pin;
@@ -138,19 +141,9 @@ fn usages() -> Vec<Usage> {
 
 fn values() -> Vec<RefusedValue> {
     let mut all = samples!(RefusedValue {
-        RefusedValue::Blank => [RefusedValue::Blank],
         RefusedValue::NotText => [RefusedValue::NotText],
-        RefusedValue::Nul => [RefusedValue::Nul],
-        RefusedValue::Dotenv(_) => [RefusedValue::Dotenv(Misfit::Name)],
+        RefusedValue::Intake(_) => [RefusedValue::Intake(Refused::NoSecret)],
         RefusedValue::Paste(_) => [RefusedValue::Paste(paste::Refused::Required)],
-    });
-    let misfits = samples!(Misfit {
-        Misfit::Name => [Misfit::Name],
-        Misfit::Nul => [Misfit::Nul],
-        Misfit::Blank => [Misfit::Blank],
-        Misfit::Backslash => [Misfit::Backslash],
-        Misfit::Quotes => [Misfit::Quotes],
-        Misfit::Control => [Misfit::Control],
     });
     let pastes = samples!(paste::Refused {
         paste::Refused::Required => [paste::Refused::Required],
@@ -166,8 +159,31 @@ fn values() -> Vec<RefusedValue> {
         paste::Refused::Duration => [paste::Refused::Duration],
         paste::Refused::ExpiryRange => [paste::Refused::ExpiryRange],
     });
-    all.extend(misfits.into_iter().map(RefusedValue::Dotenv));
+    all.extend(refusals().into_iter().map(RefusedValue::Intake));
     all.extend(pastes.into_iter().map(RefusedValue::Paste));
+    all
+}
+
+/// Why a value is not taken; what stands for a secret has the same words as a value, whatever it is.
+fn refusals() -> Vec<Refused> {
+    let mut all = samples!(Refused {
+        Refused::Placeholder(_) => [Refused::Placeholder(Placeholder::Blank)],
+        Refused::NoSecret => [Refused::NoSecret],
+        Refused::Reference => [Refused::Reference],
+        Refused::LostRefresh => [Refused::LostRefresh],
+        Refused::Dotenv(_) => [Refused::Dotenv(Misfit::Quotes)],
+        Refused::Nul => [Refused::Nul],
+        Refused::TooLarge => [Refused::TooLarge],
+        Refused::NotText => [Refused::NotText],
+        Refused::LongName => [Refused::LongName],
+        Refused::Ignored => [Refused::Ignored],
+        Refused::NotThere => [Refused::NotThere],
+        Refused::Powerful => [Refused::Powerful],
+    });
+    let listed: Vec<Refused> = Refused::all().collect();
+    assert!(all.iter().all(|refused| listed.contains(refused)), "one is missing in Refused::all");
+    all.push(Refused::Placeholder(Placeholder::Redacted));
+    all.extend(listed.into_iter().filter(|refused| matches!(refused, Refused::Dotenv(_))));
     all
 }
 
@@ -482,7 +498,11 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Connected(_) => [Cli::Connected(names())],
         Cli::Unresolvable(_) => [Cli::Unresolvable(1), Cli::Unresolvable(3)],
         Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
-        Cli::CaptureConflict(_) => [Cli::CaptureConflict(names())],
+        Cli::CaptureConflict(_) => [
+            Cli::CaptureConflict(names().into_iter().map(|name| (name, Why::BothChanged)).collect()),
+            Cli::CaptureConflict(vec![(name(), Why::LostRefresh)]),
+            Cli::CaptureConflict(Why::ALL.map(|why| (name(), why)).to_vec()),
+        ],
         Cli::NoVault(..) => [Cli::NoVault(path(), None), Cli::NoVault(path(), Some(7))],
         Cli::KeptGenerations => [Cli::KeptGenerations],
         Cli::DamagedBackup => [Cli::DamagedBackup],
@@ -490,7 +510,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::NoBackup => [Cli::NoBackup],
         Cli::BackupPin(_) => [Cli::BackupPin(pin())],
         Cli::UnknownBackup(_) => [Cli::UnknownBackup(pin())],
-        Cli::Value(_) => [Cli::Value(RefusedValue::Blank)],
+        Cli::Value(_) => [Cli::Value(RefusedValue::NotText)],
         Cli::Request(_) => [
             Cli::Request(exec::Refused::Malformed),
             Cli::Request(exec::Refused::Version),
@@ -665,6 +685,16 @@ fn golden() {
     told.sort_unstable();
     told.dedup();
     told.iter().for_each(|note| text += &format!("{note}\n"));
+    text += "\n== why a value is left out, and what to do where a capture leaves it out\n";
+    let mut before = String::new();
+    for why in Refused::all().map(Refused::token).chain(Why::ALL.map(Why::token)) {
+        let (what, remedy) = words::left_out(why, "env/NAME");
+        text += &format!("\n{why}: {what}\n");
+        if remedy != before {
+            text += &format!("  {remedy}\n");
+        }
+        before = remedy;
+    }
     if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
         std::fs::write(GOLDEN, &text).unwrap_or_else(|error| panic!("{GOLDEN}: {error}"));
     }

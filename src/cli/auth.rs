@@ -6,7 +6,8 @@ use super::handover::Handover;
 use super::value::{self, Refused};
 use super::{Error, Usage};
 use crate::formats::{paste, provider};
-use crate::model::{self, Change, Credential, Kind, Op, Scope, SecretId};
+use crate::model::{self, Change, Credential, Kind, Scope, SecretId};
+use crate::ops::intake::{self, Presence};
 use crate::secret::Secret;
 use crate::store::now;
 
@@ -93,6 +94,8 @@ fn put(
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let pasted = value::read(context, None, wanted.prompt)?;
+    // As it was pasted: what the gateway would drop may be what shows that it is no secret.
+    intake::check_text(pasted.expose())?;
     let value = check(wanted, &pasted).map_err(refused)?;
     let old = checked.vault.get(&id);
     let old_credential = old.map(|raw| Credential::parse(&id.to_string(), raw)).transpose()?;
@@ -118,7 +121,7 @@ fn put(
     }
     let verb = if old.is_some() { "replaced" } else { "added" };
     let raw = credential.to_raw()?;
-    let change = Change::of(Op::Put(id.clone(), raw, wanted.source));
+    let change = Change::of(intake::put(&checked.vault, &id, raw, wanted.source, Presence::Attended)?);
     // The gateway keeps the expiry and the type beside its reference.
     handover.note(context, &checked.vault, &change, expires.is_some() || other_kind.is_some());
     let saved = context.save(&opened, checked, change)?;

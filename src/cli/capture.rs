@@ -10,8 +10,9 @@ use crate::fsio::{self, Watch};
 use crate::harden;
 use crate::ops::capture::watch::{News, Wake, watch};
 use crate::ops::capture::{Keeper, Removals, Report, Request};
+use crate::ops::intake::Refused;
 use crate::views;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -33,7 +34,9 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
             return capture_stores::follow(context, opened, &settings, &files);
         }
         Some((settings, _)) => {
-            if !capture_stores::once(context, &opened, &settings)? {
+            let taken = capture_stores::once(context, &opened, &settings)?;
+            taken.notes.iter().for_each(|note| context.out.warn(note));
+            if !taken.changed {
                 context.out.say("nothing to save");
             }
             return Ok(());
@@ -97,10 +100,13 @@ fn follow(keeper: &mut Keeper<'_>, request: &Request<'_>, out: Out) -> Result<()
 fn show(report: &Report, out: Out) -> Result<(), Error> {
     if out.json {
         let unreadable: Vec<String> = report.unreadable.iter().map(|path| path.display().to_string()).collect();
+        let open = |name: &String, why: &str| json!({"name": name, "why": why});
+        let conflicts: Vec<Value> = report.conflicts.iter().map(|(name, why)| open(name, why.token())).collect();
+        let left_out: Vec<Value> = report.left_out.iter().map(|(name, why)| open(name, why.token())).collect();
         return out.json(&json!({
             "version": 1, "taken": report.taken, "added": report.added, "removed": report.removed,
-            "missing": report.missing, "stale": report.stale, "conflicts": report.conflicts,
-            "passed_over": report.passed_over, "unreadable": unreadable, "generation": report.saved,
+            "missing": report.missing, "stale": report.stale, "conflicts": conflicts, "left_out": left_out,
+            "unreadable": unreadable, "generation": report.saved,
         }));
     }
     tell(report, out);
@@ -118,8 +124,14 @@ pub(super) fn tell(report: &Report, out: Out) {
     for name in &report.missing {
         out.warn(&format!("note: {name}: removed there, it stays in the vault; agevault rm takes it out"));
     }
-    for name in &report.passed_over {
-        out.warn(&format!("note: {name}: not taken, the gateway ignores it or no view could carry it back"));
+    tell_left_out(&report.left_out, out);
+}
+
+/// What is not taken, why, and what to do.
+pub(super) fn tell_left_out(left_out: &[(String, Refused)], out: Out) {
+    for (name, why) in left_out {
+        let (what, remedy) = (words::refused(*why), words::remedy(*why, name));
+        out.warn(&format!("note: {name}: not taken, {what}; {remedy}"));
     }
 }
 

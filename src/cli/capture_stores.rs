@@ -9,7 +9,10 @@ use crate::harden;
 use crate::ops::capture::watch::Wake;
 use crate::ops::connect::Connection;
 use crate::ops::exported::Unchanged;
-use crate::ops::import::{self, OnConflict};
+use crate::ops::import::{self, OnConflict, Terms};
+use crate::ops::intake::{Presence, Refused};
+use crate::store;
+use crate::views::LeftOut;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -28,8 +31,9 @@ pub fn databases(context: &Context, opened: &Opened) -> Result<Option<(Settings,
     Ok(found.then_some((settings, files)))
 }
 
-/// Takes what is new there, once. True if there was anything; conflicts are named and left.
-pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<bool, Error> {
+/// Takes what is new there, once. What is left out and why, by name, goes into the record that `status` shows.
+pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<Taken, Error> {
+    let state_dir = gateway::resolve(settings)?;
     let mut held = Inventory::read(settings, Some(gateway::Era::SharedStore))?;
     // A watch takes what the gateway renews in its databases, and nothing else.
     let is_row =
@@ -39,21 +43,38 @@ pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<b
     let checked = context.check(opened)?;
     let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
     let known = Unchanged { own_oauth: true, ..connection.compare_orders(&checked.vault, &held) };
-    let plan = import::plan(&checked.vault, std::slice::from_ref(&held), None, OnConflict::Keep, &known)?;
-    let (out, changed) = (context.out, !plan.change.is_empty());
+    let terms = Terms { only: None, on: OnConflict::Keep, presence: Presence::Unattended, powerful: true };
+    let plan = import::plan(&checked.vault, std::slice::from_ref(&held), terms, &known)?;
+    let (vault_id, changed) = (checked.vault.vault_id.clone(), !plan.change.is_empty());
     if changed {
         context.save(opened, checked, plan.change.captured())?;
     }
     for (verb, names) in [("took", &plan.replaced), ("added", &plan.added)] {
-        names.iter().for_each(|name| out.say(&format!("{verb} {}", words::plain(name))));
+        names.iter().for_each(|name| context.out.say(&format!("{verb} {}", words::plain(name))));
     }
-    for name in &plan.kept {
-        out.warn(&format!(
+    let refused = plan.refused.iter().map(|(name, why)| (name, why.token()));
+    let open = refused.chain(plan.undecided.iter().map(|(name, why)| (name, why.token())));
+    let left_out: Vec<_> = open.map(|(name, why)| (state_dir.clone(), name.clone(), why)).collect();
+    LeftOut::note(context.local.root(), &vault_id, &[&state_dir], &left_out, store::now())?;
+    let told = |(name, why): &(String, Refused)| {
+        format!("note: {}: not taken, {}; {}", words::plain(name), words::refused(*why), words::remedy(*why, name))
+    };
+    let kept = |name: &String| {
+        format!(
             "note: {}: the gateway has another value; agevault import --on-conflict replace takes it",
             words::plain(name)
-        ));
-    }
-    Ok(changed)
+        )
+    };
+    let notes = plan.refused.iter().map(told).chain(plan.kept.iter().map(kept)).collect();
+    Ok(Taken { changed, notes })
+}
+
+/// What came of one look at the databases.
+pub struct Taken {
+    /// Whether anything was saved.
+    pub changed: bool,
+    /// What is not taken, in words.
+    pub notes: Vec<String>,
 }
 
 /// The same whenever the databases change, until a signal ends it.
@@ -66,7 +87,7 @@ pub fn follow(context: &Context, opened: Opened, settings: &Settings, files: &[P
     })
     .map_err(failed)?;
     let look = || files.iter().map(|file| Stamp::of(file)).collect::<Vec<_>>();
-    let (mut closed, mut seen) = (opened.close(), Vec::new());
+    let (mut closed, mut seen, mut told) = (opened.close(), Vec::new(), Vec::<String>::new());
     context.out.say("watching; what the gateway renews is saved");
     super::environment::tell_ready();
     loop {
@@ -76,7 +97,11 @@ pub fn follow(context: &Context, opened: Opened, settings: &Settings, files: &[P
             let opened = closed.open()?;
             // A database that is busy is looked at again.
             match once(context, &opened, settings) {
-                Ok(_) => seen = now,
+                Ok(Taken { notes, .. }) => {
+                    // What stays so is told once.
+                    notes.iter().filter(|note| !told.contains(note)).for_each(|note| context.out.warn(note));
+                    (seen, told) = (now, notes);
+                }
                 Err(error) if ended => return Err(error),
                 Err(error) => context.out.warn(&format!("warning: {}; it is tried again", words::of(&error).what)),
             }

@@ -5,10 +5,12 @@ use super::connect::Findings;
 use super::context::Context;
 use super::handover::{Handover, refuse_connected};
 use super::show::{entry, id};
-use super::value::{self, Refused};
+use super::value;
 use super::{Error, Usage, words};
-use crate::formats::{self, dotenv};
+use crate::formats;
+use crate::formats::power::is_powerful;
 use crate::model::{Change, Credential, MAX_VALUE, Op, SecretId, Standing, Vault, standing};
+use crate::ops::intake::{self, Presence};
 use crate::secret::Secret;
 use crate::store::now;
 use serde_json::value::{RawValue, to_raw_value};
@@ -30,7 +32,11 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
     if value.expose().len() > MAX_VALUE {
         return Err(Usage::TooLong.into());
     }
-    accept(&id, &value)?;
+    let mut change = Change::of(put(vault, &id, &value)?);
+    let same = old.flatten().map(|old| others_with(vault, &id, &old)).unwrap_or_default();
+    for other in same.iter().filter(|_| args.everywhere) {
+        change.push(put(vault, other, &value)?);
+    }
     if let SecretId::Config(segments) = &id {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         if !crate::formats::targets::is_target(&segments) {
@@ -40,14 +46,10 @@ pub fn set(context: &mut Context, args: &Set) -> Result<(), Error> {
     if let Some(what) = formats::mangled(value.expose()) {
         context.out.warn(&format!("warning: the value {}", words::mangled(what)));
     }
-    let mut change = Change::default();
-    change.push(put(vault, &id, &value)?);
-    let same = old.flatten().map(|old| others_with(vault, &id, &old)).unwrap_or_default();
-    for other in &same {
-        if args.everywhere {
-            accept(other, &value)?;
-            change.push(put(vault, other, &value)?);
-        }
+    if let SecretId::Env(name) = &id
+        && is_powerful(name.as_str())
+    {
+        context.out.warn(&format!("warning: {id} {}", words::powerful(name.as_str())));
     }
     let verb = if vault.get(&id).is_some() { "replaced" } else { "added" };
     let expired = is_expired(vault, &id);
@@ -76,16 +78,6 @@ fn is_expired(vault: &Vault<'_>, id: &SecretId) -> bool {
     let now = i64::try_from(now().saturating_mul(1000)).unwrap_or(i64::MAX);
     let judged = |credential| standing(&credential, now, 0, false);
     matches!(id, SecretId::Auth(..)) && matches!(credential.map(judged), Some(Standing::Expired(_)))
-}
-
-/// What an entry of this kind can hold.
-fn accept(id: &SecretId, value: &Secret) -> Result<(), Error> {
-    match id {
-        SecretId::Env(name) => {
-            dotenv::accepts(name.as_str(), value.expose()).map_err(|why| Error::Value(Refused::Dotenv(why)))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The secret that stands for an entry: `None` for a credential that has none yet.
@@ -122,7 +114,7 @@ fn put(vault: &Vault<'_>, id: &SecretId, value: &Secret) -> Result<Op, Error> {
     } else {
         to_raw_value(value.expose()).map_err(crate::model::Error::from)?
     };
-    Ok(Op::Put(id.clone(), raw, "set"))
+    Ok(intake::put(vault, id, raw, "set", Presence::Attended)?)
 }
 
 /// Removes entries, all or none. With `--connect` the references to them leave the gateway first.

@@ -39,8 +39,8 @@ pub enum Error {
     Import(ops::import::Error),
     /// A command that was not run.
     Run(ops::run::Error),
-    /// What the gateway and the vault both changed; everything else was captured.
-    CaptureConflict(Vec<String>),
+    /// What no rule decides between the gateway and the vault; everything else was captured.
+    CaptureConflict(Vec<(String, ops::judge::Why)>),
     /// There is no vault at this path; the newest generation that was kept there.
     NoVault(PathBuf, Option<u64>),
     /// A request of the gateway's that is none.
@@ -191,6 +191,12 @@ macro_rules! from {
         })*
     };
 }
+impl From<ops::intake::Refused> for Error {
+    fn from(refused: ops::intake::Refused) -> Self {
+        Self::Value(value::Refused::Intake(refused))
+    }
+}
+
 from!(store => Store, keys => Keys, session => Session, gateway => Gateway, views => Views);
 
 impl From<fsio::Error> for Error {

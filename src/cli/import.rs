@@ -9,7 +9,8 @@ use crate::fsio;
 use crate::gateway::{self, Files, Found, Inventory, Settings, Shape, Unread};
 use crate::model::{Change, Scope, Vault};
 use crate::ops::exported::{self, Unchanged};
-use crate::ops::import::{self, Plan};
+use crate::ops::import::{self, Plan, Terms};
+use crate::ops::intake::{Presence, Refused};
 use crate::store::Checked;
 use crate::views::Carry;
 use serde_json::json;
@@ -40,7 +41,8 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
             exported::unchanged(&checked.vault, local, dir, &inventory.files, patience, &mut exported)?;
         }
     }
-    let mut plan = import::plan(&checked.vault, &inventories, only.as_ref(), on, &exported)?;
+    let terms = Terms { only: only.as_ref(), on, presence: Presence::Attended, powerful: true };
+    let mut plan = import::plan(&checked.vault, &inventories, terms, &exported)?;
     let mut handover = Handover::default();
     if !args.dry_run {
         handover.note(context, &checked.vault, &plan.change, false);
@@ -75,6 +77,11 @@ pub fn on_conflict(typed: OnConflict) -> import::OnConflict {
     }
 }
 
+/// A gateway that is connected keeps variables that rule its own process: its `.env` stays where it is.
+fn typed(on: import::OnConflict) -> Terms<'static> {
+    Terms { only: None, on, presence: Presence::Attended, powerful: false }
+}
+
 /// What is no news of what a gateway has, told by the vault that it is compared with.
 pub type Known<'k> = dyn Fn(&Vault<'_>) -> Result<Unchanged, Error> + 'k;
 
@@ -88,7 +95,7 @@ pub fn take(
 ) -> Result<(), Error> {
     let checked = context.check(opened)?;
     let known = known(&checked.vault)?;
-    let mut plan = import::plan(&checked.vault, std::slice::from_ref(inventory), None, on, &known)?;
+    let mut plan = import::plan(&checked.vault, std::slice::from_ref(inventory), typed(on), &known)?;
     if plan.change.is_empty() {
         return Ok(());
     }
@@ -106,7 +113,7 @@ pub fn preview(
     known: &Known<'_>,
     tell: bool,
 ) -> Result<Change, Error> {
-    let plan = import::plan(vault, std::slice::from_ref(inventory), None, on, &known(vault)?)?;
+    let plan = import::plan(vault, std::slice::from_ref(inventory), typed(on), &known(vault)?)?;
     if tell && !(plan.change.is_empty() || context.out.json) {
         show(context, true, &plan)?;
     }
@@ -169,17 +176,24 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
 }
 
 fn show(context: &Context, dry_run: bool, plan: &Plan) -> Result<(), Error> {
-    let notes: Vec<(String, &'static str)> =
-        plan.notes.iter().map(|note| (words::noted(note), words::note(note.what))).collect();
+    let mut notes: Vec<(String, String)> =
+        plan.notes.iter().map(|note| (words::noted(note), words::note(note.what).to_owned())).collect();
+    let refused = |(name, why): &(String, Refused)| (words::plain(name), format!("left out, {}", words::refused(*why)));
+    notes.extend(plan.refused.iter().map(refused));
+    let powerful = |id: &String| (words::plain(id), words::powerful(id.trim_start_matches("env/")));
+    notes.extend(plan.powerful.iter().map(powerful));
     if context.out.json {
         let notes: Vec<serde_json::Value> =
             notes.iter().map(|(name, what)| json!({"name": name, "note": what})).collect();
         return context.out.json(&json!({
-            "version": 1, "done": !dry_run, "added": plan.added, "replaced": plan.replaced,
+            "version": 1, "done": !dry_run, "renamed": plan.renamed, "added": plan.added, "replaced": plan.replaced,
             "kept": plan.kept, "unchanged": plan.same, "notes": notes,
         }));
     }
     let would = if dry_run { "would be " } else { "" };
+    for (from, to) in &plan.renamed {
+        context.out.say(&format!("{would}renamed {} to {}, as the gateway did", words::plain(from), words::plain(to)));
+    }
     for (verb, names) in [("added", &plan.added), ("replaced", &plan.replaced), ("kept", &plan.kept)] {
         names.iter().for_each(|name| context.out.say(&format!("{would}{verb} {}", words::plain(name))));
     }

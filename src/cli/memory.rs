@@ -132,6 +132,7 @@ fn tell(context: &Context, took: &str, report: capture::Report) -> Result<(), Er
     for name in report.taken.iter().chain(&report.added) {
         out.say(&format!("{took} {} from a view", words::plain(name)));
     }
+    super::capture::tell_left_out(&report.left_out, out);
     if !report.unreadable.is_empty() {
         return Err(views::Error::Unreadable(report.unreadable).into());
     }

@@ -10,7 +10,7 @@ use crate::harden::{self, Relay};
 use crate::model::{EnvName, SecretId, Vault};
 use crate::ops::capture::{self, Keeper, Removals};
 use crate::ops::export::{self, Content, Guard, Only};
-use crate::ops::run::{self, Environment, Follow, Up, Variable, Wanted};
+use crate::ops::run::{self, Environment, Follow, Selection, Up, Variable};
 use crate::ops::sweep::Swept;
 use crate::store::{self, Checked, Policy};
 use crate::views::{Changes, Stay};
@@ -33,21 +33,21 @@ pub fn run(context: &mut Context, args: &Run) -> Result<(), Error> {
         return Err(run::Error::KeepsEnvironment.into());
     }
     let only = args.only.iter().map(|text| variable(text)).collect::<Result<Vec<_>, _>>()?;
-    let wanted = Wanted { only: &only, allowed: &args.allow };
+    let selection = Selection { only: &only, allowed: &args.allow };
     let opened = context.open()?;
     // Tells and asks what there is to tell and to ask.
     let checked = context.check(&opened)?;
     if args.views {
         drop(checked);
-        return with_views(context, args, wanted, opened);
+        return with_views(context, args, selection, opened);
     }
-    let environment = environment(context, args, wanted, &checked)?;
+    let environment = environment(context, args, selection, &checked)?;
     Err(run::become_it(&args.command, &environment).into())
 }
 
 /// Views are up while the command runs; what the gateway changes there is captured, now from what
 /// an earlier command has left, then as it comes.
-fn with_views(context: &Context, args: &Run, wanted: Wanted<'_>, opened: Opened) -> Result<(), Error> {
+fn with_views(context: &Context, args: &Run, selection: Selection<'_>, opened: Opened) -> Result<(), Error> {
     let Opened { place, seen } = opened;
     let dir = runtime_dir()?.join("openclaw");
     let state = gateway::resolve(&context.settings())?;
@@ -69,7 +69,7 @@ fn with_views(context: &Context, args: &Run, wanted: Wanted<'_>, opened: Opened)
             Err(error) => not_captured(context.out, &error),
         }
         let checked = store::check(&context.local, &place, &seen, &context.policy)?;
-        let mut environment = environment(context, args, wanted, &checked)?;
+        let mut environment = environment(context, args, selection, &checked)?;
         // What can fail comes first, and then the views, which somebody has to take back.
         relay = Relay::begin().map_err(run::Error::NotStarted)?;
         let still = || seen.is_current(&place).unwrap_or(false);
@@ -183,8 +183,13 @@ fn take_back(context: &Context, keeper: &mut Keeper<'_>, up: Up) -> Result<Swept
     Ok(run::take_back(&checked.vault, up, context.local.root(), context.patience())?)
 }
 
-fn environment(context: &Context, args: &Run, wanted: Wanted<'_>, checked: &Checked<'_>) -> Result<Environment, Error> {
-    let environment = run::environment(&checked.vault, wanted, &inherited(), &args.command)?;
+fn environment(
+    context: &Context,
+    args: &Run,
+    selection: Selection<'_>,
+    checked: &Checked<'_>,
+) -> Result<Environment, Error> {
+    let environment = run::environment(&checked.vault, selection, &inherited(), &args.command)?;
     tell(context, &environment);
     close_keys(context)?;
     Ok(environment)

@@ -7,12 +7,14 @@ use super::out::columns;
 use super::{Error, Usage, words};
 use crate::formats::{paste, provider};
 use crate::gateway::{self, Inventory, Settings, Version};
-use crate::model::{Recipient, Standing};
+use crate::model::{Recipient, SecretId, Standing, Vault};
 use crate::ops;
 use crate::ops::connect::{Connection, Drift};
 use crate::ops::health::{self, Judged, Question, Verdict};
+use crate::ops::intake::Refused;
 use crate::session::Session;
 use crate::store::{Checked, Checklist, Served, now};
+use crate::views::LeftOut;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -29,13 +31,16 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let judged = health::judge(&checked.vault, &question);
-    let gateway = Gateway::of(context, &checked.vault.vault_id);
+    let gateway = Gateway::of(context, &checked.vault);
     let verdict = if gateway.is_wrong() { Verdict::Missing } else { judged.verdict() };
     if context.out.json {
         let around = (served(context, &checked), context.session());
         context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway, around))?;
     } else if args.check {
         offenders(context, &judged, question.now, &gateway)?;
+        for left in &gateway.left_out {
+            context.out.say(&format!("note: {}: not taken, {}", left.name, words::left_out(&left.why, &left.name).0));
+        }
     } else {
         let used = opened.seen.opener().public();
         print(context, (&checked, &judged, &gateway), &question, opened.place.path(), &used)?;
@@ -47,16 +52,18 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     }
 }
 
-/// The gateway that is connected, what of its views is not there, and how it differs from what `connect` left.
+/// The gateway that is connected, what of its views is not there, how it differs from what `connect` left, and what
+/// captures do not take.
 struct Gateway {
     connection: Option<Connection>,
     missing: Vec<PathBuf>,
     drift: Vec<Drift>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Gateway {
-    fn of(context: &Context, vault_id: &str) -> Self {
-        let (connection, settings) = (connection(context, vault_id), context.settings());
+    fn of(context: &Context, vault: &Vault<'_>) -> Self {
+        let (connection, settings) = (connection(context, &vault.vault_id), context.settings());
         let state_dir = connection.as_ref().map(|connection| connection.state_dir.clone());
         let state_dir = state_dir.map_or_else(|| gateway::resolve(&settings), Ok);
         let missing = |state_dir: PathBuf| {
@@ -66,7 +73,7 @@ impl Gateway {
         };
         let missing = state_dir.map(missing).unwrap_or_default();
         let drift = connection.as_ref().map(|connection| drift(context, connection)).unwrap_or_default();
-        Self { connection, missing, drift }
+        Self { connection, missing, drift, left_out: left_out(context, vault) }
     }
 
     /// Whether the gateway misses a secret, or has one in plaintext.
@@ -97,6 +104,18 @@ fn served(context: &Context, checked: &Checked<'_>) -> Option<Served> {
     context.local.served(&checked.vault.vault_id).filter(|served| served.at >= checked.vault.updated)
 }
 
+/// What captures have left out, while it is so: the place is there, and what was new is not in the vault. A record that
+/// cannot be read is told, and no reason to say nothing else.
+fn left_out(context: &Context, vault: &Vault<'_>) -> Vec<LeftOut> {
+    let all = LeftOut::list(context.local.root(), &vault.vault_id).unwrap_or_else(|error| {
+        context.out.warn(&format!("warning: {}", words::of(&error.into()).what));
+        Vec::new()
+    });
+    let has = |name: &str| SecretId::parse(name).is_ok_and(|id| vault.get(&id).is_some());
+    let holds = |left: &LeftOut| left.place.exists() && !(left.why == Refused::NotThere.token() && has(&left.name));
+    all.into_iter().filter(holds).collect()
+}
+
 fn wanted(text: &str) -> Result<String, Error> {
     let provider = provider::normalise(text);
     if provider.is_empty() { Err(Usage::Provider.into()) } else { Ok(provider) }
@@ -110,7 +129,7 @@ fn as_json(
     connected: &Gateway,
     (served, session): (Option<Served>, Option<Session>),
 ) -> Value {
-    let Gateway { connection, missing, drift } = connected;
+    let Gateway { connection, missing, drift, left_out } = connected;
     let differs = |drift: &Drift| {
         let words = words::drift(drift);
         json!({"token": words.token, "what": words.what, "hint": words.hint})
@@ -128,6 +147,7 @@ fn as_json(
         })
     };
     let missing = |missing: &health::Missing| json!({"agent": missing.scope, "provider": missing.provider, "profile": missing.profile});
+    let left = |left: &LeftOut| json!({"name": left.name, "place": left.place.display().to_string(), "why": left.why, "since": left.since});
     let recipient = |recipient: &Recipient| json!({"label": recipient.label, "kind": recipient.kind.word()});
     json!({
         "version": 1,
@@ -144,6 +164,7 @@ fn as_json(
         "gateway": connection.as_ref().map(gateway),
         "missing_views": views,
         "drift": drift.iter().map(differs).collect::<Vec<_>>(),
+        "left_out": left_out.iter().map(left).collect::<Vec<_>>(),
         "session": session.map(|session| json!({"ends_in": session.left().map(|left| left.as_secs())})),
         "served_behind": served.map(|served| json!({"at": served.at, "generation": served.generation})),
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
@@ -187,7 +208,7 @@ fn print(
         let secrets = words::count(exposed, "secret", "secrets");
         out.line(&format!("exposed     {secrets} that removed keys could read: agevault recipients exposed"))?;
     }
-    let Gateway { connection, missing, drift } = gateway;
+    let Gateway { connection, missing, drift, left_out } = gateway;
     if let Some(served) = served(context, checked) {
         let at = words::time(i64::try_from(served.at).unwrap_or_default());
         out.line(&format!("served      generation {}, older than one seen before, at {at}", served.generation))?;
@@ -208,6 +229,12 @@ fn print(
         let words = words::drift(one);
         out.line(&format!("differs     {}", words.what))?;
         out.line(&format!("            {}", words.hint))?;
+    }
+    for left in left_out {
+        let (why, remedy) = words::left_out(&left.why, &left.name);
+        let since = words::time(i64::try_from(left.since).unwrap_or_default());
+        out.line(&format!("left out    {} in {}, since {since}: {why}", left.name, left.place.display()))?;
+        out.line(&format!("            {remedy}"))?;
     }
     if !judged.profiles.is_empty() {
         out.line("")?;

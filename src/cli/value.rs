@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::{Error, Usage};
 use crate::fsio;
+use crate::ops::intake;
 use crate::secret::Secret;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -10,14 +11,10 @@ use std::path::Path;
 /// Why a text is not taken as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Nothing, or only white space.
-    Blank,
     /// Not UTF-8.
     NotText,
-    /// Holds a NUL.
-    Nul,
-    /// Cannot stand in a `.env` file so that the gateway reads the same.
-    Dotenv(crate::formats::Misfit),
+    /// No value for the entry.
+    Intake(intake::Refused),
     /// The gateway's rule for this kind of credential.
     Paste(crate::formats::paste::Refused),
 }
@@ -26,7 +23,7 @@ pub enum Refused {
 /// is one, else from standard input. One trailing line break is dropped.
 ///
 /// # Errors
-/// Nobody to ask, not text, blank.
+/// Nobody to ask, not text, too long.
 pub fn read(context: &Context, file: Option<&Path>, prompt: &str) -> Result<Secret, Error> {
     // One byte more than a value may have: the check below then has its own words for it.
     const LIMIT: usize = crate::model::MAX_VALUE + 2;
@@ -37,29 +34,17 @@ pub fn read(context: &Context, file: Option<&Path>, prompt: &str) -> Result<Secr
     let bytes = match file {
         Some(path) if path.as_os_str() != "-" => fsio::read_capped(path, LIMIT).map_err(too_long)?,
         None if std::io::stdin().is_terminal() && !context.takes_key_from_stdin() => {
-            let typed = context.terminal.hidden(prompt);
-            return check(typed.map_err(|error| match error {
+            return context.terminal.hidden(prompt).map_err(|error| match error {
                 crate::keys::Error::NoTerminal => Usage::NoInput.into(),
                 other => Error::from(other),
-            })?);
+            });
         }
         _ if context.takes_key_from_stdin() => return Err(Usage::StdinTwice.into()),
         _ => fsio::read_stdin(LIMIT).map_err(too_long)?,
     };
     let text = bytes.text().ok_or(Error::Value(Refused::NotText))?;
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-    check(Secret::new(text.to_owned()))
-}
-
-fn check(value: Secret) -> Result<Secret, Error> {
-    let text = value.expose();
-    if text.trim().is_empty() {
-        return Err(Error::Value(Refused::Blank));
-    }
-    if text.contains('\0') {
-        return Err(Error::Value(Refused::Nul));
-    }
-    Ok(value)
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// Refuses values on the command line, where every user of the machine can read them.

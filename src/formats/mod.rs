@@ -14,6 +14,7 @@ mod json;
 mod json5;
 pub mod openclaw_config;
 pub mod paste;
+pub mod placeholder;
 pub mod power;
 mod pretty;
 pub mod provider;

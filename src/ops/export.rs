@@ -12,8 +12,8 @@ use crate::gateway::{self, Era, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
 use crate::store::Lineage;
 use crate::views::{
-    Carry, Changes, Error, Key, Kind, Ledger, Link, New, Seen, Stay, Target, Verdict, check_unchanged, digests,
-    put_links, replace,
+    Carry, Changes, Error, Key, Kind, Ledger, LeftOut, Link, New, Seen, Stay, Target, Verdict, check_unchanged,
+    digests, put_links, replace,
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -169,6 +169,9 @@ pub fn export(vault: &Vault<'_>, request: &Request<'_>, still: Still<'_>) -> Res
     check_unchanged(new.iter().map(New::judged).chain(stale.iter().map(|seen| (seen, None))), request.changes)?;
     let links = links(vault, &target, &new, &ledger, &key, request)?;
     replace(&mut ledger, &mut carry, &target, &new, &stale, request.changes, request.stay)?;
+    // What a capture left out there is gone. A record that still says so is put right by the next capture.
+    let written: Vec<&Path> = new.iter().map(New::path).collect();
+    let _ = LeftOut::forget(request.local, &vault.vault_id, &written);
     if request.link.is_some() {
         report.linked = put_links(&mut ledger, &target, links)?;
     }

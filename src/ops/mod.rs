@@ -6,6 +6,8 @@ pub mod export;
 pub mod exported;
 pub mod health;
 pub mod import;
+pub mod intake;
+pub mod judge;
 pub mod resolve;
 pub mod run;
 pub mod sweep;

@@ -5,7 +5,7 @@ mod environment;
 mod follow;
 mod up;
 
-pub use environment::{Environment, Variable, Wanted, environment};
+pub use environment::{Environment, Selection, Variable, environment};
 pub use follow::Follow;
 pub use up::{Up, leading, put_up, take_back};
 

@@ -4,7 +4,7 @@ use super::{Error, Kind};
 use crate::formats::auth_profiles::{self, Store};
 use crate::formats::dotenv::{self, Env, UnreadKind};
 use crate::formats::{self, Note, NoteKind};
-use crate::model::{Credential, Vault};
+use crate::model::{self, Credential, SecretId, Vault};
 use crate::secret::SecretBuf;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -26,11 +26,10 @@ impl Key {
     /// The key that the vault holds for it.
     ///
     /// # Errors
-    /// [`crate::model::Error::Malformed`] when it is not base64.
-    pub fn of(vault: &Vault<'_>) -> Result<Self, Error> {
+    /// [`model::Error::Malformed`] when it is not base64.
+    pub fn of(vault: &Vault<'_>) -> Result<Self, model::Error> {
         let key = BASE64_STANDARD_NO_PAD.decode(vault.keys.ledger().expose());
-        let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
-        Ok(Self(key.map(Zeroizing::new).map_err(|_| malformed)?))
+        key.map(|key| Self(Zeroizing::new(key))).map_err(|_| model::Error::Malformed { line: 1, column: 1 })
     }
 
     #[cfg(test)]
@@ -79,6 +78,22 @@ pub fn digests(key: &Key, kind: &Kind, bytes: &SecretBuf) -> Result<Digests, Err
 pub(super) fn check_written(notes: &[Note]) -> Result<(), Error> {
     let is_empty = notes.iter().any(|note| note.what == NoteKind::Empty);
     if is_empty { Err(Error::Format(formats::Error::Shape("view"))) } else { Ok(()) }
+}
+
+/// The digests of one entry: of each member of a credential, or of the one `value` of any other.
+///
+/// # Errors
+/// A credential that cannot be read.
+pub fn fields(key: &Key, id: &SecretId, raw: &RawValue) -> Result<BTreeMap<String, String>, model::Error> {
+    let entry = id.to_string();
+    let digest = |name: &str, value: &RawValue| {
+        key.digest([b"entry of a vault", b"entry", entry.as_bytes(), name.as_bytes(), &canonical(value.get())])
+    };
+    let SecretId::Auth(_, profile) = id else {
+        return Ok(BTreeMap::from([("value".to_owned(), digest("value", raw))]));
+    };
+    let credential = Credential::parse(profile, raw)?;
+    Ok(credential.members().map(|(name, value)| (name.to_owned(), digest(name, value))).collect())
 }
 
 /// The same of profiles that were read.

@@ -1,8 +1,8 @@
-//! What a gateway holds now, by name, and which side changed it (DESIGN F6, F12).
+//! What a gateway holds now, by name (DESIGN F6, F12).
 
 use super::digest::{check_written, of_env, of_store};
 use super::{Digests, Error, Key, Kind};
-use crate::formats::{self, auth_profiles, dotenv};
+use crate::formats::{self, Note, NoteKind, auth_profiles, dotenv};
 use crate::secret::SecretBuf;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub struct Held {
     pub order: Option<BTreeMap<String, Vec<String>>>,
     /// Digests of all that, and of what the gateway itself ignores.
     pub digests: Digests,
+    /// What is there and cannot be taken, and why; without one of these reasons the gateway ignores it.
+    pub flaws: BTreeMap<String, NoteKind>,
     /// The digests of the file alone, where a file beside it has other orders.
     pub alone: Option<Digests>,
 }
@@ -38,7 +40,8 @@ impl Held {
                 let digests = of_store(key, kind, &store)?;
                 let order = (state.is_some() || !store.order.is_empty()).then_some(store.order);
                 let alone = (alone != digests).then_some(alone);
-                Ok(Self { entries: store.profiles.into_iter().collect(), order, digests, alone })
+                let flaws = flaws(&store.notes);
+                Ok(Self { entries: store.profiles.into_iter().collect(), order, digests, flaws, alone })
             }
             Kind::Env => {
                 let env = dotenv::parse(bytes.expose())?;
@@ -47,35 +50,15 @@ impl Held {
                 let entries =
                     env.entries.iter().map(|(name, value)| Ok((name.as_str().to_owned(), text(value.expose())?)));
                 let entries = entries.collect::<Result<_, formats::Error>>()?;
-                Ok(Self { entries, order: None, digests, alone: None })
+                Ok(Self { entries, order: None, digests, flaws: flaws(&env.notes), alone: None })
             }
         }
     }
 }
 
-/// Who changed something since the base, the state that both sides once had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Both sides have the same, whatever the base is.
-    Neither,
-    /// The vault alone.
-    Vault,
-    /// The gateway alone.
-    Gateway,
-    /// Both, to something different.
-    Both,
-}
-
-/// Compares what both sides have (`None`: nothing) with the states that the base may be: the
-/// one written, and after a crash also the one before it. Without any, nothing was there.
-pub fn changed<T: PartialEq + ?Sized>(base: &[Option<&T>], gateway: Option<&T>, vault: Option<&T>) -> Side {
-    let was = |value: Option<&T>| base.contains(&value) || (base.is_empty() && value.is_none());
-    match (gateway == vault, was(gateway), was(vault)) {
-        (true, _, _) => Side::Neither,
-        (false, true, _) => Side::Vault,
-        (false, false, true) => Side::Gateway,
-        (false, false, false) => Side::Both,
-    }
+fn flaws(notes: &[Note]) -> BTreeMap<String, NoteKind> {
+    let is_flaw = |note: &&Note| matches!(note.what, NoteKind::TooLarge | NoteKind::Nul | NoteKind::NotUtf8);
+    notes.iter().filter(is_flaw).map(|note| (note.name.clone(), note.what)).collect()
 }
 
 #[cfg(test)]
@@ -83,43 +66,6 @@ pub fn changed<T: PartialEq + ?Sized>(base: &[Option<&T>], gateway: Option<&T>, 
 mod tests {
     use super::super::digests;
     use super::*;
-
-    /// Every way in which three states can be equal or absent, and the side that each means.
-    #[test]
-    fn the_side_that_changed_is_told_for_every_combination() {
-        let (x, y, z) = (Some(&1), Some(&2), Some(&3));
-        for (base, gateway, vault, side) in [
-            (None, None, None, Side::Neither),
-            (None, None, x, Side::Vault),
-            (None, x, None, Side::Gateway),
-            (None, x, x, Side::Neither),
-            (None, x, y, Side::Both),
-            (x, None, None, Side::Neither),
-            (x, None, x, Side::Gateway),
-            (x, None, y, Side::Both),
-            (x, x, None, Side::Vault),
-            (x, x, x, Side::Neither),
-            (x, x, y, Side::Vault),
-            (x, y, None, Side::Both),
-            (x, y, x, Side::Gateway),
-            (x, y, y, Side::Neither),
-            (x, y, z, Side::Both),
-        ] {
-            assert_eq!(changed(&[base], gateway, vault), side, "{base:?} {gateway:?} {vault:?}");
-            if base.is_none() {
-                assert_eq!(changed(&[], gateway, vault), side, "no base: {gateway:?} {vault:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn each_state_that_a_crash_left_possible_is_a_base() {
-        let (old, new, other) = (Some(&1), Some(&2), Some(&3));
-        assert_eq!(changed(&[old, new], old, new), Side::Vault);
-        assert_eq!(changed(&[old, new], new, new), Side::Neither);
-        assert_eq!(changed(&[old, new], other, new), Side::Gateway);
-        assert_eq!(changed(&[old, new], other, Some(&4)), Side::Both);
-    }
 
     fn buf(text: impl AsRef<[u8]>) -> SecretBuf {
         SecretBuf::new(text.as_ref().to_vec())

@@ -21,10 +21,7 @@ pub(super) struct Record {
 impl Record {
     /// Waits at most `patience` for others. Directories are made where they are missing.
     pub(super) fn open(root: &Path, folder: &str, vault_id: &str, patience: Duration) -> Result<Self, Error> {
-        // Only the canonical form of a UUID becomes a file name.
-        let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
-        let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
-        let id = id.filter(|id| id == vault_id).ok_or(malformed)?;
+        let id = file_stem(vault_id)?;
         let dir = Dir::open_or_create_private(root)?.child(folder.as_ref(), true)?;
         dir.check_private()?;
         let lock = Lock::acquire(&dir, format!("{id}.lock").as_ref(), patience)?;
@@ -33,11 +30,12 @@ impl Record {
 
     /// What it says, `None` if there is nothing yet.
     pub(super) fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        match fsio::read_private(&self.dir.path().join(&self.name), MAX_RECORD) {
-            Ok(bytes) => serde_json::from_slice(bytes.expose()).map(Some).map_err(|_| self.unreadable()),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        read(&self.dir.path().join(&self.name))
+    }
+
+    /// The same without the lock, for who only looks: a record is replaced as a whole. Nothing is made.
+    pub(super) fn peek<T: DeserializeOwned>(root: &Path, folder: &str, vault_id: &str) -> Result<Option<T>, Error> {
+        read(&root.join(folder).join(format!("{}.json", file_stem(vault_id)?)))
     }
 
     /// Replaces it, 0600.
@@ -49,5 +47,20 @@ impl Record {
 
     pub(super) fn unreadable(&self) -> Error {
         Error::Record(self.dir.path().join(&self.name))
+    }
+}
+
+/// Only the canonical form of a UUID becomes a file name.
+fn file_stem(vault_id: &str) -> Result<String, Error> {
+    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
+    let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
+    Ok(id.filter(|id| id == vault_id).ok_or(malformed)?)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    match fsio::read_private(path, MAX_RECORD) {
+        Ok(bytes) => serde_json::from_slice(bytes.expose()).map(Some).map_err(|_| Error::Record(path.to_owned())),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

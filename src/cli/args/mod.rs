@@ -147,7 +147,7 @@ pub enum Command {
     Render(Later<Render>),
     /// Write the views as files, in the gateway's layout
     Export(Later<Export>),
-    /// Take back into the vault what the gateway changed in its views
+    /// Take back into the vault what the gateway changed in its views: new values of what is there, and new profiles
     Capture(Later<Capture>),
     /// Remove the files that `export` wrote
     Wipe(Later<Wipe>),

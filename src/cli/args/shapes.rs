@@ -8,7 +8,8 @@ With --json, one object:
   expired, missing, refreshable, static, reference; missing [{agent, provider, profile}]; env and
   config, how many; exposed, how many secrets removed keys could read; gateway {version, state_dir,
   references} or null; missing_views, the gateway's files behind which no view is; drift [{token,
-  what, hint}], how the gateway differs from what connect left; session {ends_in
+  what, hint}], how the gateway differs from what connect left; left_out [{name, place, why (a
+  token), since (Unix seconds)}], what captures do not take; session {ends_in
   (seconds, null for the next boot)} or null; served_behind {at, generation}, the older state that a
   gateway was served last, or null; verdict ok, expiring or
   missing";

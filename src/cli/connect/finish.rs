@@ -3,7 +3,8 @@
 use super::super::Error;
 use super::super::context::Context;
 use super::super::environment::absolute;
-use super::{Findings, Way, port, show, unchanged};
+use super::guard::{port, unchanged};
+use super::{Findings, Way, show};
 use crate::formats::openclaw_config;
 use crate::gateway::{self, At, Content, Inventory};
 use crate::model::Vault;

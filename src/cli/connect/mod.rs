@@ -1,21 +1,25 @@
 //! `connect`: from a gateway with plaintext to one with references, and back.
 
 mod finish;
+mod guard;
 mod show;
 mod undo;
+
+pub use guard::reload;
+use guard::{bound, readable, unchanged};
 
 use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
 use super::{Error, import, memory, units, words};
 use crate::fsio::Lock;
-use crate::gateway::{self, Era, Inventory, Program, Settings, Unread, Version, Why};
+use crate::gateway::{self, Era, Inventory, Program, Settings, Version};
 use crate::model::{Change, Op, SecretId, Vault};
 use crate::ops::connect::{self, Connection, Edit, Entry, Keep, Plan, Request};
 use crate::ops::exported::Unchanged;
 use crate::store;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Wires the gateway to the vault, or undoes that.
 pub fn run(context: &mut Context, args: &Connect) -> Result<(), Error> {
@@ -321,54 +325,4 @@ fn print_unit(context: &mut Context, which: PrintUnit) -> Result<(), Error> {
     let brought = matches!(which, PrintUnit::SystemdSystem | PrintUnit::SystemdSession | PrintUnit::Container);
     let key = if brought { Vec::new() } else { context.unattended_key()? };
     units::print(context, &checked.vault, &entry(context, &checked, &key)?, which)
-}
-
-/// Refuses a gateway whose configuration cannot be read: nothing of it could be changed.
-fn readable(held: &Inventory) -> Result<(), Error> {
-    let is_config = |one: &&Unread| {
-        let name = one.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        held.config.is_none() && ["openclaw.json", "clawdbot.json"].contains(&name)
-    };
-    match held.unread.iter().find(is_config) {
-        None => Ok(()),
-        Some(Unread { path, why: Why::Format(error), .. }) => {
-            Err(connect::Error::Format(error.clone(), path.clone()).into())
-        }
-        Some(Unread { path, .. }) => {
-            crate::fsio::read_trusted(path, crate::formats::MAX_INPUT)?;
-            Ok(())
-        }
-    }
-}
-
-/// Has the gateway of these settings ask for its secrets again. The reason of a refusal is left out: without a vault it
-/// cannot be searched for secrets.
-///
-/// # Errors
-/// No program, a configuration that cannot be read.
-pub fn reload(settings: &Settings) -> Result<connect::Reload, Error> {
-    let program = Program::find(settings)?;
-    let version = program.installed().version;
-    let held = Inventory::read(settings, Some(version.era()))?;
-    Ok(connect::reload(&program, port(settings, &held, version), None)?)
-}
-
-/// Where the gateway listens.
-fn port(settings: &Settings, held: &Inventory, version: Version) -> u16 {
-    gateway::port(settings, held.config.as_ref().map(|config| &config.tree), version)
-}
-
-/// Refuses to replace what the gateway has written meanwhile.
-fn unchanged(plan: &Plan) -> Result<(), Error> {
-    if plan.changed.is_empty() { Ok(()) } else { Err(connect::Error::PutBack(plan.changed.clone()).into()) }
-}
-
-/// One vault, one gateway: the secrets of one are not written to another.
-fn bound(context: &Context, vault: &Vault<'_>, state_dir: &Path) -> Result<(), Error> {
-    let connection = Connection::load(context.local.root(), &vault.vault_id)?;
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match connection.filter(|connection| real(&connection.state_dir) != real(state_dir)) {
-        Some(other) => Err(connect::Error::Another(other.state_dir).into()),
-        None => Ok(()),
-    }
 }

@@ -2,7 +2,8 @@
 
 use super::super::context::{Context, Opened};
 use super::super::{Error, words};
-use super::{Way, bound, memory, port};
+use super::guard::{bound, port};
+use super::{Way, memory};
 use crate::formats;
 use crate::fsio;
 use crate::gateway;

@@ -97,7 +97,7 @@ pub fn finding(finding: &Finding) -> Words {
                 "put them with agevault set or agevault auth; or run agevault connect, which removes dead references",
             )
         }
-        Finding::Drift(drift) => super::gateway::drift(drift),
+        Finding::Drift(drift) => super::findings::drift(drift),
         Finding::ViewsGone(paths) => Words::new(
             "views-gone",
             exit::FINDINGS,

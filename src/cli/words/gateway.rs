@@ -6,7 +6,7 @@ use super::name::plain;
 use super::{Words, exit, name};
 use crate::gateway::{Error, Fault};
 use crate::model::SecretId;
-use crate::ops::connect::{self, Drift, Left, Reason, Reload, Road};
+use crate::ops::connect::{self, Reload, Road};
 use std::path::Path;
 
 /// Words for the gateway's side.
@@ -57,106 +57,6 @@ pub fn of_gateway(error: &Error) -> Words {
         ),
         Error::Database(path, fault) => of_database(path, *fault),
         Error::Format(error, path) => super::refusal::format(error, Some(path)),
-    }
-}
-
-/// Words for a gateway that was connected and is not as it should be.
-pub fn of_findings(findings: super::super::connect::Findings) -> Words {
-    let places = name::count(findings.left, "place still holds plaintext", "places still hold plaintext");
-    let (what, hint) = match (findings.left, findings.stale) {
-        (0, _) => (
-            "everything was done, but the gateway that runs did not take its secrets anew".to_owned(),
-            "restart it; until then it has what it had",
-        ),
-        (_, false) => (format!("everything else was done; {places}"), "each is named above, with what would change it"),
-        (_, true) => (
-            format!("everything else was done; {places}, and the gateway that runs did not reload"),
-            "each is named above, with what would change it; restart the gateway",
-        ),
-    };
-    Words::new("findings", exit::FINDINGS, what, hint)
-}
-
-/// What is left in plaintext, and what would change that.
-pub fn left(left: &Left) -> (String, String) {
-    let file = name::path(&left.file);
-    let place = left.at.as_ref().map(|at| format!(", {}", plain(&at.to_string()))).unwrap_or_default();
-    let ids = plain(&left.ids.join(", "));
-    let ids = if ids.is_empty() { ids } else { format!(": {ids}") };
-    let hint = match left.why {
-        Reason::Kept => return (format!("kept in plaintext: {file}{place}{ids}"), String::new()),
-        Reason::NoReference => {
-            "OpenClaw takes no reference there: move the value to an environment variable and name it as ${NAME}, then \
-             start the gateway with agevault run"
-        }
-        Reason::Unused => "the gateway does not use it: remove it once you are sure",
-        Reason::Unnamed => {
-            "the list element has no id or name to refer to: give it one, then run agevault connect again"
-        }
-        Reason::Needed => "the gateway reads this variable itself: start it with agevault run, then remove the line",
-        Reason::Oauth => {
-            "OpenClaw takes no reference for OAuth and keeps it in its own store: --keep-oauth accepts that"
-        }
-        Reason::Row => "openclaw secrets store holds it: refer to the vault instead, then openclaw secrets store rm",
-        Reason::Command => "the command or its arguments are not plain text: agevault cannot run it",
-        Reason::TooLong => "its id is too long for a reference: agevault rename gives it a shorter one",
-        Reason::Unparsed => "the gateway passes over these lines: remove them",
-        Reason::Written => "the gateway wrote it meanwhile: run agevault connect again",
-        Reason::Copy => "a copy of a value of the vault: remove the file, or let the gateway write it anew",
-        Reason::Unread => {
-            return (
-                format!("not read: {file}"),
-                "it may hold secrets: make it readable, then run agevault connect again".to_owned(),
-            );
-        }
-    };
-    (format!("left in plaintext: {file}{place}{ids}"), hint.to_owned())
-}
-
-/// The same in one stable word.
-pub fn left_token(why: Reason) -> &'static str {
-    match why {
-        Reason::Kept => "kept",
-        Reason::NoReference => "no-reference",
-        Reason::Unused => "unused",
-        Reason::Unnamed => "unnamed",
-        Reason::Needed => "needed",
-        Reason::Oauth => "oauth",
-        Reason::Row => "store-row",
-        Reason::Command => "command",
-        Reason::TooLong => "too-long",
-        Reason::Unparsed => "unparsed",
-        Reason::Written => "written",
-        Reason::Copy => "copy",
-        Reason::Unread => "unread",
-    }
-}
-
-/// How a connected gateway differs from what `connect` left.
-pub fn drift(drift: &Drift) -> Words {
-    let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
-    let found = |token, what: String, hint: &str| Words::new(token, exit::FINDINGS, what, hint);
-    match drift {
-        Drift::Gone(ids) => found(
-            "references-gone",
-            format!("the gateway has no reference any more to: {}", names(ids)),
-            "agevault connect puts them back; agevault rm removes what it does not need",
-        ),
-        Drift::Plaintext(ids) => found(
-            "plaintext",
-            format!("the gateway's files hold in plaintext again: {}", names(ids)),
-            "agevault connect takes them in and puts references in their places",
-        ),
-        Drift::Moved(version) => found(
-            "stores-moved",
-            format!("OpenClaw {version} keeps profiles in databases: views in memory are not read any more"),
-            "agevault connect takes what the gateway has now and puts references there",
-        ),
-        Drift::Version { was, now } => found(
-            "other-version",
-            format!("OpenClaw {now} is installed; it was {} when the gateway was connected", plain(was)),
-            "agevault connect makes sure that it fits",
-        ),
     }
 }
 

@@ -7,7 +7,9 @@
 mod capture;
 mod check;
 mod file;
+mod findings;
 mod gateway;
+mod intake;
 mod key;
 mod name;
 mod refusal;
@@ -19,9 +21,9 @@ mod vault;
 pub use capture::of_capture;
 pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
 pub use file::original;
-pub use gateway::{
-    drift, left, left_token, reach, reload, reload_token, removed_there, resolver_entry, road, road_token,
-};
+pub use findings::{drift, left, left_token};
+pub use gateway::{reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
+pub use intake::{left_out, powerful, refused, remedy};
 pub use key::{of_backup, rung, state};
 pub use name::{count, is_shown, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted, unread};
@@ -128,7 +130,7 @@ pub fn of(error: &Error) -> Words {
             "the gateway could not open the vault: the key at hand needs a person",
             "agevault unlock holds it until the next boot; or name one that the gateway can read with -i FILE or --passphrase-file FILE",
         ),
-        Error::Left(findings) => gateway::of_findings(*findings),
+        Error::Left(findings) => findings::of_findings(*findings),
         Error::Unread(count, first) => {
             let files = name::count(*count, "file was not read", "files were not read");
             Words::new(

@@ -11,14 +11,13 @@ use std::path::Path;
 
 /// Words for a value that is not taken.
 pub fn value(refused: Refused) -> Words {
-    let (what, hint): (&str, &str) = match refused {
-        Refused::Blank => ("there is no value, or only white space", "give it on standard input or at the prompt"),
-        Refused::NotText => ("the value is not UTF-8", "the gateway takes text only"),
-        Refused::Nul => ("the value has a NUL in it", "neither an environment nor a header can carry one"),
-        Refused::Dotenv(why) => (misfit(why), "no .env file could hand it to the gateway unchanged"),
-        Refused::Paste(refused) => return paste(refused),
-    };
-    Words::new("bad-value", exit::USAGE, what, hint)
+    match refused {
+        Refused::NotText => {
+            Words::new("bad-value", exit::USAGE, "the value is not UTF-8", "the gateway takes text only")
+        }
+        Refused::Intake(refused) => super::intake::of_refused(refused),
+        Refused::Paste(refused) => paste(refused),
+    }
 }
 
 /// Words for a request of a gateway's.
@@ -32,7 +31,7 @@ pub fn request(refused: exec::Refused) -> Words {
     Words::new("bad-request", exit::USAGE, what, "nothing was answered; the gateway must be one that agevault knows")
 }
 
-fn misfit(why: Misfit) -> &'static str {
+pub(super) fn misfit(why: Misfit) -> &'static str {
     match why {
         Misfit::Name => "the name cannot be one in this format",
         Misfit::Nul => "the value has a NUL in it",

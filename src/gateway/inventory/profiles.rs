@@ -135,7 +135,9 @@ impl Inventory {
         if !used {
             return Ok(());
         }
-        self.notes.extend(store.notes.iter().filter(|note| !referred(&note.name)).map(with_agent));
+        // That it is a reference of ours goes without saying; a secret beside it does not.
+        let counts = |note: &&Note| note.what == NoteKind::Beside || !referred(&note.name);
+        self.notes.extend(store.notes.iter().filter(counts).map(with_agent));
         for (provider, ids) in &store.order {
             self.orders.insert((scope.clone(), provider.clone()), ids.clone());
         }

@@ -63,12 +63,7 @@ fn env_entries_are_found_in_both_places_and_the_nearer_one_wins() {
     let notes = notes_of(&inventory);
     assert_eq!(
         notes,
-        [
-            ("env.vars.1x", NoteKind::NotAName),
-            ("env.vars.C", NoteKind::Blank),
-            ("env.F", NoteKind::EnvReference),
-            ("env.vars.A", NoteKind::Shadowed),
-        ]
+        [("env.vars.C", NoteKind::Blank), ("env.F", NoteKind::EnvReference), ("env.vars.A", NoteKind::Shadowed),]
     );
 }
 

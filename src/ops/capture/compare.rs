@@ -1,15 +1,18 @@
 //! The decision of a capture: base, gateway and vault, entry by entry.
 
 use super::{Error, Removals, Report, Source};
+use crate::formats::NoteKind;
 use crate::formats::auth_profiles::Carried;
-use crate::formats::dotenv;
 use crate::model::{self, Change, Credential, EnvName, Op, Scope, SecretId, Vault};
 use crate::ops::export::{Content, render};
-use crate::secret::Secret;
+use crate::ops::intake::{self, Presence, Refused};
+use crate::ops::judge::{self, Side, Verdict, Why, judge};
 use crate::store::Lineage;
-use crate::views::{self, Difference, Digests, How, Key, Kind, Side, What, changed, digests};
+use crate::views::{self, Difference, Digests, How, Key, Kind, What, digests};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 const SOURCE: &str = "capture";
 
@@ -23,11 +26,12 @@ pub struct Plan {
     pub change: Change,
     /// For each source the digests that count as its base once that is saved.
     pub bases: Vec<Vec<Digests>>,
+    /// What of a source is not taken: its path, the name, the token of the reason.
+    pub left_out: Vec<(PathBuf, String, &'static str)>,
 }
 
-/// Compares what gateways hold with `vault`: what only the gateway changed is taken, what only
-/// the vault changed is kept, what both changed is a conflict unless the tokens of an OAuth
-/// profile tell which is the later. When one expires says nothing.
+/// Compares what gateways hold with `vault` by [`judge`]. What is newer there goes through [`intake`] as unattended
+/// input, whoever typed the command: no person has seen the values.
 ///
 /// # Errors
 /// A vault that would become too large.
@@ -38,7 +42,9 @@ pub fn plan(vault: &Vault<'_>, key: &Key, sources: &[Source], removals: Removals
         removals,
         report: Report::default(),
         change: Change::capture(),
+        taken: BTreeMap::new(),
         orders: Vec::new(),
+        left_out: Vec::new(),
     };
     // By kind, since several targets may show the same: what one of them brings counts as the
     // vault's for the next, so that none silently wins over another.
@@ -46,16 +52,16 @@ pub fn plan(vault: &Vault<'_>, key: &Key, sources: &[Source], removals: Removals
     let mut bases = Vec::with_capacity(sources.len());
     for source in sources {
         let mut known = vaults.remove(&source.kind).map_or_else(|| has(vault, key, &source.kind), Ok)?;
-        bases.push(planner.source(source, &mut known));
+        bases.push(planner.source(source, &mut known)?);
         vaults.insert(&source.kind, known);
     }
-    let Planner { report, mut change, orders, .. } = planner;
+    let Planner { report, mut change, orders, left_out, .. } = planner;
     // A removal takes a profile out of the orders too: what they are now comes after it.
     orders.into_iter().for_each(|op| change.push(op));
     if vault.entries() + report.added.len() > model::MAX_ENTRIES {
         return Err(model::Error::Bound("number of entries", model::MAX_ENTRIES).into());
     }
-    Ok(Plan { report, change, bases })
+    Ok(Plan { report, change, bases, left_out })
 }
 
 /// The digests of what the vault has for a view; none if it has nothing for it any more.
@@ -73,7 +79,10 @@ struct Planner<'v> {
     removals: Removals,
     report: Report,
     change: Change,
+    /// The values that earlier sources brought.
+    taken: BTreeMap<SecretId, Box<RawValue>>,
     orders: Vec<Op>,
+    left_out: Vec<(PathBuf, String, &'static str)>,
 }
 
 /// Whether what the gateway holds becomes the base, or the base stays until somebody decides.
@@ -81,19 +90,22 @@ enum Base {
     Gateways,
     /// The same, and from now on it is the vault's too.
     Taken,
+    /// The same, and the vault has these members from now on.
+    Merged(Members),
     Stays,
 }
 
 impl Planner<'_> {
-    fn source(&mut self, source: &Source, vault: &mut Digests) -> Vec<Digests> {
+    fn source(&mut self, source: &Source, vault: &mut Digests) -> Result<Vec<Digests>, Error> {
         let held = &source.held;
         let mut base = held.digests.clone();
         // What stays open is open against the newest of the states that it may have been.
         let old = source.base.last().cloned().unwrap_or_default();
         for name in &names(source, vault, |digests| digests.entries.keys()) {
-            match self.entry(source, name, vault.entries.get(name)) {
+            match self.entry(source, name, vault.entries.get(name))? {
                 Base::Stays => put(&mut base.entries, name, old.entries.get(name)),
                 Base::Taken => put(&mut vault.entries, name, held.digests.entries.get(name)),
+                Base::Merged(members) => put(&mut vault.entries, name, Some(&members)),
                 Base::Gateways => {}
             }
         }
@@ -105,68 +117,94 @@ impl Planner<'_> {
                     match self.order(source, provider, vault.order.get(provider), order.get(provider)) {
                         Base::Stays => put(&mut base.order, provider, old.order.get(provider)),
                         Base::Taken => put(&mut vault.order, provider, held.digests.order.get(provider)),
-                        Base::Gateways => {}
+                        Base::Gateways | Base::Merged(_) => {}
                     }
                 }
             }
         }
         // A gateway that keeps orders in a file of its own leaves those beside the profiles.
         let alone = held.alone.as_ref().map(|alone| Digests { order: alone.order.clone(), ..base.clone() });
-        alone.into_iter().chain([base]).collect()
+        Ok(alone.into_iter().chain([base]).collect())
     }
 
-    fn entry(&mut self, source: &Source, name: &str, vault: Option<&Members>) -> Base {
+    fn entry(&mut self, source: &Source, name: &str, vault: Option<&Members>) -> Result<Base, Error> {
         let gateway = source.held.digests.entries.get(name);
-        let base: Vec<Option<&Members>> = source.base.iter().map(|base| base.entries.get(name)).collect();
-        let side = changed(&base, gateway, vault);
-        if matches!(side, Side::Neither | Side::Vault) {
-            return Base::Gateways;
+        let bases: Vec<Option<&Members>> = source.base.iter().map(|base| base.entries.get(name)).collect();
+        // Nearly every entry is as it was.
+        if matches!(judge::value(&bases, gateway, vault), Verdict::Same | Verdict::Keep) {
+            return Ok(Base::Gateways);
+        }
+        let value = source.held.entries.get(name);
+        let id = id(&source.kind, name);
+        let has = id.as_ref().and_then(|id| self.has(id)).map(Cow::into_owned);
+        let has = has.as_deref();
+        let superseded = |id: &SecretId| value.is_some_and(|value| self.lineage.is_superseded(id, value));
+        let theirs = gateway.map(|fields| Side {
+            fields,
+            renews: value.is_some_and(|value| model::has_refresh(value)),
+            superseded: id.as_ref().is_some_and(superseded),
+        });
+        let renews = has.is_some_and(model::has_refresh);
+        let ours = vault.map(|fields| Side { fields, renews, superseded: false });
+        let verdict = judge(&bases, theirs.as_ref(), ours.as_ref());
+        if verdict == Verdict::Keep {
+            return Ok(Base::Gateways);
         }
         let told = |how| Difference { what: What::Entry(name.to_owned()), how }.name(&source.kind, &source.path);
-        let Some(id) = id(&source.kind, name) else {
-            self.report.passed_over.push(told(How::Added));
-            return Base::Stays;
-        };
-        let Some(gateway) = gateway else { return self.removal(side, told(How::Removed), Op::Remove(id)) };
-        let value = source.held.entries.get(name).filter(|value| can_hold(&id, value));
+        let Some(id) = id else { return Ok(self.leave_out(source, told(How::Added), Refused::Ignored)) };
+        if gateway.is_none() {
+            return Ok(self.removal(source, &verdict, told(How::Removed), Op::Remove(id)));
+        }
         let Some(value) = value else {
-            self.report.passed_over.push(told(How::Added));
-            return Base::Stays;
+            let why = match source.held.flaws.get(name) {
+                Some(NoteKind::TooLarge) => Refused::TooLarge,
+                Some(NoteKind::Nul) => Refused::Nul,
+                Some(NoteKind::NotUtf8) => Refused::NotText,
+                _ => Refused::Ignored,
+            };
+            return Ok(self.leave_out(source, told(How::Added), why));
         };
         if vault.is_none() && self.is_copy_of_mains(&id, value) {
-            return Base::Gateways;
+            return Ok(Base::Gateways);
         }
-        if self.lineage.is_superseded(&id, value) {
+        if verdict == Verdict::Stale {
             self.report.stale.push(told(How::Added));
-            return Base::Gateways;
+            return Ok(Base::Gateways);
         }
-        // A gateway that lost a token does not take it from the vault.
-        let lost = self.has_refresh(&id) && !model::has_refresh(value);
-        if lost || (side == Side::Both && !follows(&base, gateway, vault)) {
-            self.report.conflicts.push(told(How::Added));
-            return Base::Stays;
-        }
+        let value = match (&verdict, has) {
+            (Verdict::Merge(names), Some(has)) => judge::merged(has, value, names)?,
+            _ => value.clone(),
+        };
+        let put = intake::put(self.document, &id, value.clone(), SOURCE, Presence::Unattended);
+        let op = match (put, &verdict) {
+            (Ok(_) | Err(Refused::LostRefresh), Verdict::Conflict(why)) => {
+                return Ok(self.conflict(source, told(How::Added), *why));
+            }
+            (Err(refused), _) => return Ok(self.leave_out(source, told(How::Added), refused)),
+            (Ok(op), _) => op,
+        };
+        self.change.push(op);
         let list = if vault.is_none() { &mut self.report.added } else { &mut self.report.taken };
         list.push(told(How::Added));
-        self.change.push(Op::Put(id, value.clone(), SOURCE));
-        Base::Taken
+        self.taken.insert(id, value);
+        Ok(match (verdict, gateway, vault) {
+            (Verdict::Merge(names), Some(gateway), Some(vault)) => Base::Merged(merged(vault, gateway, &names)),
+            _ => Base::Taken,
+        })
     }
 
     fn order(&mut self, source: &Source, provider: &str, vault: Option<&String>, ids: Option<&Vec<String>>) -> Base {
-        let base: Vec<Option<&String>> = source.base.iter().map(|base| base.order.get(provider)).collect();
-        let side = changed(&base, source.held.digests.order.get(provider), vault);
+        let bases: Vec<Option<&String>> = source.base.iter().map(|base| base.order.get(provider)).collect();
+        let verdict = judge::value(&bases, source.held.digests.order.get(provider), vault);
         let Kind::AuthProfiles(scope) = &source.kind else { return Base::Gateways };
         let told = Difference { what: What::Order(provider.to_owned()), how: How::Added };
         let told = told.name(&source.kind, &source.path);
         let op = Op::Order(scope.clone(), provider.to_owned(), ids.cloned());
-        match (side, ids) {
-            (Side::Neither | Side::Vault, _) => Base::Gateways,
-            (_, None) => self.removal(side, told, op),
-            (Side::Both, Some(_)) => {
-                self.report.conflicts.push(told);
-                Base::Stays
-            }
-            (Side::Gateway, Some(_)) => {
+        match (verdict, ids) {
+            (Verdict::Same | Verdict::Keep | Verdict::Stale, _) => Base::Gateways,
+            (verdict, None) => self.removal(source, &verdict, told, op),
+            (Verdict::Conflict(why), Some(_)) => self.conflict(source, told, why),
+            (Verdict::Take | Verdict::Merge(_), Some(_)) => {
                 let list = if vault.is_none() { &mut self.report.added } else { &mut self.report.taken };
                 list.push(told);
                 self.orders.push(op);
@@ -175,8 +213,22 @@ impl Planner<'_> {
         }
     }
 
-    fn has_refresh(&self, id: &SecretId) -> bool {
-        self.document.get(id).is_some_and(model::has_refresh)
+    /// What the vault has once the sources so far are taken.
+    fn has(&self, id: &SecretId) -> Option<Cow<'_, RawValue>> {
+        let taken = self.taken.get(id).map(|raw| Cow::Borrowed(raw.as_ref()));
+        taken.or_else(|| self.document.get(id).map(Cow::Borrowed))
+    }
+
+    fn leave_out(&mut self, source: &Source, told: String, why: Refused) -> Base {
+        self.left_out.push((source.path.clone(), told.clone(), why.token()));
+        self.report.left_out.push((told, why));
+        Base::Stays
+    }
+
+    fn conflict(&mut self, source: &Source, told: String, why: Why) -> Base {
+        self.left_out.push((source.path.clone(), told.clone(), why.token()));
+        self.report.conflicts.push((told, why));
+        Base::Stays
     }
 
     /// Whether a new profile of an agent is what older gateways copy there from the main one.
@@ -191,10 +243,10 @@ impl Planner<'_> {
     }
 
     /// What the gateway removed and the vault still has.
-    fn removal(&mut self, side: Side, told: String, op: Op) -> Base {
-        match (self.removals, side) {
+    fn removal(&mut self, source: &Source, verdict: &Verdict, told: String, op: Op) -> Base {
+        match (self.removals, verdict) {
             (Removals::Name, _) => self.report.missing.push(told),
-            (Removals::Take, Side::Both) => self.report.conflicts.push(told),
+            (Removals::Take, Verdict::Conflict(why)) => return self.conflict(source, told, *why),
             (Removals::Take, _) => {
                 self.report.removed.push(told);
                 match op {
@@ -208,13 +260,11 @@ impl Planner<'_> {
     }
 }
 
-/// Whether the gateway's refresh token followed the vault's: the vault still has the one that the
-/// gateway was given, whatever else was changed beside it.
-fn follows(base: &[Option<&Members>], gateway: &Members, vault: Option<&Members>) -> bool {
-    let token = |members: &Members| members.get("refresh").cloned();
-    let given: Vec<String> = base.iter().flatten().filter_map(|members| token(members)).collect();
-    let (gateways, vaults) = (token(gateway), vault.and_then(token));
-    gateways != vaults && gateways.is_some() && vaults.is_some_and(|token| given.contains(&token))
+/// The digests of a merged entry.
+fn merged(vault: &Members, gateway: &Members, taken: &BTreeSet<String>) -> Members {
+    let kept = vault.iter().filter(|(name, _)| !taken.contains(*name));
+    let brought = gateway.iter().filter(|(name, _)| taken.contains(*name));
+    kept.chain(brought).map(|(name, digest)| (name.clone(), digest.clone())).collect()
 }
 
 fn id(kind: &Kind, name: &str) -> Option<SecretId> {
@@ -222,16 +272,6 @@ fn id(kind: &Kind, name: &str) -> Option<SecretId> {
         Kind::AuthProfiles(scope) => SecretId::auth(scope.clone(), name).ok(),
         Kind::Env => EnvName::parse(name).ok().map(SecretId::Env),
     }
-}
-
-/// Whether the vault can hold the value, and give it back as it came.
-fn can_hold(id: &SecretId, value: &RawValue) -> bool {
-    let leaves = |name: &EnvName| {
-        let text = serde_json::from_str(value.get()).map(Secret::new);
-        text.is_ok_and(|text| dotenv::accepts(name.as_str(), text.expose()).is_ok())
-    };
-    let fits = model::fits(value.get()) && id.to_string().len() <= model::MAX_NAME;
-    fits && !matches!(id, SecretId::Env(name) if !leaves(name))
 }
 
 /// Every name that one of the three sides knows.

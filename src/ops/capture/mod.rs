@@ -7,10 +7,12 @@
 pub mod compare;
 pub mod watch;
 
+use super::intake::Refused;
+use super::judge::Why;
 use crate::model;
 use crate::seal::Opener;
 use crate::store::{self, Checked, Edit, Local, Place, Policy};
-use crate::views::{self, Carry, Digests, Held, Key, Kind, Ledger, Seen, Target};
+use crate::views::{self, Carry, Digests, Held, Key, Kind, Ledger, LeftOut, Seen, Target};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -79,10 +81,10 @@ pub struct Report {
     pub missing: Vec<String>,
     /// Profiles that hold a refresh token which another one followed: ignored (F11).
     pub stale: Vec<String>,
-    /// Changed on both sides: both values stay where they are.
-    pub conflicts: Vec<String>,
-    /// What no vault can hold, or the gateway itself ignores.
-    pub passed_over: Vec<String>,
+    /// What no rule decides, and why: both values stay where they are.
+    pub conflicts: Vec<(String, Why)>,
+    /// What is not taken without a person, or not at all, and why: the vault keeps what it has.
+    pub left_out: Vec<(String, Refused)>,
     /// Views that cannot be read as what they are.
     pub unreadable: Vec<PathBuf>,
     /// Every view that was looked at, whether it is there or not, with its target directory.
@@ -94,26 +96,26 @@ pub struct Report {
 impl Report {
     /// Adds what a later capture did; what is named already stays so.
     pub fn add(&mut self, later: &Self) {
-        for (names, more) in [
-            (&mut self.taken, &later.taken),
-            (&mut self.added, &later.added),
-            (&mut self.removed, &later.removed),
-            (&mut self.missing, &later.missing),
-            (&mut self.stale, &later.stale),
-            (&mut self.conflicts, &later.conflicts),
-            (&mut self.passed_over, &later.passed_over),
-        ] {
-            let more: Vec<String> = more.iter().filter(|name| !names.contains(name)).cloned().collect();
-            names.extend(more);
-        }
+        add(&mut self.taken, &later.taken);
+        add(&mut self.added, &later.added);
+        add(&mut self.removed, &later.removed);
+        add(&mut self.missing, &later.missing);
+        add(&mut self.stale, &later.stale);
+        add(&mut self.conflicts, &later.conflicts);
+        add(&mut self.left_out, &later.left_out);
     }
 
     /// Whether anything was done or is left open.
     fn has_news(&self) -> bool {
-        let done = [&self.taken, &self.added, &self.removed];
-        let open = [&self.missing, &self.stale, &self.conflicts, &self.passed_over];
-        !self.unreadable.is_empty() || done.iter().chain(&open).any(|list| !list.is_empty())
+        let names = [&self.taken, &self.added, &self.removed, &self.missing, &self.stale];
+        let open = !self.conflicts.is_empty() || !self.left_out.is_empty() || !self.unreadable.is_empty();
+        open || names.iter().any(|list| !list.is_empty())
     }
+}
+
+fn add<T: Clone + PartialEq>(names: &mut Vec<T>, more: &[T]) {
+    let more: Vec<T> = more.iter().filter(|name| !names.contains(name)).cloned().collect();
+    names.extend(more);
 }
 
 /// What a gateway holds, and what it was given: a view here, but any store of profiles will do.
@@ -146,14 +148,19 @@ pub fn capture(edit: &Edit<'_>, checked: Checked<'_>, request: &Request<'_>) -> 
         looked.at(dir, &ledger, &key, &mut carry, request.settle)?;
     }
     let Looked { sources, dirs, views, unreadable } = looked;
-    let compare::Plan { mut report, change, bases } = compare::plan(vault, &key, &sources, request.removals)?;
+    let compare::Plan { mut report, change, bases, left_out } = compare::plan(vault, &key, &sources, request.removals)?;
     (report.views, report.unreadable) = (views, unreadable);
+    let vault_id = vault.vault_id.clone();
     if !change.is_empty() {
         report.saved = Some(edit.save(checked, change)?.generation);
     }
     let kinds = sources.into_iter().map(|source| source.kind);
     ledger.rebase(dirs.into_iter().zip(kinds).zip(bases).map(|((dir, kind), base)| (dir, kind, base)))?;
     carry.save()?;
+    // What cannot be read now may be what was left out before.
+    let looked = |path: &&Path| !report.unreadable.iter().any(|unreadable| unreadable == path);
+    let places: Vec<&Path> = report.views.iter().map(|(_, view)| view.as_path()).filter(looked).collect();
+    LeftOut::note(local, &vault_id, &places, &left_out, store::now())?;
     Ok(report)
 }
 

@@ -70,8 +70,8 @@ fn nothing_is_lost_or_left_untold_in_any_combination() {
             let after =
                 after.map(|raw| serde_json::from_str::<Value>(&raw).unwrap()["key"].as_str().unwrap().to_owned());
             let report = &plan.report;
-            let told = [&report.taken, &report.added, &report.removed, &report.missing, &report.conflicts];
-            let told: Vec<usize> = told.iter().map(|list| list.len()).collect();
+            let told = [&report.taken, &report.added, &report.removed, &report.missing];
+            let told: Vec<usize> = told.iter().map(|list| list.len()).chain([report.conflicts.len()]).collect();
             let (expected, holds) = match (gateway == vault, base == gateway, base == vault) {
                 (true, _, _) | (_, true, _) => ([0, 0, 0, 0, 0], vault),
                 (_, _, true) if vault.is_none() => ([0, 1, 0, 0, 0], gateway),
@@ -97,7 +97,7 @@ fn expires_alone_never_decides_and_two_logins_are_a_conflict() {
     let base = oauth("a", "r", 5);
     for (gateway, vault) in [(9, 7), (7, 9)] {
         let (plan, after) = captured(&base, &oauth("b", "s", gateway), &oauth("c", "t", vault), Removals::Name);
-        assert_eq!(plan.report.conflicts, ["auth/main/p:a"]);
+        assert_eq!(plan.report.conflicts, [("auth/main/p:a".to_owned(), Why::BothChanged)]);
         assert!(after.unwrap().contains("\"t\""));
     }
 }
@@ -108,14 +108,56 @@ fn the_token_that_follows_the_vaults_own_is_taken_whatever_else_changed_there() 
     vault["p:a"]["displayName"] = json!("renamed");
     let (plan, after) = captured(&oauth("a", "r", 5), &oauth("b", "s", 4), &vault, Removals::Name);
     assert_eq!((plan.report.taken.len(), plan.report.conflicts.len()), (1, 0));
-    assert!(after.unwrap().contains("\"s\""));
+    let after = after.unwrap();
+    assert!(after.contains("\"s\"") && after.contains("renamed"), "what the vault changed beside it stays");
+}
+
+#[test]
+fn a_login_that_lost_its_refresh_token_or_its_type_says_so_and_stays_open() {
+    let base = oauth("a", "r", 5);
+    let key = json!({"p:a": {"type": "api_key", "provider": "p", "key": "k"}});
+    for (gateway, why) in [(oauth("b", "", 5), Why::LostRefresh), (key, Why::OtherType)] {
+        let (plan, after) = captured(&base, &gateway, &base, Removals::Name);
+        assert_eq!(plan.report.conflicts, [("auth/main/p:a".to_owned(), why)]);
+        assert!(after.unwrap().contains("\"r\""));
+        assert_eq!(plan.left_out, [("/views/auth-profiles.json".into(), "auth/main/p:a".to_owned(), why.token())]);
+    }
+}
+
+#[test]
+fn what_is_no_secret_replaces_none_and_stays_open() {
+    let key = |key: &str| json!({"p:a": {"type": "api_key", "provider": "p", "key": key}});
+    for (text, kind) in crate::formats::placeholder::tests::SAMPLES {
+        // A template in the place of a key is a reference by then.
+        let expected = match crate::formats::secretref::env_reference(text) {
+            Some(_) => Refused::Reference,
+            None => Refused::Placeholder(kind),
+        };
+        for vault in [key("real"), key("newer")] {
+            let (plan, after) = captured(&key("real"), &key(text), &vault, Removals::Take);
+            assert_eq!(plan.report.left_out, [("auth/main/p:a".to_owned(), expected)], "{text:?}");
+            assert!(after.unwrap().contains("real") || vault == key("newer"));
+            assert!(plan.change.is_empty() && plan.report.conflicts.is_empty());
+            let base = digests(
+                &Key::of(&Vault::parse(&document(&vault, &json!({}))).unwrap()).unwrap(),
+                &self::kind(),
+                &view(&key("real"), &json!({})),
+            )
+            .unwrap();
+            assert_eq!(plan.bases[0], [base], "it is told again");
+        }
+        // New ones: a reference is one, and the rest is none.
+        let (plan, after) = captured(&json!({}), &key(text), &json!({}), Removals::Name);
+        let is_reference = expected == Refused::Reference;
+        assert_eq!((plan.report.left_out.is_empty(), after.is_some()), (is_reference, is_reference), "{text:?}");
+    }
 }
 
 #[test]
 fn an_entry_that_the_gateway_ignores_is_told_and_stays_open() {
     let odd = json!({"p:a": {"type": "unknown", "provider": "p"}});
     let (plan, after) = captured(&json!({}), &odd, &json!({}), Removals::Name);
-    assert_eq!((plan.report.passed_over.concat(), after), ("auth/main/p:a".to_owned(), None));
+    assert_eq!((plan.report.left_out, after), (vec![("auth/main/p:a".to_owned(), Refused::Ignored)], None));
     assert!(plan.bases[0][0].entries.is_empty());
 }
 
@@ -153,8 +195,8 @@ fn a_store_without_a_base_adds_what_is_new_and_disputes_what_differs() {
     now["p:new"] = json!({"type": "api_key", "provider": "p", "key": "k"});
     let plan = plan(&vault, &key, &[source(&key, None, &view(&now, &json!({})), None)], Removals::Take).unwrap();
     assert_eq!(
-        (plan.report.added.concat(), plan.report.conflicts.concat()),
-        ("auth/main/p:new".into(), "auth/main/p:a".into())
+        (plan.report.added.concat(), plan.report.conflicts),
+        ("auth/main/p:new".into(), vec![("auth/main/p:a".into(), Why::BothChanged)])
     );
 }
 
@@ -183,12 +225,32 @@ fn of_two_targets_with_different_changes_none_wins_silently() {
 }
 
 #[test]
+fn a_merge_is_what_the_next_target_is_compared_with() {
+    let entry = |key: &str, name: &str| json!({"p:a": {"type": "api_key", "provider": "p", "key": key, "email": name}});
+    let text = document(&entry("vaults", "x@y"), &json!({}));
+    let mut vault = Vault::parse(&text).unwrap();
+    let key = key(&vault);
+    let base = view(&entry("old", "x@y"), &json!({}));
+    let source = |profiles: &Value| source(&key, Some(&base), &view(profiles, &json!({})), None);
+    // One target has another address, one is as it was written, one has another key.
+    let sources = [source(&entry("old", "x@z")), source(&entry("old", "x@y")), source(&entry("gateways", "x@y"))];
+    let mut planned = plan(&vault, &key, &sources, Removals::Name).unwrap();
+    assert_eq!((planned.report.taken.len(), planned.report.conflicts.len()), (1, 1));
+    std::mem::take(&mut planned.change).apply(&mut vault, 1).unwrap();
+    let id = SecretId::auth(Scope::main(), "p:a").unwrap();
+    let after: Value = serde_json::from_str(vault.get(&id).unwrap().get()).unwrap();
+    assert_eq!(after, entry("vaults", "x@z")["p:a"]);
+}
+
+#[test]
 fn what_no_vault_can_hold_is_passed_over_and_spoils_nothing_else() {
     let deep: Value = serde_json::from_str(&format!("{}1{}", "[".repeat(28), "]".repeat(28))).unwrap();
     let credential = |other: Value| json!({"type": "api_key", "provider": "p", "key": "k", "other": other});
     let mut now = json!({"p:a": credential(json!(1)), "p:deep": credential(deep)});
     now["\u{1}".repeat(300)] = credential(json!(1));
     let (plan, after) = captured(&json!({}), &now, &json!({}), Removals::Name);
-    assert_eq!((plan.report.added.concat(), plan.report.passed_over.len()), ("auth/main/p:a".to_owned(), 2));
+    let why: Vec<Refused> = plan.report.left_out.iter().map(|(_, why)| *why).collect();
+    assert_eq!(plan.report.added.concat(), "auth/main/p:a");
+    assert_eq!(why, [Refused::LongName, Refused::TooLarge]);
     assert!(after.is_some());
 }

@@ -153,10 +153,15 @@ impl Told {
             _ => Some((half, Instant::now(), false)),
         };
         let mut open = BTreeSet::new();
-        for list in [&mut report.missing, &mut report.conflicts, &mut report.stale, &mut report.passed_over] {
-            open.extend(list.iter().cloned());
-            list.retain(|name| !self.names.contains(name));
-        }
+        let mut is_new = |name: String| {
+            let known = self.names.contains(&name);
+            open.insert(name);
+            !known
+        };
+        report.missing.retain(|name| is_new(name.clone()));
+        report.stale.retain(|name| is_new(name.clone()));
+        report.conflicts.retain(|(name, why)| is_new(format!("{name} {}", why.token())));
+        report.left_out.retain(|(name, why)| is_new(format!("{name} {}", why.token())));
         self.names = open;
         if report.has_news() {
             tell(News::Report(&report));

@@ -1,5 +1,8 @@
 //! The way back: the gateway has its secrets itself again.
 
+mod values;
+
+use self::values::{entries, of_variable, plain, same_store, text_of};
 use super::apply::{check_still, replace};
 use super::plan::store_dir;
 use super::plan_config::unwrapped;
@@ -9,11 +12,9 @@ use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, dotenv, secretref};
 use crate::fsio;
 use crate::gateway::{At, Content, Document, Inventory, Part, Program, StoreChange, StoreLock};
-use crate::model::{self, Credential, Scope, SecretId, Vault};
+use crate::model::{Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
-use serde_json::json;
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -297,23 +298,6 @@ fn copy(bytes: &SecretBuf) -> SecretBuf {
     SecretBuf::new(bytes.expose().to_vec())
 }
 
-/// The variables of a file.
-fn entries(bytes: &SecretBuf) -> BTreeMap<String, String> {
-    let read = dotenv::parse(bytes.expose()).map(|env| env.entries).unwrap_or_default();
-    read.into_iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned())).collect()
-}
-
-fn same_store(one: &SecretBuf, other: &SecretBuf) -> bool {
-    let (Ok(one), Ok(other)) = (auth_profiles::parse(one.expose()), auth_profiles::parse(other.expose())) else {
-        return false;
-    };
-    let map = |store: auth_profiles::Store| store.profiles.into_iter().collect::<BTreeMap<_, _>>();
-    let order = one.order == other.order;
-    let (one, other) = (map(one), map(other));
-    let same = |(name, raw): (&String, &Box<RawValue>)| other.get(name).is_some_and(|have| model::same_json(have, raw));
-    order && one.len() == other.len() && one.iter().all(same)
-}
-
 /// What the gateway `held` has no secret and no reference for: it is in the vault alone.
 pub fn only_in_vault(vault: &Vault<'_>, held: &Inventory) -> Vec<String> {
     let there: BTreeSet<&SecretId> = held.items.iter().filter_map(|item| item.id.as_ref()).collect();
@@ -344,33 +328,4 @@ fn follow_copies(path: &Path, now: &SecretBuf) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(followed)
-}
-
-/// The value of an entry, as the gateway uses it: of a profile its key or token.
-fn text_of(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
-    let raw = vault.get(id)?;
-    if let SecretId::Auth(_, profile) = id {
-        let credential = Credential::parse(profile, raw).ok()?;
-        let text = credential.text(credential.kind()?.secret_member()?)?;
-        return Some(Value::from(text.expose()));
-    }
-    serde_json::from_str(raw.get()).ok()
-}
-
-/// A credential with its value and without a reference beside it.
-fn plain(profile: &str, raw: &RawValue) -> Result<Box<RawValue>, Error> {
-    let mut credential = Credential::parse(profile, raw)?;
-    for member in ["keyRef", "tokenRef"] {
-        credential.remove(member);
-    }
-    Ok(credential.to_raw()?)
-}
-
-/// A credential that has its secret from a variable again.
-fn of_variable(raw: &RawValue, name: &str) -> Result<Box<RawValue>, Error> {
-    let mut credential = Credential::parse("", raw)?;
-    if let Some(member) = credential.kind().and_then(model::Kind::secret_member) {
-        credential.put(&format!("{member}Ref"), &json!({"source": "env", "provider": "default", "id": name}));
-    }
-    Ok(credential.to_raw()?)
 }

@@ -26,7 +26,8 @@ impl Gathered {
                 let still = gathered.contains(&(scope.clone(), old.to_owned()))
                     || self.referred.contains(&(scope.clone(), old.to_owned()));
                 let new = [format!("{to}:{suffix}"), format!("{to}:{OTHER}{suffix}")];
-                let new = new.into_iter().find(|new| gathered.contains(&(scope.clone(), new.clone())) && !has(&scope, new));
+                let new =
+                    new.into_iter().find(|new| gathered.contains(&(scope.clone(), new.clone())) && !has(&scope, new));
                 let Some(new) = new.filter(|_| !still && is_login(raw)) else { continue };
                 let ids = SecretId::auth(scope.clone(), old).ok().zip(SecretId::auth(scope.clone(), &new).ok());
                 let Some((old_id, new_id)) = ids else { continue };

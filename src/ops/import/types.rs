@@ -1,7 +1,9 @@
 //! What an import is asked for, what it will do, and why it does not.
 
 use crate::formats::{Note, auth_profiles};
-use crate::model::{self, Change};
+use crate::model::{self, Change, Scope};
+use crate::ops::intake::{Presence, Refused};
+use crate::ops::judge::Why;
 use std::collections::BTreeMap;
 
 /// What to do with an entry that the vault has with another value.
@@ -13,6 +15,19 @@ pub enum OnConflict {
     Keep,
     /// Take the file's.
     Replace,
+}
+
+/// How values are to be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'w> {
+    /// Only profiles of this agent.
+    pub only: Option<&'w Scope>,
+    /// Entries that the vault has with another value.
+    pub on: OnConflict,
+    /// Whether a person reads what is said.
+    pub presence: Presence,
+    /// Variables with power over every process that gets them too.
+    pub powerful: bool,
 }
 
 /// Why nothing was imported.
@@ -37,6 +52,8 @@ impl From<model::Error> for Error {
 /// What an import will do, in names.
 #[derive(Default)]
 pub struct Plan {
+    /// Entries that get another name, since the gateway's own repair gave them one: from, to.
+    pub renamed: Vec<(String, String)>,
     /// New entries.
     pub added: Vec<String>,
     /// Entries that get another value.
@@ -45,6 +62,12 @@ pub struct Plan {
     pub kept: Vec<String>,
     /// How many entries are there already with the same value.
     pub same: usize,
+    /// Those of `kept` that no rule decides, and why.
+    pub undecided: Vec<(String, Why)>,
+    /// What is no value, and why; the vault keeps what it has.
+    pub refused: Vec<(String, Refused)>,
+    /// Variables among the new values that decide what a process does.
+    pub powerful: Vec<String>,
     /// What was left out or is remarkable; profiles by their secret id.
     pub notes: Vec<Note>,
     /// Gateway state that is no secret (DESIGN F6), by scope.

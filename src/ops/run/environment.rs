@@ -47,14 +47,14 @@ pub struct Variable {
 
 /// Which variables a command gets.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'w> {
+pub struct Selection<'w> {
     /// These; all env entries if there is none.
     pub only: &'w [Variable],
     /// Names with power over a process that it gets all the same.
     pub allowed: &'w [String],
 }
 
-/// The variables that are `wanted` of `vault`, over the variables `inherited`, for `command`. Variables of ours are
+/// The variables of `vault` that `selection` names, over the variables `inherited`, for `command`. Variables of ours are
 /// taken out: they lead to the vault and to its keys.
 ///
 /// # Errors
@@ -62,12 +62,12 @@ pub struct Wanted<'w> {
 /// [`Error::TooMuch`].
 pub fn environment(
     vault: &Vault<'_>,
-    wanted: Wanted<'_>,
+    selection: Selection<'_>,
     inherited: &[(OsString, OsString)],
     command: &[OsString],
 ) -> Result<Environment, Error> {
     let mut environment = Environment::default();
-    let mut set = if wanted.only.is_empty() { every(vault)? } else { chosen(vault, wanted.only)? };
+    let mut set = if selection.only.is_empty() { every(vault)? } else { chosen(vault, selection.only)? };
     set.sort_by(|(one, _), (other, _)| one.cmp(other));
     let (ours, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|(name, _)| is_ours(OsStr::new(name)));
     environment.left_out = ours.into_iter().map(|(name, _)| name).collect();
@@ -75,7 +75,7 @@ pub fn environment(
     let names = |test: &dyn Fn(&(String, Secret)) -> bool| -> Vec<String> {
         environment.set.iter().filter(|entry| test(entry)).map(|(name, _)| name.clone()).collect()
     };
-    let powerful = names(&|(name, _)| is_powerful(name) && !wanted.allowed.contains(name));
+    let powerful = names(&|(name, _)| is_powerful(name) && !selection.allowed.contains(name));
     if !powerful.is_empty() {
         return Err(Error::Powerful(powerful));
     }

@@ -12,7 +12,7 @@ fn made(env: &str, only: &[&str], inherited: &[(&str, &str)]) -> Result<Environm
     let only: Vec<Variable> = only.iter().map(variable).collect();
     let inherited: Vec<_> = inherited.iter().map(|(name, value)| (name.into(), value.into())).collect();
     let allowed = ["NODE_PATH".to_owned()];
-    environment(&vault, Wanted { only: &only, allowed: &allowed }, &inherited, &["cmd".into()])
+    environment(&vault, Selection { only: &only, allowed: &allowed }, &inherited, &["cmd".into()])
 }
 
 fn names(environment: &Environment) -> Vec<&str> {

@@ -1,0 +1,55 @@
+//! Values as a gateway writes them, and whether two files have the same.
+
+use super::super::Error;
+use crate::formats::{auth_profiles, dotenv};
+use crate::model::{self, Credential, SecretId, Vault};
+use crate::secret::SecretBuf;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The variables of a file.
+pub(super) fn entries(bytes: &SecretBuf) -> BTreeMap<String, String> {
+    let read = dotenv::parse(bytes.expose()).map(|env| env.entries).unwrap_or_default();
+    read.into_iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned())).collect()
+}
+
+pub(super) fn same_store(one: &SecretBuf, other: &SecretBuf) -> bool {
+    let (Ok(one), Ok(other)) = (auth_profiles::parse(one.expose()), auth_profiles::parse(other.expose())) else {
+        return false;
+    };
+    let map = |store: auth_profiles::Store| store.profiles.into_iter().collect::<BTreeMap<_, _>>();
+    let order = one.order == other.order;
+    let (one, other) = (map(one), map(other));
+    let same = |(name, raw): (&String, &Box<RawValue>)| other.get(name).is_some_and(|have| model::same_json(have, raw));
+    order && one.len() == other.len() && one.iter().all(same)
+}
+
+/// The value of an entry, as the gateway uses it: of a profile its key or token.
+pub(super) fn text_of(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
+    let raw = vault.get(id)?;
+    if let SecretId::Auth(_, profile) = id {
+        let credential = Credential::parse(profile, raw).ok()?;
+        let text = credential.text(credential.kind()?.secret_member()?)?;
+        return Some(Value::from(text.expose()));
+    }
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A credential with its value and without a reference beside it.
+pub(super) fn plain(profile: &str, raw: &RawValue) -> Result<Box<RawValue>, Error> {
+    let mut credential = Credential::parse(profile, raw)?;
+    for member in ["keyRef", "tokenRef"] {
+        credential.remove(member);
+    }
+    Ok(credential.to_raw()?)
+}
+
+/// A credential that has its secret from a variable again.
+pub(super) fn of_variable(raw: &RawValue, name: &str) -> Result<Box<RawValue>, Error> {
+    let mut credential = Credential::parse("", raw)?;
+    if let Some(member) = credential.kind().and_then(model::Kind::secret_member) {
+        credential.put(&format!("{member}Ref"), &json!({"source": "env", "provider": "default", "id": name}));
+    }
+    Ok(credential.to_raw()?)
+}
