@@ -584,6 +584,7 @@ fn findings() -> Vec<Finding> {
     all.extend(
         samples!(Drift {
             Drift::Gone(_) => [Drift::Gone(names())],
+            Drift::Unread(_) => [Drift::Unread(path())],
             Drift::Plaintext(_) => [Drift::Plaintext(names())],
             Drift::Moved(_) => [Drift::Moved(version)],
             Drift::Version { .. } => [Drift::Version { was: "2026.6.11".to_owned(), now: version }],

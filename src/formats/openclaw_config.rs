@@ -7,6 +7,7 @@ mod suspicion;
 
 pub use edit::{Step, asked, at, edit, tree};
 pub use places::{Content, Member, Role, element_names, locate, members};
+pub use suspicion::is_key;
 
 use super::json5::{self, Sink};
 use super::text::Text;
@@ -24,6 +25,8 @@ pub struct Config {
     pub flawed: BTreeSet<Vec<String>>,
     /// Secrets in members whose name comes again later, where nothing reads them.
     pub shadowed: Vec<(Vec<String>, Secret)>,
+    /// First and last line of each comment with what looks like a key.
+    pub commented: Vec<(usize, usize)>,
     /// What is remarkable, by dotted path.
     pub notes: Vec<Note>,
 }
@@ -39,8 +42,23 @@ pub fn parse(bytes: &[u8]) -> Result<Config, Error> {
         return Ok(Config { tree, notes: vec![Note::new("", NoteKind::Empty)], ..Config::default() });
     }
     let mut config = Config { tree, ..Config::default() };
-    json5::walk(&json5::parse(&text)?, &text, &mut config);
+    let document = json5::parse(&text)?;
+    json5::walk(&document, &text, &mut config);
+    for part in document.comments {
+        let comment = text.as_str().get(part.clone()).unwrap_or_default();
+        let words = comment.split(is_edge).map(|word| word.trim_start_matches(['/', '*']));
+        if words.flat_map(|word| [word, word.rsplit(':').next().unwrap_or_default()]).any(suspicion::is_key) {
+            let lines = (text.line(part.start), text.line(part.end));
+            config.notes.push(Note { lines: Some(lines), ..Note::new("", NoteKind::Commented) });
+            config.commented.push(lines);
+        }
+    }
     Ok(config)
+}
+
+/// What is around a key in a comment.
+fn is_edge(character: char) -> bool {
+    character.is_whitespace() || "\"'`=,;()[]{}<>".contains(character)
 }
 
 impl Sink for Config {

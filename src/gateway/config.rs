@@ -22,8 +22,9 @@ pub struct Document {
     pub bytes: SecretBuf,
     /// The same, read.
     pub read: Config,
-    /// The place in the whole configuration where its content is, by names of members.
-    pub mount: Vec<String>,
+    /// The place in the whole configuration where its content is, by names of members; `None` inside a list, where
+    /// nothing has a name that lasts.
+    pub mount: Option<Vec<String>>,
 }
 
 impl Document {
@@ -51,7 +52,7 @@ impl Configuration {
     pub fn load(path: &Path, bytes: SecretBuf, unread: &mut Vec<Unread>) -> Result<Self, formats::Error> {
         let root = path.parent().unwrap_or(Path::new("/")).to_owned();
         let mut loader = Loader { root, documents: Vec::new(), unread };
-        let tree = loader.take(path, bytes, Vec::new(), &mut Vec::new())?;
+        let tree = loader.take(path, bytes, Some(Vec::new()), &mut Vec::new())?;
         Ok(Self { documents: loader.documents, tree })
     }
 
@@ -73,23 +74,22 @@ impl Loader<'_> {
         &mut self,
         path: &Path,
         bytes: SecretBuf,
-        mount: Vec<String>,
+        mount: Option<Vec<String>>,
         chain: &mut Vec<PathBuf>,
     ) -> Result<Value, formats::Error> {
         let read = openclaw_config::parse(bytes.expose())?;
         chain.push(path.to_owned());
-        let whole = self.resolve(&read.tree, path, &mount, chain);
+        let whole = self.resolve(&read.tree, path, mount.as_deref(), chain);
         chain.pop();
         self.documents.push(Document { path: path.to_owned(), bytes, read, mount });
         Ok(whole)
     }
 
-    fn resolve(&mut self, value: &Value, from: &Path, mount: &[String], chain: &mut Vec<PathBuf>) -> Value {
-        let below = |name: &str| [mount, &[name.to_owned()]].concat();
+    fn resolve(&mut self, value: &Value, from: &Path, mount: Option<&[String]>, chain: &mut Vec<PathBuf>) -> Value {
+        let below = |name: &str| mount.map(|mount| [mount, &[name.to_owned()]].concat());
         match value {
             Value::Array(elements) => {
-                // Inside a list there are no names to follow: what is included there has no place that could be told.
-                Value::Array(elements.iter().map(|element| self.resolve(element, from, &below("?"), chain)).collect())
+                Value::Array(elements.iter().map(|element| self.resolve(element, from, None, chain)).collect())
             }
             Value::Object(members) => {
                 let mut whole = match members.get(INCLUDE) {
@@ -98,7 +98,7 @@ impl Loader<'_> {
                 };
                 let mut own = Map::new();
                 for (name, value) in members.iter().filter(|(name, _)| *name != INCLUDE) {
-                    own.insert(name.clone(), self.resolve(value, from, &below(name), chain));
+                    own.insert(name.clone(), self.resolve(value, from, below(name).as_deref(), chain));
                 }
                 if !own.is_empty() || !members.contains_key(INCLUDE) {
                     whole = merged(whole, Value::Object(own));
@@ -109,7 +109,7 @@ impl Loader<'_> {
         }
     }
 
-    fn include(&mut self, include: &Value, from: &Path, mount: &[String], chain: &mut Vec<PathBuf>) -> Value {
+    fn include(&mut self, include: &Value, from: &Path, mount: Option<&[String]>, chain: &mut Vec<PathBuf>) -> Value {
         let named: Vec<&str> = match include {
             Value::String(name) => vec![name],
             Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
@@ -128,14 +128,14 @@ impl Loader<'_> {
         whole
     }
 
-    fn open(&mut self, path: &Path, mount: &[String], chain: &mut Vec<PathBuf>) -> Result<Value, Why> {
+    fn open(&mut self, path: &Path, mount: Option<&[String]>, chain: &mut Vec<PathBuf>) -> Result<Value, Why> {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let inside = path.starts_with(&self.root) && real(path).starts_with(real(&self.root));
         if !inside || chain.len() > MAX_DEPTH || chain.iter().any(|above| above == path) {
             return Err(Why::Include);
         }
         let bytes = fsio::read_trusted(path, formats::MAX_INPUT).map_err(Why::File)?;
-        self.take(path, bytes, mount.to_vec(), chain).map_err(Why::Format)
+        self.take(path, bytes, mount.map(<[String]>::to_vec), chain).map_err(Why::Format)
     }
 }
 
@@ -206,9 +206,21 @@ mod tests {
         ]);
         let whole = json!({"x":{"a":1,"own":1,"b":2},"list":[1,2,3],"y":{"deep":true},"z":{"deep":true}});
         assert_eq!((configuration.tree.clone(), unread), (whole, Vec::new()));
-        let mounts: Vec<String> = configuration.documents.iter().map(|one| one.mount.join(".")).collect();
+        let mounts: Vec<String> =
+            configuration.documents.iter().map(|one| one.mount.clone().unwrap().join(".")).collect();
         assert_eq!(mounts, ["", "z", "", "y", ""]);
         assert!(configuration.main().unwrap().path.ends_with("openclaw.json"));
+    }
+
+    #[test]
+    fn what_an_element_of_a_list_includes_has_no_name() {
+        let (configuration, _) = load(&[
+            ("openclaw.json", "{agents:{list:[{$include:'./a.json'},{x:{$include:'./b.json'}}]}}"),
+            ("a.json", "{k:1}"),
+            ("b.json", "{k:2}"),
+        ]);
+        let mounts: Vec<_> = configuration.documents.iter().map(|one| one.mount.is_none()).collect();
+        assert_eq!(mounts, [true, true, false]);
     }
 
     #[test]

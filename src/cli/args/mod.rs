@@ -147,7 +147,9 @@ pub enum Command {
     Render(Later<Render>),
     /// Write the views as files, in the gateway's layout
     Export(Later<Export>),
-    /// Take back into the vault what the gateway changed in its views: new values of what is there, and new profiles
+    /// Take back into the vault what the gateway changed in its views
+    ///
+    /// New values of what is there, and new profiles.
     Capture(Later<Capture>),
     /// Remove the files that `export` wrote
     Wipe(Later<Wipe>),

@@ -40,7 +40,7 @@ pub fn remember(
     connection.program = way.settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
     connection.keep = request.keep;
-    connection.dropped.extend(plan.dropped.iter().cloned());
+    connection.dropped.extend(plan.dropped.clone());
     connection.dotenv.extend(plan.dotenv.iter().cloned());
     connection.set_in_config.extend(plan.set_in_config.clone());
     connection.note_originals(sealed);
@@ -48,10 +48,8 @@ pub fn remember(
         let (At::Member(at), Content::Variable(name)) = (&item.place.at, &item.content) else { continue };
         let document = held.config.iter().flat_map(|config| &config.documents).find(|one| one.path == item.place.file);
         let named = document.and_then(|document| openclaw_config::at(document.tree(), at)).cloned();
-        let id = format!("env/{name}");
-        if plan.refs.contains(&id) {
-            connection.named.extend(named.map(|named| (id, named)));
-        }
+        let place = item.id.as_ref().filter(|_| plan.refs.contains(&format!("env/{name}")));
+        connection.named.extend(place.map(ToString::to_string).zip(named));
     }
     if !plan.views {
         connection.views.clear();
@@ -72,7 +70,7 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     let again = connect::plan(vault, &now, &strict)?;
     unchanged(&again)?;
     if !again.is_empty() {
-        let edits = connect::edits(&again, &now, request.state_dir)?;
+        let edits = connect::edits(&again, &now)?;
         let sealed = connect::seal_originals(&edits, &again, &now, vault, kept)?;
         remember(context, vault, &Step { plan: &again, ..*step }, &now, sealed)?;
         connect::apply(&again, &edits, program)?;

@@ -7,12 +7,13 @@ use crate::model::Vault;
 use crate::ops::connect::{self, Connection, Plan};
 use std::path::Path;
 
+fn named(path: &Path) -> bool {
+    ["openclaw.json", "clawdbot.json"].iter().any(|name| path.ends_with(name))
+}
+
 /// Refuses a gateway whose configuration cannot be read: nothing of it could be changed.
 pub(super) fn readable(held: &Inventory) -> Result<(), Error> {
-    let is_config = |one: &&Unread| {
-        let name = one.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        held.config.is_none() && ["openclaw.json", "clawdbot.json"].contains(&name)
-    };
+    let is_config = |one: &&Unread| held.config.is_none() && (one.path == held.config_path || named(&one.path));
     match held.unread.iter().find(is_config) {
         None => Ok(()),
         Some(Unread { path, why: Why::Format(error), .. }) => {

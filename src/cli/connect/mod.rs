@@ -111,6 +111,11 @@ impl Way {
         Ok(Self { again: true, ..Self::find(context, Connect::default())? })
     }
 
+    /// Whether views in memory are nothing to this gateway: it has databases, and took into them what views had.
+    fn has_left_views(&self) -> bool {
+        self.version.era().has_stores()
+    }
+
     fn program(&self) -> Result<&Program, Error> {
         Ok(self.program.as_ref().ok_or(gateway::Error::NoProgram)?)
     }
@@ -132,7 +137,7 @@ impl Way {
             return Err(connect::Error::NoReferences.into());
         }
         let _lock = if args.dry_run { None } else { Some(self.lock(context)?) };
-        let opened = if args.dry_run { opened } else { memory::capture(context, opened)? };
+        let opened = if args.dry_run || self.has_left_views() { opened } else { memory::capture(context, opened)? };
         // What is taken in is what is replaced: nothing that is written meanwhile is lost.
         let held = self.held()?;
         readable(&held)?;
@@ -164,7 +169,7 @@ impl Way {
         let entry = entry(context, &checked, key)?;
         connect::check_vault(&entry, held.entry())?;
         let dry = self.options.dry_run;
-        if dry {
+        if dry && !self.has_left_views() {
             memory::preview(context, &checked.vault)?.apply(&mut checked.vault, store::now())?;
         }
         let known = |vault: &Vault<'_>| self.known(context, vault, held);
@@ -189,7 +194,7 @@ impl Way {
         let request = self.request(context, vault, entry, &connection.refs)?;
         let plan = connect::plan(vault, held, &request)?;
         unchanged(&plan)?;
-        let edits = connect::edits(&plan, held, &self.state_dir)?;
+        let edits = connect::edits(&plan, held)?;
         let read_only = gateway::is_read_only(&self.settings) && edits.iter().any(|edit| !edit.env);
         if read_only && !self.options.dry_run {
             return Err(connect::Error::ReadOnly(None).into());

@@ -37,6 +37,9 @@ pub fn left(left: &Left) -> (String, String) {
         Reason::Unnamed => {
             "the list element has no id or name to refer to: give it one, then run agevault connect again"
         }
+        Reason::Twice => {
+            "the configuration sets it twice, and without this one the other would count: remove that one, then connect again"
+        }
         Reason::Needed => "the gateway reads this variable itself: start it with agevault run, then remove the line",
         Reason::Oauth => {
             "OpenClaw takes no reference for OAuth and keeps it in its own store: --keep-oauth accepts that"
@@ -65,6 +68,7 @@ pub fn left_token(why: Reason) -> &'static str {
         Reason::Unused => "unused",
         Reason::Unnamed => "unnamed",
         Reason::Needed => "needed",
+        Reason::Twice => "twice",
         Reason::Oauth => "oauth",
         Reason::Row => "store-row",
         Reason::Command => "command",
@@ -81,15 +85,20 @@ pub fn drift(drift: &Drift) -> Words {
     let names = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
     let found = |token, what: String, hint: &str| Words::new(token, exit::FINDINGS, what, hint);
     match drift {
+        Drift::Unread(file) => found(
+            "config-not-read",
+            format!("{} cannot be read: what the gateway has is not known", name::path(file)),
+            "agevault connect says what is wrong with it, and changes nothing then",
+        ),
         Drift::Gone(ids) => found(
             "references-gone",
             format!("the gateway has no reference any more to: {}", names(ids)),
-            "agevault connect puts them back; agevault rm removes what it does not need",
+            "agevault connect puts those of profiles back and names the others; agevault rm removes what is not needed",
         ),
         Drift::Plaintext(ids) => found(
             "plaintext",
             format!("the gateway's files hold in plaintext again: {}", names(ids)),
-            "agevault connect takes them in and puts references in their places",
+            "agevault connect puts references in their places; of a value that is not the vault's, --on-conflict replace takes it and keep does not",
         ),
         Drift::Moved(version) => found(
             "stores-moved",

@@ -72,9 +72,10 @@ pub enum Content {
     NotText,
 }
 
-/// Every such member of a document. `mount` is where the document's content is in the whole configuration.
-pub fn members(document: &Value, mount: &[String]) -> Vec<Member> {
-    let mut walk = Walk { found: Vec::new(), at: Vec::new(), path: Some(mount.to_vec()), command: None };
+/// Every such member of a document. `mount` is where the document's content is in the whole configuration; `None` if
+/// that has no name which lasts.
+pub fn members(document: &Value, mount: Option<&[String]>) -> Vec<Member> {
+    let mut walk = Walk { found: Vec::new(), at: Vec::new(), path: mount.map(<[String]>::to_vec), command: None };
     walk.value(document);
     walk.found
 }
@@ -171,13 +172,13 @@ impl Walk {
             if wrapper.is_some() && name == "args" {
                 continue;
             }
-            // How the gateway asks for secrets is no secret itself.
-            if self.at.is_empty() && self.path.as_ref().is_some_and(Vec::is_empty) && name == "secrets" {
+            // How the vault is asked is no secret.
+            if is_resolver(self.path.as_deref(), name) {
                 continue;
             }
             let above = self.command.clone();
             if name == "env" && value.is_object() {
-                self.command = starts.then(|| self.at.clone());
+                self.command = (starts && !is_provider(self.path.as_deref())).then(|| self.at.clone());
             }
             self.enter(name.clone(), Some(name.clone()), value);
             self.command = above;
@@ -265,6 +266,15 @@ impl Walk {
         }
         super::literal(text).map_or(Content::Template, |text| Content::Value(Secret::new(text)))
     }
+}
+
+/// Whether an object says how another provider of secrets is asked: its command is run by the gateway itself.
+fn is_provider(path: Option<&[String]>) -> bool {
+    matches!(path, Some([secrets, providers, _]) if secrets == "secrets" && providers == "providers")
+}
+
+fn is_resolver(object: Option<&[String]>, name: &str) -> bool {
+    object.is_some_and(|path| path.iter().eq(["secrets", "providers"])) && name == secretref::ALIAS
 }
 
 fn is_reference(value: &Value) -> bool {

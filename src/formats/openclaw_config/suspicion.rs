@@ -66,7 +66,7 @@ pub(super) fn names_secret(name: &str) -> bool {
 }
 
 /// Whether a text looks like a key of a well-known issuer, or is an address with a password in it.
-pub(super) fn is_key(text: &str) -> bool {
+pub fn is_key(text: &str) -> bool {
     let text = js::trim(text);
     let issued = KEYS.iter().any(|start| text.starts_with(start) && text.len() >= start.len() + SHORTEST);
     issued || has_password(text)

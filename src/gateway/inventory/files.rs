@@ -3,7 +3,8 @@
 use super::super::config::Configuration;
 use super::super::{Error, Settings, resolve, sqlite};
 use super::{Unread, Why};
-use crate::formats::{self, openclaw_config};
+use crate::formats;
+use crate::formats::openclaw_config::{self, Config};
 use crate::fsio;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
@@ -70,6 +71,10 @@ pub struct Files {
     pub found: Vec<Found>,
     /// The configuration.
     pub config: Option<Configuration>,
+    /// Where it is, or would be.
+    pub config_path: PathBuf,
+    /// Files at its usual places that the gateway does not read.
+    pub unused_configs: Vec<(PathBuf, Config)>,
     /// Where each agent has its files.
     pub agents: BTreeMap<Scope, PathBuf>,
     /// What could not be read.
@@ -86,6 +91,11 @@ impl Files {
         check_owner(&dir)?;
         let mut files = Self::default();
         files.config = files.configuration(settings, &dir)?;
+        for path in CONFIG_NAMES.iter().map(|name| dir.join(name)).filter(|path| *path != files.config_path) {
+            let bytes = fsio::read_trusted(&path, formats::MAX_INPUT).ok();
+            let read = bytes.and_then(|bytes| openclaw_config::parse(bytes.expose()).ok());
+            files.unused_configs.extend(read.map(|read| (path, read)));
+        }
         files.agents = agents(&dir, settings, files.config.as_ref())?;
         let shared = dir.join("state").join(sqlite::SHARED_NAME);
         files.database(&shared, || sqlite::shared(&shared));
@@ -165,15 +175,21 @@ impl Files {
     }
 
     fn configuration(&mut self, settings: &Settings, dir: &Path) -> Result<Option<Configuration>, Error> {
-        for path in config_paths(settings, dir)? {
+        let paths = config_paths(settings, dir)?;
+        self.config_path = paths.first().cloned().unwrap_or_default();
+        for path in paths {
             match fsio::read_trusted(&path, formats::MAX_INPUT) {
                 Ok(bytes) => match Configuration::load(&path, bytes, &mut self.unread) {
-                    Ok(config) => return Ok(Some(config)),
+                    Ok(config) => {
+                        self.config_path = path;
+                        return Ok(Some(config));
+                    }
                     Err(error) => self.unread.push(Unread { path, row: None, why: Why::Format(error) }),
                 },
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => self.unread.push(Unread { path, row: None, why: Why::File(error) }),
             }
+            // It is there, whatever is in it.
             break;
         }
         Ok(None)

@@ -19,6 +19,10 @@ pub fn leftover(path: &Path, root: &Path, config_dir: Option<&Path>) -> Option<L
     if name == "catalog.json" && folder(2).is_some_and(|name| name == "plugins") {
         return Some(Leftover::Generated);
     }
+    // With the keys of profiles in it until the gateway makes it again, with markers in their places.
+    if name == "models.json" && folder(1).is_some_and(|name| name == "agent") {
+        return Some(Leftover::Generated);
+    }
     let of_config =
         ["openclaw.json.", "clawdbot.json.", "gateway.systemd.env."].iter().any(|start| name.starts_with(start));
     let number =

@@ -35,6 +35,8 @@ pub struct Inventory {
     pub stores: BTreeMap<Scope, Store>,
     /// Its configuration.
     pub config: Option<Configuration>,
+    /// Where that is, or would be.
+    pub config_path: PathBuf,
     /// Its files of variables, in the order in which it looks for a name.
     pub env: Vec<EnvFile>,
     /// Where each agent has its files.
@@ -90,8 +92,8 @@ impl Inventory {
 
     /// The inventory of files that were read.
     pub fn of(files: Files, era: Option<Era>) -> Self {
-        let Files { found, config, agents, unread } = files;
-        let mut inventory = Self { config, agents, unread, files: found, ..Self::default() };
+        let Files { found, config, config_path, unused_configs, agents, unread } = files;
+        let mut inventory = Self { config, config_path, agents, unread, files: found, ..Self::default() };
         let mut files = std::mem::take(&mut inventory.files);
         // Rows first: with them a gateway leaves the files of an agent unread.
         let (rows, others): (Vec<&Found>, Vec<&Found>) = files.iter().partition(|found| found.shape.row().is_some());
@@ -105,6 +107,7 @@ impl Inventory {
         }
         files.retain(|found| !malformed.contains(&(found.path.clone(), found.shape.row())));
         inventory.configuration();
+        unused_configs.iter().for_each(|(path, read)| inventory.unused_config(path, read));
         inventory.files = files;
         inventory
     }
@@ -134,10 +137,10 @@ impl Inventory {
             };
             self.notes.extend(document.read.notes.iter().map(of_document));
             self.shadowed_members(document);
-            for member in openclaw_config::members(document.tree(), &document.mount) {
+            for member in openclaw_config::members(document.tree(), document.mount.as_deref()) {
                 let name = member.at.join(".");
                 let flawed = document.read.flawed.contains(&member.at);
-                let whole = [&document.mount[..], &member.at[..]].concat();
+                let whole = [document.mount.as_deref().unwrap_or_default(), &member.at[..]].concat();
                 let content = if flawed { Some(Content::Unparsed) } else { self.content(&name, &member) };
                 let Some(content) = content else { continue };
                 let (id, part) = match member.role {
@@ -165,7 +168,18 @@ impl Inventory {
         self.variables_of_config();
     }
 
-    /// Secrets in members whose name comes again later in the same object.
+    /// A configuration at a usual place that the gateway does not read.
+    fn unused_config(&mut self, path: &Path, read: &openclaw_config::Config) {
+        for member in openclaw_config::members(&read.tree, Some(&[])) {
+            let openclaw_config::Content::Value(text) = &member.content else { continue };
+            let Ok(raw) = to_raw_value(text.expose()) else { continue };
+            let place = Place { file: path.to_owned(), at: At::Member(member.at) };
+            let (id, content) = (of_path(member.path.as_deref()), Content::Value(raw));
+            self.items.push(Item { place, owner: None, id, content, part: Part::Other, used: false });
+        }
+    }
+
+    /// Secrets in members whose name comes again later in the same object, and in comments.
     fn shadowed_members(&mut self, document: &Document) {
         for (at, text) in &document.read.shadowed {
             let Ok(raw) = to_raw_value(text.expose()) else { continue };
@@ -173,6 +187,11 @@ impl Inventory {
             let item =
                 Item { place, owner: None, id: None, content: Content::Value(raw), part: Part::Other, used: false };
             self.items.push(item);
+        }
+        for &(first, last) in &document.read.commented {
+            let place = Place { file: document.path.clone(), at: At::Lines(first, last) };
+            let content = Content::Unparsed;
+            self.items.push(Item { place, owner: None, id: None, content, part: Part::Other, used: false });
         }
     }
 
@@ -217,6 +236,14 @@ impl Inventory {
         }
     }
 
+    /// Whether the configuration sets a variable a second time, to another value: without the first one that counts.
+    pub fn is_set_twice(&self, name: &str) -> bool {
+        let is = |item: &&Item| matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name);
+        let counts = self.variable(name).map(RawValue::get);
+        let hidden = |item: &Item| !item.used && matches!(item.place.at, At::Member(_));
+        self.items.iter().filter(is).any(|item| hidden(item) && item.content.value().map(RawValue::get) != counts)
+    }
+
     /// The value that the gateway has for a variable.
     pub fn variable(&self, name: &str) -> Option<&RawValue> {
         let is = |item: &&Item| item.used && matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name);
@@ -251,12 +278,6 @@ impl Inventory {
     pub fn asked(&self) -> BTreeSet<String> {
         let ours = |item: &Item| if let Content::Ours(id) = &item.content { Some(id.clone()) } else { None };
         self.items.iter().filter(|item| item.used).filter_map(ours).collect()
-    }
-
-    /// Where `openclaw.json` is, or would be.
-    pub fn config_path(&self, state_dir: &Path) -> PathBuf {
-        let main = self.config.as_ref().and_then(Configuration::main);
-        main.map_or_else(|| state_dir.join("openclaw.json"), |document| document.path.clone())
     }
 }
 

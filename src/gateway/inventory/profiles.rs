@@ -7,7 +7,7 @@ use crate::formats::{self, Note, NoteKind};
 use crate::model::{Scope, SecretId};
 use crate::secret::SecretBuf;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Profiles and orders of one store.
@@ -17,6 +17,8 @@ pub struct Store {
     pub profiles: BTreeMap<String, Box<RawValue>>,
     /// Profiles by provider, in the order of use.
     pub order: BTreeMap<String, Vec<String>>,
+    /// Profiles with a second secret, which the gateway does not use, in the very file.
+    pub beside: BTreeSet<String>,
     /// Whether a row of a database has something in it: then files beside it are left unread.
     in_database: bool,
 }
@@ -125,6 +127,13 @@ impl Inventory {
             let (owner, content) = (Some(scope.clone()), content(raw));
             self.items.push(Item { place, owner, id: Some(id), content, part: Part::Credential, used });
         }
+        let beside = store.notes.iter().filter(|note| note.what == NoteKind::Beside).map(|note| note.name.clone());
+        let beside: BTreeSet<String> = beside.collect();
+        for profile in &beside {
+            let place = Place { file: path.to_owned(), at: At::Profile(profile.clone()) };
+            let (owner, content) = (Some(scope.clone()), Content::Unparsed);
+            self.items.push(Item { place, owner, id: None, content, part: Part::Other, used: false });
+        }
         let refers = |raw: &RawValue| auth_profiles::referred(raw).is_some();
         let referred = |name: &str| store.profiles.iter().any(|(profile, raw)| profile == name && refers(raw));
         // What is about lines or the whole file is of use with its name alone.
@@ -146,6 +155,7 @@ impl Inventory {
         }
         let into = self.stores.entry(scope.clone()).or_default();
         into.profiles.extend(store.profiles);
+        into.beside.extend(beside);
         for (provider, ids) in store.order {
             into.order.entry(provider).or_insert(ids);
         }

@@ -148,10 +148,25 @@ fn a_flaw_costs_the_value_that_has_it_and_no_other() {
     assert_eq!(notes_of(&of(large.as_bytes())), [("gateway.auth.token", NoteKind::TooLarge)]);
 }
 
+#[test]
+fn a_key_in_a_comment_is_told_by_its_lines() {
+    let inventory = of(b"{// old: \"sk-ant-api03-0123456789abcdef\"\n/* is at https://x.org\n and apiKey:sk-ant-api03-0123456789 */a:1}");
+    let lines: Vec<_> = inventory.items.iter().map(|item| item.place.at.to_string()).collect();
+    assert_eq!(lines, ["line 1", "lines 2 to 3"]);
+    assert_eq!(notes_of(&inventory), [("/s/openclaw.json", NoteKind::Commented); 2]);
+}
+
+#[test]
+fn of_a_variable_that_is_set_twice_the_other_value_is_known() {
+    let twice = |text: &str| of(text.as_bytes()).is_set_twice("A");
+    assert!(twice("{env:{A:'used',vars:{A:'other'}}}"));
+    assert!(!twice("{env:{A:'same',vars:{A:'same'}}}") && !twice("{env:{A:'used',vars:{B:'other'}}}"));
+}
+
 proptest! {
     #[test]
     fn every_json_secret_is_taken_as_it_is(value in "[^\\x00$]{1,20}") {
-        prop_assume!(!value.trim().is_empty() && secretref::env_reference(&value).is_none());
+        prop_assume!(!value.trim_matches(|one: char| one.is_whitespace() || one == '\u{feff}').is_empty() && secretref::env_reference(&value).is_none());
         let text = serde_json::json!({"gateway": {"auth": {"token": value}}}).to_string();
         prop_assert_eq!(targets_of(&text), [pair("gateway.auth.token", &value)]);
     }

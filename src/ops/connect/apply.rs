@@ -89,8 +89,11 @@ pub fn apply(plan: &Plan, edits: &[Edit], program: &Program) -> Result<Applied, 
 }
 
 fn write(edit: &Edit) -> Result<(), Error> {
-    if let Some(old) = &edit.old {
-        check_still(&edit.path, old)?;
+    match &edit.old {
+        Some(old) => check_still(&edit.path, old)?,
+        // What was not there when everything was read is nobody's to replace.
+        None if std::fs::symlink_metadata(&edit.path).is_ok() => return Err(gateway::Error::StoreChanged.into()),
+        None => {}
     }
     replace(&edit.path, &edit.new)
 }
@@ -113,7 +116,7 @@ pub(super) fn replace(path: &Path, bytes: &SecretBuf) -> Result<(), Error> {
 /// Removes a file for good.
 pub(super) fn remove(path: &Path) -> Result<(), Error> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let dir = Dir::open(parent)?;
+    let dir = Dir::open(&fsio::real_path(parent)?)?;
     dir.remove(name)?;
     Ok(dir.sync()?)
 }

@@ -1,6 +1,7 @@
 //! The gateway's own rules for the program that answers for the vault, replayed on the one that is
 //! configured; then the program is asked, cold, for all that the gateway will ask it for.
 
+use super::drift::unreadable;
 use super::plan::MAX_REFS;
 use super::provider::{ask, same_program};
 use super::{Drift, Entry};
@@ -100,7 +101,8 @@ pub struct Report {
 pub fn check(held: &Inventory, running: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Report {
     let mut report = Report::default();
     let Some(entry) = held.entry() else {
-        report.findings.push(Finding::NotConnected);
+        let unread = unreadable(held).map(|path| Finding::Drift(Drift::Unread(path.to_owned())));
+        report.findings.push(unread.unwrap_or(Finding::NotConnected));
         return report;
     };
     let ids = held.asked();

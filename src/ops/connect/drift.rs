@@ -1,13 +1,16 @@
 //! How a connected gateway differs now from what `connect` left.
 
 use super::{Connection, holds_secret};
-use crate::gateway::{At, Delivery, Inventory, Item, Part, Version};
+use crate::gateway::{At, Delivery, Inventory, Item, Part, Unread, Version};
 use crate::model::SecretId;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
+    /// A file that cannot be read: what the gateway has in it is not known.
+    Unread(PathBuf),
     /// References that it had then and has no more.
     Gone(Vec<String>),
     /// Secrets in plaintext where a reference could be.
@@ -25,6 +28,9 @@ pub enum Drift {
 
 /// What differs, for the gateway of this version; the version that is installed is not always known.
 pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<Version>) -> Vec<Drift> {
+    if let Some(unread) = unreadable(inventory) {
+        return vec![Drift::Unread(unread.to_owned())];
+    }
     let mut found = Vec::new();
     let version = installed.or_else(|| Version::parse(&connection.gateway));
     let moved = version.filter(|version| version.era().has_stores() && !connection.views.is_empty());
@@ -50,6 +56,12 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
         found.push(Drift::Version { was: connection.gateway.clone(), now });
     }
     found
+}
+
+/// The configuration, if it is there and cannot be read.
+pub(super) fn unreadable(inventory: &Inventory) -> Option<&Path> {
+    let is_config = |one: &&Unread| inventory.config.is_none() && one.path == inventory.config_path;
+    inventory.unread.iter().find(is_config).map(|one| one.path.as_path())
 }
 
 fn is_kept(item: &Item, connection: &Connection) -> bool {

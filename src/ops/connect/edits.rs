@@ -6,7 +6,7 @@ use crate::formats::{self, dotenv};
 use crate::fsio;
 use crate::gateway::Inventory;
 use crate::secret::SecretBuf;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One file, before and after.
 pub struct Edit {
@@ -31,9 +31,9 @@ impl Edit {
 ///
 /// # Errors
 /// A file whose text cannot be changed in that way, or is not to be changed by us.
-pub fn of(plan: &Plan, inventory: &Inventory, state_dir: &Path) -> Result<Vec<Edit>, Error> {
-    let mut edits = of_config(plan, inventory, state_dir)?;
-    let main = inventory.config_path(state_dir);
+pub fn of(plan: &Plan, inventory: &Inventory) -> Result<Vec<Edit>, Error> {
+    let mut edits = of_config(plan, inventory)?;
+    let main = inventory.config_path.clone();
     edits.sort_by_key(|edit| edit.path != main);
     for file in inventory.env.iter().filter(|_| !plan.dotenv.is_empty()) {
         let new = dotenv::without(file.bytes.expose(), |name| plan.dotenv.contains(name));
@@ -52,8 +52,8 @@ pub fn of(plan: &Plan, inventory: &Inventory, state_dir: &Path) -> Result<Vec<Ed
 }
 
 /// The files of the configuration, also those that do not change.
-pub(super) fn of_config(plan: &Plan, inventory: &Inventory, state_dir: &Path) -> Result<Vec<Edit>, Error> {
-    let main = inventory.config_path(state_dir);
+pub(super) fn of_config(plan: &Plan, inventory: &Inventory) -> Result<Vec<Edit>, Error> {
+    let main = inventory.config_path.clone();
     let mut edits = Vec::new();
     for document in inventory.config.iter().flat_map(|config| &config.documents) {
         // A file that is included in several places is edited once.

@@ -27,7 +27,7 @@ pub use edits::{Edit, of as edits};
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use plan_config::check_vault;
 pub use provider::{Answered, Entry, PASS_ENV, install, prove};
-pub use record::Connection;
+pub use record::{Connection, Spot};
 pub use residue::{Cleaned, Search, clean};
 pub use undo::{Undo, Undone, only_in_vault};
 pub use verdict::{Left, Reason, holds_secret, plaintext};

@@ -1,7 +1,8 @@
 //! What is between the gateway as it is and one that holds references only: names, no values.
 
-use super::{Entry, Error};
+use super::{Entry, Error, Spot};
 use crate::formats::openclaw_config::Step;
+use crate::formats::power::is_powerful;
 use crate::gateway::{Era, Inventory, StoreChange, Version, names_variable};
 use crate::model::{Credential, Scope, SecretId, Vault};
 use crate::secret::SecretBuf;
@@ -88,9 +89,9 @@ pub struct Plan {
     /// Variables that leave files of variables and the configuration.
     pub dotenv: BTreeSet<String>,
     /// Those of them that the configuration sets, and where.
-    pub set_in_config: BTreeMap<String, Vec<String>>,
+    pub set_in_config: BTreeMap<String, Spot>,
     /// Configuration secrets that leave it without a reference.
-    pub dropped: BTreeSet<String>,
+    pub dropped: BTreeMap<String, Spot>,
     /// Commands that are to run under `agevault run`, by their places.
     pub commands: Vec<String>,
     /// Ids for which the gateway gets a new or another reference.
@@ -171,7 +172,7 @@ impl Planner<'_> {
     }
 
     /// Whether the gateway cannot do without a variable: its configuration or a profile names it in a text or in a
-    /// reference that stays, or it is its own.
+    /// reference that stays, or it is its own, or it rules its process, or another value would take its place.
     pub(super) fn needs(&self, name: &str) -> bool {
         let texts = self.texts.iter().filter_map(SecretBuf::text);
         let stays = |scope: &Scope, profile: &str| {
@@ -180,7 +181,9 @@ impl Planner<'_> {
         let stores =
             self.held.stores.iter().flat_map(|(scope, store)| store.profiles.iter().map(move |one| (scope, one)));
         let profiles = stores.filter(|(scope, (profile, _))| stays(scope, profile)).map(|(_, (_, raw))| raw.get());
-        name.starts_with("OPENCLAW_") || texts.chain(profiles).any(|text| names_variable(text, name))
+        name.starts_with("OPENCLAW_")
+            || is_powerful(name)
+            || texts.chain(profiles).any(|text| names_variable(text, name))
     }
 
     /// Notes an edit of a file of the configuration.

@@ -1,7 +1,7 @@
 //! The configuration's part of a plan: the resolver's entry, references, commands under `agevault run`.
 
 use super::plan::{Planner, provider_of};
-use super::{Entry, Error, Road, edits, known};
+use super::{Entry, Error, Road, Spot, edits, known};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::provider;
 use crate::formats::secretref::{self, ExecRef};
@@ -35,8 +35,7 @@ impl Planner<'_> {
             self.command(file, at, &items);
         }
         // What names a variable is seen in the configuration as it will be.
-        self.texts =
-            edits::of_config(&self.plan, held, self.request.state_dir)?.into_iter().map(|edit| edit.new).collect();
+        self.texts = edits::of_config(&self.plan, held)?.into_iter().map(|edit| edit.new).collect();
         for item in held.items.iter().filter(|item| item.used && item.part == Part::Variable) {
             if let At::Member(path) = &item.place.at {
                 self.variable(item, path);
@@ -60,7 +59,7 @@ impl Planner<'_> {
         if have != Some(&entry) {
             self.plan.entry = Some(have.map(|have| differing(have, &entry)).unwrap_or_default());
             let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-            self.step(&self.held.config_path(self.request.state_dir), Step::Put(place, entry));
+            self.step(&self.held.config_path, Step::Put(place, entry));
         }
         Ok(())
     }
@@ -120,7 +119,7 @@ impl Planner<'_> {
             Road::Config
         } else if shadowed {
             self.step(&item.place.file, Step::Remove(path.to_vec()));
-            self.plan.dropped.insert(id.to_string());
+            self.plan.dropped.insert(id.to_string(), spot(item, path));
             Road::Shadowed
         } else {
             self.refer(item, path, id);
@@ -146,7 +145,7 @@ impl Planner<'_> {
             }
             Some(to) if shadowed => {
                 self.step(&item.place.file, Step::Remove(path.to_vec()));
-                self.plan.dropped.insert(to.to_string());
+                self.plan.dropped.insert(to.to_string(), spot(item, path));
                 self.road(to, Road::Shadowed);
             }
             Some(to) => self.road(to, Road::Config),
@@ -171,7 +170,7 @@ impl Planner<'_> {
         let known = text.is_ok_and(|text| known::is_value(self.vault, id, &text));
         if known && !(self.request.keep.dotenv || self.needs(name.as_str())) {
             self.plan.dotenv.insert(name.as_str().to_owned());
-            self.plan.set_in_config.insert(name.as_str().to_owned(), path.to_vec());
+            self.plan.set_in_config.insert(name.as_str().to_owned(), spot(item, path));
             self.step(&item.place.file, Step::Remove(path.to_vec()));
         }
     }
@@ -284,4 +283,8 @@ fn differing(one: &Value, other: &Value) -> Vec<String> {
     let (one, other) = (members(one), members(other));
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
+}
+
+fn spot(item: &Item, path: &[String]) -> Spot {
+    Spot { file: item.place.file.clone(), at: path.to_vec() }
 }

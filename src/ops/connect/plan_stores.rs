@@ -181,7 +181,10 @@ impl Planner<'_> {
                 }
                 let have = self.held.profile(&scope, &profile);
                 // What the gateway has is newer than what was taken in: nothing takes its place.
-                let serves = have.is_some_and(|have| serves(have, &raw, &id));
+                // A row of a database has no sealed copy: what else is in it stays, and is named.
+                let clean = self.request.version.era().has_stores()
+                    || self.held.stores.get(&scope).is_none_or(|store| !store.beside.contains(&profile));
+                let serves = clean && have.is_some_and(|have| serves(have, &raw, &id));
                 let lost = have.is_some_and(|have| !known::has_all(self.vault, &id, have));
                 if !serves && lost && !self.request.yields {
                     self.plan.changed.push(id.to_string());

@@ -17,6 +17,15 @@ const MAX_RECORD: usize = 64 * 1024 * 1024;
 /// So many sealed copies of one file are tried on the way back.
 const MAX_COPIES: usize = 16;
 
+/// A member of a file of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it, by names of members and indexes of elements.
+    pub at: Vec<String>,
+}
+
 /// A gateway that was wired to a vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
@@ -39,13 +48,13 @@ pub struct Connection {
     /// Places of its files that are links to views in memory, by their whole paths.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub views: BTreeSet<PathBuf>,
-    /// Configuration secrets that were taken out without a reference.
+    /// Configuration secrets that were taken out without a reference, and where they were.
     #[serde(default)]
-    pub dropped: BTreeSet<String>,
+    pub dropped: BTreeMap<String, Spot>,
     /// Variables that its configuration set, and where.
     #[serde(default)]
-    pub set_in_config: BTreeMap<String, Vec<String>>,
-    /// What named a variable where a reference to it is now, by the id of the variable: no value.
+    pub set_in_config: BTreeMap<String, Spot>,
+    /// What named a variable where a reference to it is now, by the id of that place: no value.
     #[serde(default)]
     pub named: BTreeMap<String, serde_json::Value>,
     /// Sealed copies of files as they were before they were changed, the newest last.

@@ -5,12 +5,13 @@ use super::apply::{check_still, remove};
 use super::needles::Needles;
 use super::verdict::{Left, Reason};
 use super::{Error, Keep, Plan, Road};
-use crate::formats::{self, auth_profiles, openclaw_config};
+use crate::formats::{self, auth_profiles, dotenv, openclaw_config};
 use crate::fsio;
 use crate::gateway::{Inventory, Leftover, Program, leftover};
 use crate::model::Vault;
 use crate::secret::SecretBuf;
 use crate::store;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Where to look, and what may stay.
@@ -71,9 +72,12 @@ fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue
         search.elsewhere.iter().cloned().partition(|path| path.is_dir());
     files.into_iter().for_each(|path| look(path, None, unread));
     dirs.push(root.to_owned());
-    dirs.extend(search.held.agents.values().filter(|dir| dir.exists() && !dir.starts_with(root)).cloned());
+    // An agent's files may be elsewhere, also behind a link on the way to them.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let whole = real(root);
+    dirs.extend(search.held.agents.values().filter(|dir| dir.exists() && !real(dir).starts_with(&whole)).cloned());
     // Of another directory only what belongs to the configuration.
-    let config = search.held.config_path(root);
+    let config = search.held.config_path.clone();
     let config = Some(config.as_path()).filter(|path| !path.starts_with(root));
     let of_config = config.and_then(|path| path.parent().map(Path::to_owned));
     dirs.extend(of_config.clone());
@@ -160,11 +164,15 @@ impl Search<'_> {
     }
 }
 
-/// Whether a copy of a configuration or of a store holds a secret in plaintext. One that is neither is told by its
-/// bytes alone.
+/// Whether an old copy may hold a secret in plaintext: one that cannot be read any more may hold anything.
 fn holds_secrets(path: &Path) -> bool {
     let Ok(bytes) = fsio::read_own(path, formats::MAX_INPUT) else { return false };
-    of_store(&bytes) || of_config(&bytes)
+    let of_env = path.to_string_lossy().contains(".env.");
+    match openclaw_config::tree(bytes.expose()) {
+        _ if of_env => !dotenv::parse(bytes.expose()).is_ok_and(|env| env.entries.is_empty() && env.unread.is_empty()),
+        Ok(tree) => of_store(&bytes) || of_config(&tree),
+        Err(_) => true,
+    }
 }
 
 fn of_store(bytes: &SecretBuf) -> bool {
@@ -172,9 +180,8 @@ fn of_store(bytes: &SecretBuf) -> bool {
     profiles.iter().any(|(_, raw)| super::verdict::has_secret(raw))
 }
 
-fn of_config(bytes: &SecretBuf) -> bool {
-    let Ok(tree) = openclaw_config::tree(bytes.expose()) else { return false };
-    let members = openclaw_config::members(&tree, &[]);
+fn of_config(tree: &Value) -> bool {
+    let members = openclaw_config::members(tree, Some(&[]));
     members.iter().any(|member| matches!(member.content, openclaw_config::Content::Value(_)))
 }
 

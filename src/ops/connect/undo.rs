@@ -6,12 +6,12 @@ use self::values::{entries, of_variable, plain, same_store, text_of};
 use super::apply::{check_still, replace};
 use super::plan::store_dir;
 use super::plan_config::unwrapped;
-use super::{Connection, Error};
+use super::{Connection, Error, Spot};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, dotenv, secretref};
 use crate::fsio;
-use crate::gateway::{At, Content, Document, Inventory, Part, Program, StoreChange, StoreLock};
+use crate::gateway::{At, Content, Document, Inventory, Item, Part, Program, StoreChange, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
@@ -128,15 +128,12 @@ impl Undo<'_> {
     fn documents(&self, missing: &mut BTreeSet<String>, undone: &mut Undone) -> Result<Vec<Change>, Error> {
         let mut changes = Vec::new();
         let mut done = BTreeSet::new();
-        let main = self.held.config.iter().filter_map(|config| config.main()).map(|document| &document.path).next();
         for document in self.held.config.iter().flat_map(|config| &config.documents) {
             if !done.insert(&document.path) {
                 continue;
             }
             let mut steps = self.references(document, missing, undone);
-            if Some(&document.path) == main {
-                steps.extend(self.dropped(document, undone));
-            }
+            steps.extend(self.dropped(document, undone));
             let plaintext = !steps.is_empty();
             let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
             if openclaw_config::at(document.tree(), &provider).is_some() {
@@ -163,7 +160,7 @@ impl Undo<'_> {
         for item in items {
             let (At::Member(at), Content::Ours(asked)) = (&item.place.at, &item.content) else { continue };
             let id = SecretId::parse(asked).ok();
-            let Some((id, value)) = id.and_then(|id| Some((id.clone(), self.value(&id)?))) else {
+            let Some((id, value)) = id.and_then(|id| Some((id.clone(), self.value(item, &id)?))) else {
                 missing.insert(asked.clone());
                 continue;
             };
@@ -190,27 +187,28 @@ impl Undo<'_> {
     fn dropped(&self, document: &Document, undone: &mut Undone) -> Vec<Step> {
         let mut steps = Vec::new();
         let connection = self.connection.into_iter();
-        let dropped = connection.clone().flat_map(|connection| &connection.dropped);
-        let secrets = dropped.filter_map(|id| match SecretId::parse(id).ok()? {
-            SecretId::Config(at) => Some((id.clone(), at)),
-            _ => None,
-        });
+        let secrets =
+            connection.clone().flat_map(|connection| &connection.dropped).map(|(id, spot)| (id.clone(), spot));
         let set = connection.flat_map(|connection| &connection.set_in_config);
-        let variables = set.map(|(name, at)| (format!("env/{name}"), at.clone()));
-        for (id, at) in secrets.chain(variables) {
+        let variables = set.map(|(name, spot)| (format!("env/{name}"), spot));
+        for (id, Spot { at, .. }) in secrets.chain(variables).filter(|(_, spot)| spot.file == document.path) {
             let value = SecretId::parse(&id).ok().and_then(|id| text_of(self.vault, &id));
-            if let Some(value) = value.filter(|_| openclaw_config::at(document.tree(), &at).is_none()) {
+            // What it belonged to may be gone since then: half of it would be worse than nothing.
+            let above = at.split_last().map(|(_, above)| above).unwrap_or_default();
+            let has_room = is_object(document, above) && openclaw_config::at(document.tree(), at).is_none();
+            if let Some(value) = value.filter(|_| has_room) {
                 undone.ids.insert(id);
-                steps.push(Step::Put(at, value));
+                steps.push(Step::Put(at.clone(), value));
             }
         }
         steps
     }
 
     /// What takes the place of a reference: for a variable that has its value elsewhere again what named it.
-    fn value(&self, id: &SecretId) -> Option<Value> {
+    fn value(&self, item: &Item, id: &SecretId) -> Option<Value> {
         let text = text_of(self.vault, id)?;
-        let named = self.connection.and_then(|connection| connection.named.get(&id.to_string()).cloned());
+        let place = item.id.as_ref().filter(|_| matches!(id, SecretId::Env(_))).map(ToString::to_string);
+        let named = self.connection.zip(place).and_then(|(connection, place)| connection.named.get(&place).cloned());
         Some(named.unwrap_or(text))
     }
 
@@ -237,13 +235,10 @@ impl Undo<'_> {
         paths.retain(|path| seen.insert(path.clone()));
         for path in &paths {
             let old = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
-            // Which file had which variable is seen in its sealed copy.
-            let had: Vec<String> = self
-                .originals_of(path)
-                .next()
-                .map(|original| entries(&original).into_keys().collect())
-                .unwrap_or_default();
-            let mine = |name: &&str| had.iter().any(|have| have == name) || (had.is_empty() && *path == usual);
+            // Which file had which variable is seen in its sealed copies.
+            let had: BTreeSet<String> =
+                self.originals_of(path).flat_map(|original| entries(&original).into_keys()).collect();
+            let mine = |name: &&str| had.contains(*name) || (had.is_empty() && *path == usual);
             let names: Vec<&str> = back.keys().copied().filter(mine).collect();
             if names.is_empty() {
                 continue;
@@ -293,6 +288,12 @@ impl Undo<'_> {
 
 /// A file, what it holds, and what it will hold.
 type Change = (PathBuf, Option<SecretBuf>, SecretBuf);
+
+/// Whether there is an object; the variables of a configuration make their own.
+fn is_object(document: &Document, at: &[String]) -> bool {
+    let of_env = at.iter().eq(["env"]) || at.iter().eq(["env", "vars"]);
+    at.is_empty() || of_env || openclaw_config::at(document.tree(), at).is_some_and(Value::is_object)
+}
 
 fn copy(bytes: &SecretBuf) -> SecretBuf {
     SecretBuf::new(bytes.expose().to_vec())

@@ -2,6 +2,8 @@
 
 use super::known::MEMBERS;
 use super::{Keep, Plan, Road};
+use crate::formats::openclaw_config;
+use crate::formats::power::is_powerful;
 use crate::fsio;
 use crate::gateway::{At, Content, Delivery, Inventory, Item, Part, Version, Why};
 use crate::model::{Credential, Kind, SecretId};
@@ -34,6 +36,8 @@ pub enum Reason {
     Unnamed,
     /// A variable that the gateway cannot do without.
     Needed,
+    /// A variable that the configuration sets twice: without this one the other would count.
+    Twice,
     /// OAuth, which takes no references.
     Oauth,
     /// A row of the gateway's own store of secrets.
@@ -66,7 +70,7 @@ pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Pla
         file: item.place.file.clone(),
         at: Some(item.place.at.clone()),
         ids: item.id.iter().map(SecretId::to_string).collect(),
-        why: reason(item, version, keep, plan),
+        why: reason(inventory, item, version, keep, plan),
     });
     // A view in memory that is not there, or a database that a gateway writes to just now, has its own word.
     let unread = inventory.unread.iter().filter(|one| !matches!(&one.why, Why::File(error) if error.is_not_found()));
@@ -78,9 +82,16 @@ pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Pla
 pub fn holds_secret(item: &Item) -> bool {
     match (&item.content, &item.part) {
         (Content::Value(raw), Part::Credential) => has_secret(raw),
+        // What rules a process is a setting, unless it looks like a key.
+        (Content::Value(raw), Part::Variable) => !is_setting(item, raw),
         (Content::Value(_) | Content::Unparsed, _) => true,
         _ => false,
     }
+}
+
+fn is_setting(item: &Item, raw: &RawValue) -> bool {
+    let name = |id: &SecretId| matches!(id, SecretId::Env(name) if is_powerful(name.as_str()));
+    item.id.as_ref().is_some_and(name) && !openclaw_config::is_key(raw.get())
 }
 
 /// Whether a credential has a secret in plaintext.
@@ -96,7 +107,7 @@ fn in_memory(item: &Item) -> bool {
     real.is_some_and(|real| fsio::in_memory(&real).unwrap_or(false))
 }
 
-fn reason(item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
+fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
     let Some(id) = &item.id else {
         return if matches!(item.content, Content::Unparsed) { Reason::Unparsed } else { Reason::Unnamed };
     };
@@ -118,6 +129,7 @@ fn reason(item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
         _ if road == Some(&Road::TooLong) => Reason::TooLong,
         Part::Credential => Reason::Written,
         Part::Variable if keep.dotenv => Reason::Kept,
+        Part::Variable if is_twice(inventory, id) => Reason::Twice,
         Part::Variable if road == Some(&Road::Own) => Reason::Needed,
         Part::Variable => Reason::Written,
         Part::Target(path) if keep.gateway_token && path.iter().eq(["gateway", "auth", "token"]) => Reason::Kept,
@@ -127,4 +139,8 @@ fn reason(item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
         Part::StoreRow => Reason::Row,
         Part::Target(_) | Part::Other => Reason::NoReference,
     }
+}
+
+fn is_twice(inventory: &Inventory, id: &SecretId) -> bool {
+    matches!(id, SecretId::Env(name) if inventory.is_set_twice(name.as_str()))
 }

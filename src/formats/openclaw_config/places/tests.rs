@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// Values by their places in names; those without a place by their concrete ones.
 fn values(document: &Value) -> (BTreeMap<String, String>, Vec<String>) {
     let (mut named, mut unnamed) = (BTreeMap::new(), Vec::new());
-    for member in members(document, &[]) {
+    for member in members(document, Some(&[])) {
         let Content::Value(value) = &member.content else { continue };
         match &member.path {
             Some(path) => _ = named.insert(path.join("/"), value.expose().to_owned()),
@@ -26,11 +26,11 @@ fn every_kind_of_member_is_found() {
             "args": ["--token", "ghp_0123456789"]}, "u": {"url": "https://me:pass@x.org", "headers": {"X-API-Key": "k"}}}},
         "skills": {"entries": {"s": {"env": {"S_SECRET": "s"}, "apiKey": {"source": "env", "provider": "default", "id": "S"}}}},
         "env": {"A": "a", "vars": {"B": "b"}},
-        "secrets": {"providers": {"p": {"source": "exec", "command": "/c", "env": {"P_TOKEN": "not looked at"}}}},
+        "secrets": {"providers": {"p": {"source": "exec", "command": "/c", "env": {"P_TOKEN": "p"}}, "agevault": {"command": "/a", "env": {"A_TOKEN": "not looked at"}}}},
         "models": {"providers": {"o": {"apiKey": "ollama-local"}, "e": {"apiKey": "GROQ_API_KEY"}}},
         "channels": {"x": {"api_key": "spelled", "token": "/run/secrets/x", "maxTokens": 5}},
     });
-    let found: Vec<(String, &str)> = members(&document, &[])
+    let found: Vec<(String, &str)> = members(&document, Some(&[]))
         .iter()
         .map(|member| {
             let what = match (&member.role, &member.content) {
@@ -61,6 +61,7 @@ fn every_kind_of_member_is_found() {
             ("skills.entries.s.apiKey", "named"),
             ("env.A", "variable"),
             ("env.vars.B", "variable"),
+            ("secrets.providers.p.env.P_TOKEN", "other"),
             ("models.providers.o.apiKey", "marker"),
             ("models.providers.e.apiKey", "named"),
             ("channels.x.api_key", "other"),
