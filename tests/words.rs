@@ -456,21 +456,17 @@ fn imports() -> Vec<import::Error> {
 }
 
 /// Every reason for which something is not read.
-fn unread() -> Vec<Box<gateway::Unread>> {
+fn unread() -> Vec<gateway::Unread> {
     let whys = samples!(gateway::Why {
         gateway::Why::File(_) => [gateway::Why::File(fsio::Error::NotFound(path()))],
         gateway::Why::Format(_) => [gateway::Why::Format(formats::Error::NotText)],
         gateway::Why::Database(_) => [gateway::Why::Database(gateway::Fault::Damaged)],
         gateway::Why::Include => [gateway::Why::Include],
     });
-    let of = |why| Box::new(gateway::Unread { path: path(), row: None, why });
+    let of = |why| gateway::Unread { path: path(), row: None, why };
     let mut all: Vec<_> = whys.into_iter().map(of).collect();
     let row = Some("auth_profile_store/primary");
-    all.push(Box::new(gateway::Unread {
-        path: path(),
-        row,
-        why: gateway::Why::Format(formats::Error::Shape("auth-profiles")),
-    }));
+    all.push(gateway::Unread { path: path(), row, why: gateway::Why::Format(formats::Error::Shape("auth-profiles")) });
     all
 }
 
@@ -493,8 +489,8 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
             Cli::Left(Findings { left: 0, stale: true }),
             Cli::Left(Findings { left: 3, stale: true }),
         ],
-        Cli::Unreadable(_) => [Cli::Unreadable(unread().swap_remove(0))],
-        Cli::Unread(..) => [Cli::Unread(1, unread().swap_remove(1)), Cli::Unread(3, unread().swap_remove(2))],
+        Cli::Unreadable(_) => [Cli::Unreadable(Box::new(unread().swap_remove(0)))],
+        Cli::Unread(..) => [Cli::Unread(1, Box::new(unread().swap_remove(1))), Cli::Unread(3, Box::new(unread().swap_remove(2)))],
         Cli::Connected(_) => [Cli::Connected(names())],
         Cli::Unresolvable(_) => [Cli::Unresolvable(1), Cli::Unresolvable(3)],
         Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
@@ -536,7 +532,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ("the gateway's state directory", gateways().into_iter().map(Cli::Gateway).collect()),
         ("connecting a gateway", connects().into_iter().map(Cli::Connect).collect()),
         ("files of other formats", format_errors().into_iter().map(|error| Cli::Format(error, Some(path()))).collect()),
-        ("what could not be read", unread().into_iter().map(Cli::Unreadable).collect()),
+        ("what could not be read", unread().into_iter().map(Box::new).map(Cli::Unreadable).collect()),
         ("import", imports().into_iter().map(Cli::Import).collect()),
         ("views", view_errors().into_iter().map(Cli::Views).collect()),
         ("run", runs().into_iter().map(Cli::Run).collect()),

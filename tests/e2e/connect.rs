@@ -93,7 +93,7 @@ fn a_running_gateway_with_plaintext_is_connected_changed_broken_mended_and_left(
 
     // Its local commands come with the new token, which it does not know yet: it is told from none.
     let token = "canary-gateway-token-0000000002";
-    let said = wired.said(&["set", "--connect", "config/gateway/auth/token"], token);
+    let said = wired.found(&["set", "--connect", "config/gateway/auth/token"], token);
     assert!(said.contains("note: a gateway runs (something listens on port"), "{said}");
     wired.vault(&["set", "--connect", "config/gateway/auth/token"], GATEWAY_TOKEN);
 

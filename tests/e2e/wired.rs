@@ -148,6 +148,14 @@ impl Wired {
         String::from_utf8(output.stderr).expect("text")
     }
 
+    /// `agevault ARGS`, which did everything and found something: exit code 10; gives what it said.
+    pub fn found(&self, args: &[&str], input: &str) -> String {
+        let output = with_input(self.agevault().args(args), input);
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(10), "{said}");
+        said
+    }
+
     /// Has the gateway's own code put profiles in plaintext into the store of an agent, or into the shared one.
     pub fn gateway_stores(&self, agent: Option<&str>, profiles: &serde_json::Value) {
         self.put_stores(agent.map(|agent| self.state.join("agents").join(agent).join("agent")), profiles);

@@ -21,8 +21,8 @@ pub(super) fn same_store(one: &SecretBuf, other: &SecretBuf) -> bool {
     let map = |store: auth_profiles::Store| store.profiles.into_iter().collect::<BTreeMap<_, _>>();
     let order = one.order == other.order;
     let (one, other) = (map(one), map(other));
-    let same = |(name, raw): (&String, &Box<RawValue>)| other.get(name).is_some_and(|have| model::same_json(have, raw));
-    order && one.len() == other.len() && one.iter().all(same)
+    let same = |name: &String, raw: &RawValue| other.get(name).is_some_and(|have| model::same_json(have, raw));
+    order && one.len() == other.len() && one.iter().all(|(name, raw)| same(name, raw))
 }
 
 /// The value of an entry, as the gateway uses it: of a profile its key or token.
