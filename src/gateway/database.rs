@@ -15,10 +15,12 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// How long somebody else may hold the database.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,12 +54,13 @@ pub enum Fault {
     Unreadable,
 }
 
-/// Where one text stands: at most one row of a table.
+/// Where one text stands: at most one row of a table; without a key, all rows of the table, as a JSON object of keys and
+/// values.
 #[derive(Clone, Copy)]
 pub(super) struct Cell {
     pub table: &'static str,
     pub key_column: &'static str,
-    pub key: &'static str,
+    pub key: Option<&'static str>,
     pub value_column: &'static str,
 }
 
@@ -222,7 +225,10 @@ fn texts<const N: usize>(database: &mut Connection, cells: &[Cell; N]) -> Result
     let mut texts = [const { None }; N];
     for (cell, place) in cells.iter().zip(&mut texts) {
         if has_table(database, cell)? {
-            *place = text(database, cell)?;
+            *place = match cell.key {
+                Some(key) => text(database, cell, key)?,
+                None => all(database, cell)?,
+            };
         }
     }
     Ok(texts)
@@ -240,9 +246,33 @@ fn has_table(database: &Connection, cell: &Cell) -> Result<bool, Fault> {
     }
 }
 
-fn text(database: &Connection, cell: &Cell) -> Result<Option<SecretBuf>, Fault> {
+/// All rows; of two with one key the last counts. `None` if there is none.
+fn all(database: &Connection, cell: &Cell) -> Result<Option<SecretBuf>, Fault> {
     let failed = |error: rusqlite::Error| fault(&error, Some(cell.table));
-    let Cell { table, key_column, key, value_column } = cell;
+    let Cell { table, key_column, value_column, .. } = cell;
+    let mut found =
+        database.prepare(&format!("SELECT {key_column}, {value_column} FROM main.{table}")).map_err(failed)?;
+    let mut rows = found.query([]).map_err(failed)?;
+    let (mut all, mut size) = (BTreeMap::new(), 0);
+    while let Some(row) = rows.next().map_err(failed)? {
+        let (Ok(ValueRef::Text(key)), Ok(ValueRef::Text(value))) = (row.get_ref(0), row.get_ref(1)) else {
+            return Err(Fault::Table(table));
+        };
+        size += key.len() + value.len();
+        if size > MAX_INPUT {
+            return Err(Fault::Bound);
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        all.insert(text(key), Zeroizing::new(text(value)));
+    }
+    let plain: BTreeMap<&str, &str> = all.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let object = serde_json::to_vec(&plain).map_err(|_| Fault::Table(table))?;
+    Ok((!all.is_empty()).then(|| SecretBuf::new(object)))
+}
+
+fn text(database: &Connection, cell: &Cell, key: &str) -> Result<Option<SecretBuf>, Fault> {
+    let failed = |error: rusqlite::Error| fault(&error, Some(cell.table));
+    let Cell { table, key_column, value_column, .. } = cell;
     let sql = format!("SELECT {value_column} FROM main.{table} WHERE {key_column} = ?1 LIMIT 2");
     let mut found = database.prepare(&sql).map_err(failed)?;
     let mut rows = found.query([key]).map_err(failed)?;

@@ -15,15 +15,17 @@ pub(super) const SHARED_NAME: &str = "openclaw.sqlite";
 pub(super) const AGENT_NAME: &str = "openclaw-agent.sqlite";
 
 const fn machine(key: &'static str) -> Cell {
-    Cell { table: "config_machine_state", key_column: "state_key", key, value_column: "value_json" }
+    Cell { table: "config_machine_state", key_column: "state_key", key: Some(key), value_column: "value_json" }
 }
 
 /// Says where the shared store is; without it the main agent's own store is the shared one.
 const OWNERSHIP: Cell = machine("auth.sharedStore");
-const SHARED_CELLS: [Cell; 3] = [OWNERSHIP, machine("authProfiles.store"), machine("authProfiles.state")];
+/// The gateway's own store of secrets, rows that it has marked as removed included.
+const SECRETS: Cell = Cell { table: "secret_store_entries", key_column: "name", key: None, value_column: "value" };
+const SHARED_CELLS: [Cell; 4] = [OWNERSHIP, machine("authProfiles.store"), machine("authProfiles.state"), SECRETS];
 const AGENT_CELLS: [Cell; 2] = [
-    Cell { table: "auth_profile_store", key_column: "store_key", key: "primary", value_column: "store_json" },
-    Cell { table: "auth_profile_state", key_column: "state_key", key: "primary", value_column: "state_json" },
+    Cell { table: "auth_profile_store", key_column: "store_key", key: Some("primary"), value_column: "store_json" },
+    Cell { table: "auth_profile_state", key_column: "state_key", key: Some("primary"), value_column: "state_json" },
 ];
 
 /// The stores in one file; `None` if its name is not that of a database. An agent's store is
@@ -46,16 +48,17 @@ pub(super) fn open(path: &Path, agent: &Scope) -> Result<Option<Vec<Found>>, Err
 /// # Errors
 /// Another user's file; [`Error::Database`].
 pub(super) fn shared(path: &Path) -> Result<Vec<Found>, Error> {
-    let [ownership, store, state] = database::read(path, &SHARED_CELLS)?;
+    let [ownership, store, state, secrets] = database::read(path, &SHARED_CELLS)?;
+    let secrets = secrets.map(|bytes| Found { shape: Shape::Secrets, path: path.to_owned(), bytes });
     let owned = match ownership {
         Some(row) => of_state_database(&row).ok_or_else(|| Error::Database(path.to_owned(), Fault::Owner))?,
         None => false,
     };
     if owned {
-        return Ok(rows(Scope::shared(), path, store, state));
+        return Ok(rows(Scope::shared(), path, store, state).into_iter().chain(secrets).collect());
     }
     let unused = store.map(|bytes| Found { shape: Shape::UnusedStore, path: path.to_owned(), bytes });
-    Ok(unused.into_iter().collect())
+    Ok(unused.into_iter().chain(secrets).collect())
 }
 
 /// Whether the ownership row names this database; `None` if it says what no gateway writes.

@@ -44,7 +44,9 @@ pub fn left(left: &Left) -> (String, String) {
         Reason::Oauth => {
             "OpenClaw takes no reference for OAuth and keeps it in its own store: --keep-oauth accepts that"
         }
-        Reason::Row => "openclaw secrets store holds it: refer to the vault instead, then openclaw secrets store rm",
+        Reason::Row => {
+            "openclaw secrets store holds it: refer to the vault instead, overwrite it with openclaw secrets store set, then rm it (rm alone keeps the value for 30 days)"
+        }
         Reason::Command => "the command or its arguments are not plain text: agevault cannot run it",
         Reason::TooLong => "its id is too long for a reference: agevault rename gives it a shorter one",
         Reason::Unparsed => "the gateway passes over these lines: remove them",

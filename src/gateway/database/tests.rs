@@ -3,7 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 
 const CELL: Cell =
-    Cell { table: "auth_profile_store", key_column: "store_key", key: "primary", value_column: "store_json" };
+    Cell { table: "auth_profile_store", key_column: "store_key", key: Some("primary"), value_column: "store_json" };
 const TABLE: &str =
     "CREATE TABLE auth_profile_store (store_key TEXT PRIMARY KEY, store_json TEXT, updated_at INTEGER);";
 

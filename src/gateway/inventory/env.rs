@@ -60,10 +60,10 @@ impl Inventory {
         let shape = formats::Error::Shape("secrets");
         let rows: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(bytes.expose()).map_err(|_| shape)?;
         for (name, value) in rows {
-            let id = SecretId::config(&["secrets", "store", &name]).ok();
+            // Which rows the gateway still uses, and for whom, is its own affair: they are named and not taken.
             let place = Place { file: path.to_owned(), at: At::Row(name) };
             let content = Content::Value(value);
-            self.items.push(Item { place, owner: None, id, content, part: Part::StoreRow, used: true });
+            self.items.push(Item { place, owner: None, id: None, content, part: Part::StoreRow, used: true });
         }
         Ok(())
     }

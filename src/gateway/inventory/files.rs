@@ -47,7 +47,7 @@ impl Shape {
             Self::State(scope) if scope.is_agent() => "auth_profile_state/primary",
             Self::Store(_) | Self::UnusedStore => "config_machine_state/authProfiles.store",
             Self::State(_) => "config_machine_state/authProfiles.state",
-            Self::Secrets => "secrets",
+            Self::Secrets => "secret_store_entries",
             _ => return None,
         })
     }

@@ -30,7 +30,7 @@ pub struct Plan {
     pub left_out: Vec<(PathBuf, String, &'static str)>,
 }
 
-/// Compares what gateways hold with `vault` by [`judge`]. What is newer there goes through [`intake`] as unattended
+/// Compares what gateways hold with `vault` by [`judge()`]. What is newer there goes through [`intake`] as unattended
 /// input, whoever typed the command: no person has seen the values.
 ///
 /// # Errors

@@ -72,7 +72,6 @@ impl Planner<'_> {
             Content::Value(raw) => return self.value(item, id, path, raw, takes),
             Content::Ours(asked) => return self.reference(item, id, path, asked),
             Content::Variable(name) if !self.request.keep.dotenv => EnvName::parse(name).ok().map(SecretId::Env),
-            Content::Store(name) => SecretId::config(&["secrets", "store", name]).ok(),
             _ => None,
         };
         let known = |to: &SecretId| self.vault.get(to).is_some() && to.fits_secret_ref() && self.is_current(to);

@@ -108,6 +108,9 @@ fn in_memory(item: &Item) -> bool {
 }
 
 fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
+    if item.part == Part::StoreRow {
+        return Reason::Row;
+    }
     let Some(id) = &item.id else {
         return if matches!(item.content, Content::Unparsed) { Reason::Unparsed } else { Reason::Unnamed };
     };
@@ -136,8 +139,7 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
         Part::Target(_) if item.delivery(version) == Delivery::Reference => Reason::Written,
         Part::Command(..) if keep.commands => Reason::Kept,
         Part::Command(..) => Reason::Command,
-        Part::StoreRow => Reason::Row,
-        Part::Target(_) | Part::Other => Reason::NoReference,
+        Part::Target(_) | Part::Other | Part::StoreRow => Reason::NoReference,
     }
 }
 
