@@ -40,7 +40,10 @@ pub fn seal_originals(
     }
     let changed = plan.stores.iter().filter_map(|change| change.dir.clone());
     let replaced = inventory.agents.values().filter(|_| plan.views).cloned();
-    let mut files: Vec<PathBuf> = changed.chain(replaced).map(|dir| dir.join("auth-profiles.json")).collect();
+    let mut files: Vec<PathBuf> = changed
+        .chain(replaced)
+        .flat_map(|dir| ["auth-profiles.json", "auth-state.json"].map(|name| dir.join(name)))
+        .collect();
     files.sort();
     files.dedup();
     for path in files {

@@ -155,3 +155,34 @@ fn a_reference_replaces_a_secret_only_on_demand() {
     let left = of(OnConflict::Replace, Presence::Unattended).unwrap();
     assert_eq!((left.refused.len(), left.change.is_empty()), (1, true));
 }
+
+/// The gateway's repair renames OpenAI's OAuth profiles: the vault's follow, with the newest tokens. What the gateway
+/// still asks for by its old name keeps it.
+#[test]
+fn a_login_that_the_gateway_renamed_is_renamed_in_the_vault() {
+    let login = |access: &str| json!({"type": "oauth", "provider": "openai", "access": access, "refresh": "r"});
+    let mut world = World::new();
+    world.vault["scopes"] = json!({"main": {
+        "order": {"openai-codex": ["openai-codex:default"]},
+        "profiles": {"openai-codex:default": login("old"), "openai:key": {"type": "api_key", "provider": "openai", "key": "k"}},
+    }});
+    let document = sorted(&world.vault);
+    let mut vault = Vault::parse(&document).unwrap();
+    let terms = Terms { only: None, on: OnConflict::Keep, presence: Presence::Attended, powerful: false };
+    let known = Unchanged { own_oauth: true, ..Unchanged::default() };
+    let of = |vault: &Vault<'_>, profiles: Value| {
+        let file = json!({"version": 1, "profiles": profiles}).to_string();
+        plan(vault, &[inventory(Some(Shape::Store(Scope::main())), &file)], terms, &known).unwrap()
+    };
+    let both = of(&vault, json!({"openai-codex:default": login("old"), "openai:default": login("new")}));
+    assert!(both.renamed.is_empty());
+    let moved = of(&vault, json!({"openai:default": login("new")}));
+    let names = [("auth/main/openai-codex:default".to_owned(), "auth/main/openai:default".to_owned())];
+    assert_eq!(moved.renamed, names);
+    moved.change.apply(&mut vault, 1).unwrap();
+    let id = SecretId::auth(Scope::main(), "openai:default").unwrap();
+    let after: Value = serde_json::from_str(vault.get(&id).unwrap().get()).unwrap();
+    assert_eq!(after["access"], "new");
+    let order = &vault.scopes["main"].order;
+    assert!(!order.contains_key("openai-codex"));
+}
