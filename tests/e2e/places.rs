@@ -141,11 +141,11 @@ fn a_gateway_of_the_json_era_with_secrets_everywhere() {
 fn a_current_gateway_with_secrets_everywhere() {
     let (_, script) = tools::current_gateway();
     let wired = Wired::new(script.parent().expect("the package").to_owned());
-    let coder = wired.place.dir("coder");
-    planted(&wired, coder.to_str().expect("text"));
+    // A database belongs to an agent, which the gateway tells by the directory when it makes it.
+    planted(&wired, wired.state.join("agents/coder/agent").to_str().expect("text"));
     let key = |key: &str| json!({ "anthropic:default": { "type": "api_key", "provider": "anthropic", "key": key } });
     wired.gateway_stores(None, &key(KEY));
-    wired.gateway_stores_in(&coder, &key(KEY_OF_CODER));
+    wired.gateway_stores(Some("coder"), &key(KEY_OF_CODER));
     let files = ["openclaw.json", "parts/skills.json5", ".env"].map(|name| wired.state.join(name));
     story(&wired, &files, &["--local"]);
 }

@@ -161,11 +161,6 @@ impl Wired {
         self.put_stores(agent.map(|agent| self.state.join("agents").join(agent).join("agent")), profiles);
     }
 
-    /// The same into the store in the directory of an agent, wherever that is.
-    pub fn gateway_stores_in(&self, dir: &Path, profiles: &serde_json::Value) {
-        self.put_stores(Some(dir.to_owned()), profiles);
-    }
-
     fn put_stores(&self, dir: Option<PathBuf>, profiles: &serde_json::Value) {
         let store = json!({ "dir": dir, "expect": {}, "put": profiles, "remove": [], "order": {} });
         let mut node = self.command(&self.node);
