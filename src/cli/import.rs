@@ -166,8 +166,8 @@ fn gather(context: &Context, args: &Import, only: Option<&Scope>) -> Result<Vec<
     let mut inventories = Vec::new();
     for path in &args.paths {
         inventories.push(if path.is_dir() {
-            // A directory that is named is the whole of it: nothing of the environment's.
-            whole(&Settings { option: Some(path.clone()), ..Settings::default() })?
+            // A directory that is named is the whole of it: nothing of the environment's but what `~` means.
+            whole(&Settings { option: Some(path.clone()), home: settings.home.clone(), ..Settings::default() })?
         } else {
             Inventory::of(Files::open(path, only, &settings)?, None)
         });
