@@ -1,5 +1,5 @@
 //! A save that is interrupted, refused by the disk or run beside others leaves the old vault
-//! or the new one (DESIGN F8). Ends and fails commands at each of their system calls.
+//! or the new one. Ends and fails commands at each of their system calls.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 // Figures of a run, for those who ask with `--nocapture`.

@@ -1,6 +1,6 @@
 //! Bytes that somebody else chose: in the vault file, its header and payload, in files to be
 //! imported and in the place of key files. Refused in a word, quickly, in little memory, and
-//! nothing is changed (DESIGN F4, F7).
+//! nothing is changed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 // Figures of a run, for those who ask with `--nocapture`.

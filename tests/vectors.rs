@@ -1,4 +1,4 @@
-//! The vault format as small files, each named for the defect it holds (DESIGN F1-F5, F7).
+//! The vault format as small files, each named for the defect it holds.
 //!
 //! A file in `fixtures/vectors/` begins with lines `NAME: VALUE`, then an empty line, then the
 //! sealed bytes:
@@ -6,7 +6,7 @@
 //! | name | value |
 //! |---|---|
 //! | `expect` | what reading it comes to, one of the words of [`outcome`] |
-//! | `clause` | the clause of DESIGN.md that says so |
+//! | `clause` | the clause of the format that says so |
 //! | `with` | the key: `key N` is the age identity whose 32 bytes are all N, `passphrase TEXT` a passphrase; each one given must lead to the same outcome |
 //! | `holds` | `success` only: an id and the JSON text of its value |
 //! | `note` | the defect, where the name does not say it |

@@ -4,7 +4,7 @@ use crate::Result;
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::time::{Duration, Instant};
 
-/// The costs in the passphrase's stanza: `-> agevault/argon2id/v1 SALT M T P` (DESIGN F3).
+/// The costs in the passphrase's stanza: `-> agevault/argon2id/v1 SALT M T P`.
 pub fn costs(vault: &[u8]) -> Result<Params> {
     let header = String::from_utf8_lossy(vault.get(..4096).unwrap_or(vault));
     let stanza = header.lines().find_map(|line| line.strip_prefix("-> agevault/argon2id/v1 "));

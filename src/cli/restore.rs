@@ -137,7 +137,7 @@ fn believe_whole(context: &Context, place: &Place, checked: &Checked<'_>) -> Res
         Trust::Succeeded if context.policy.pin.is_some() && !given => former(context, &checked.pin),
         Trust::Known | Trust::Succeeded | Trust::Given | Trust::Tagged => Ok(()),
         Trust::GivenFormer => former(context, &checked.pin),
-        // Whoever knows a public key of the backup's owner could have made it (DESIGN F9).
+        // Whoever knows a public key of the backup's owner could have made it.
         Trust::New if context.terminal.present() => {
             context.compare("the vault in the backup was never used on this host", &checked.pin)
         }

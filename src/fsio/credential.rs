@@ -8,7 +8,7 @@ use std::path::Path;
 /// Modes that systemd gives to files of root which it hands to a service of another user.
 const ROOTS: [u32; 3] = [0o400, 0o440, 0o600];
 
-/// Reads a credential (DESIGN 3). The directory is ours or root's, and nobody else writes there;
+/// Reads a credential. The directory is ours or root's, and nobody else writes there;
 /// the file is ours alone, or root's with a mode that a service manager gives it. Links are refused.
 ///
 /// # Errors

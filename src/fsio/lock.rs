@@ -1,4 +1,4 @@
-//! The lock beside a file that is replaced (DESIGN F8): never on the file itself, whose
+//! The lock beside a file that is replaced: never on the file itself, whose
 //! inode changes, and not unlinked, or two processes could lock two inodes (whoever does unlink
 //! one has takers look again: [`Lock::is_named`]).
 

@@ -41,7 +41,7 @@ pub fn read_own(path: &Path, limit: usize) -> Result<SecretBuf, Error> {
     read_open(file, usize::try_from(meta.size).unwrap_or(limit), limit, path)
 }
 
-/// Reads a file of ours or of root's that nobody else can write to; links are followed. A configuration may be such a
+/// Reads a file that belongs to this user or to root and that nobody else can write to; links are followed. A configuration may be such a
 /// file: put there by the system, to be read and not to be changed.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Replacing one file whole or not at all (DESIGN F8): a temp file in the same directory,
+//! Replacing one file whole or not at all: a temp file in the same directory,
 //! synced, read back, then renamed. Dropped before [`Replacement::commit`], nothing happened.
 
 use super::read::read_back;

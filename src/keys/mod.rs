@@ -1,4 +1,4 @@
-//! Where the opening key comes from (DESIGN 3): the first source that is present wins, and
+//! Where the opening key comes from: the first source that is present wins, and
 //! one that is present but unusable is an error, not a reason to try the next.
 
 mod command;

@@ -25,7 +25,7 @@ pub enum Op {
     RenameRecipient(Label, Label),
     /// A new key under the same label.
     ReplaceRecipient(Label, Recipient),
-    /// All entries and what is known of them, as a snapshot has them (DESIGN F11).
+    /// All entries and what is known of them, as a snapshot has them.
     Restore(Box<Entries>),
     /// The checklist after a removal, with something taken off it.
     Checklist(Box<RawValue>),
@@ -33,7 +33,7 @@ pub enum Op {
     Rotate(Rotation),
 }
 
-/// The new secret of a vault, and the record that links it to the old one (DESIGN F9).
+/// The new secret of a vault, and the record that links it to the old one.
 pub struct Rotation {
     /// 32 random bytes, base64.
     pub secret: Secret,
@@ -59,7 +59,7 @@ impl Change {
         Self { ops: vec![op], capture: false }
     }
 
-    /// No step yet. Its save is a capture: consecutive ones replace each other (DESIGN F8).
+    /// No step yet. Its save is a capture: consecutive ones replace each other.
     pub fn capture() -> Self {
         Self { ops: Vec::new(), capture: true }
     }
@@ -126,7 +126,7 @@ impl Change {
     }
 
     /// Refuses when somebody else changed what this change was made for: `seen` is the vault
-    /// that its maker saw, `now` the one that it would be applied to (DESIGN F8).
+    /// that its maker saw, `now` the one that it would be applied to.
     ///
     /// # Errors
     /// [`Error::Conflict`] with the id or label.

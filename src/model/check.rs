@@ -1,4 +1,4 @@
-//! The bounds of DESIGN F7.
+//! The bounds of a document.
 
 /// Largest payload, in bytes: sealed, with its header, it stays below the file's bound.
 pub const MAX_PAYLOAD: usize = 63 * 1024 * 1024;

@@ -1,5 +1,4 @@
-//! The document's JSON, both ways: members in strictly increasing order, unknown ones kept
-//! (DESIGN F5, F7).
+//! The document's JSON, both ways: members in strictly increasing order, unknown ones kept.
 
 use super::check::is_too_deep;
 use super::raw::Name;

@@ -1,4 +1,4 @@
-//! What a restore brings back (DESIGN F11).
+//! What a restore brings back.
 
 use super::{Error, RawMap, ScopeEntries, SecretId, Vault};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Secret ids (DESIGN 4) and the names they are made of.
+//! Secret ids and the names they are made of.
 //!
 //! An id is `auth/<scope>/<profile>`, `env/<NAME>` or `config/<segment>/...`, written so that
 //! it is also the id of a SecretRef. Encoding is a bijection: [`SecretId::parse`] accepts

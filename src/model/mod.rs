@@ -1,4 +1,4 @@
-//! The vault as a document (DESIGN F5, F7): names, ids, the codec, changes to it.
+//! The vault as a document: names, ids, the codec, changes to it.
 //!
 //! Knows no cryptography, no file and no words. Values stay slices of the decrypted text
 //! ([`RawMap`]); what a change does not touch is written back as it stood.

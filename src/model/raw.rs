@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(serde::Deserialize, PartialEq, PartialOrd)]
 pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// Names in strictly increasing byte order, each with the JSON text of its value (DESIGN F7).
+/// Names in strictly increasing byte order, each with the JSON text of its value.
 ///
 /// Reading refuses a name that is not greater than the one before, so duplicates cost
 /// nothing to find. What is not touched is written back byte for byte.

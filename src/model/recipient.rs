@@ -1,4 +1,4 @@
-//! One way to open the vault, as the payload describes it (DESIGN F5).
+//! One way to open the vault, as the payload describes it.
 
 use super::Error;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ fn is_invisible(character: char) -> bool {
 pub enum RecipientKind {
     /// A native age key pair.
     X25519,
-    /// A passphrase (DESIGN F3).
+    /// A passphrase.
     Passphrase,
     /// An SSH key.
     Ssh,

@@ -1,4 +1,4 @@
-//! The document: reading it borrowed, writing it canonical (DESIGN F5, F7).
+//! The document: reading it borrowed, writing it canonical.
 
 use super::check::MAX_ENTRIES;
 use super::codec::{Members, newer_or_malformed};
@@ -49,7 +49,7 @@ impl Keys {
         Self { ledger, log }
     }
 
-    /// The key of the ledger's digests (DESIGN F12).
+    /// The key of the ledger's digests.
     pub fn ledger(&self) -> &Secret {
         &self.ledger
     }
@@ -83,7 +83,7 @@ pub struct Vault<'a> {
     pub requires: Vec<String>,
     /// The vault's id.
     pub vault_id: String,
-    /// 32 random bytes, base64: what a writer must know (DESIGN F9).
+    /// 32 random bytes, base64: what a writer must know.
     pub vault_secret: Secret,
     /// Counts the changes of `vault_secret`.
     pub epoch: u64,
@@ -91,7 +91,7 @@ pub struct Vault<'a> {
     pub generation: u64,
     /// Random name of this save.
     pub rev: String,
-    /// Host id -> number of its saves (DESIGN F10).
+    /// Host id -> number of its saves.
     pub writers: BTreeMap<String, u64>,
     /// Unix seconds.
     pub created: u64,
@@ -133,7 +133,7 @@ impl<'a> Vault<'a> {
         self.scopes.values().map(|scope| scope.profiles.len()).sum::<usize>() + self.env.len() + self.config.len()
     }
 
-    /// The payload, padded (DESIGN F5). `hint` is the expected size in bytes.
+    /// The payload, padded. `hint` is the expected size in bytes.
     ///
     /// # Errors
     /// A bound of F7, so that nothing is written that cannot be read.

@@ -1,4 +1,4 @@
-//! The vault's secrets as files that a gateway reads (DESIGN F6, F12): all or none.
+//! The vault's secrets as files that a gateway reads: all or none.
 
 mod content;
 mod originals;

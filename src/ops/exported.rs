@@ -1,4 +1,4 @@
-//! What of a directory still is what was exported into it (DESIGN F12).
+//! What of a directory still is what was exported into it.
 
 use crate::gateway::{Found, Shape};
 use crate::model::{EnvName, Scope, SecretId, Vault};

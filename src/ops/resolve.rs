@@ -1,4 +1,4 @@
-//! The gateway's question for secrets, answered from an opened vault (DESIGN 4).
+//! The gateway's question for secrets, answered from an opened vault.
 
 use crate::formats::exec::{Answer, Missing, Request};
 use crate::model::{Credential, SecretId, Vault};

@@ -1,5 +1,4 @@
-//! A command with the vault's env entries in its environment, and views as long as it runs
-//! (DESIGN 3, F12).
+//! A command with the vault's env entries in its environment, and views as long as it runs.
 
 mod environment;
 mod follow;

@@ -1,4 +1,4 @@
-//! Views for a time, taken away when nobody needs them any more (DESIGN F12).
+//! Views for a time, taken away when nobody needs them any more.
 
 use super::capture::{self, Keeper, Removals, Report, Request};
 use super::export::{Content, render};

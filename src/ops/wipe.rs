@@ -1,4 +1,4 @@
-//! What `export` made, taken away again (DESIGN F12).
+//! What `export` made, taken away again.
 
 use super::export::{Content, render};
 use crate::model::Vault;

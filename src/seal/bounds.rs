@@ -1,4 +1,4 @@
-//! The bounds of DESIGN F4: constants of the format, checked before any work.
+//! The bounds: constants of the format, checked before any work.
 
 use super::passphrase::Slot;
 use super::{Error, Recipient};

@@ -1,4 +1,4 @@
-//! What a derivation may cost (DESIGN F4), and what it should cost here.
+//! What a derivation may cost, and what it should cost here.
 
 use super::bounds::MAX_COST_SLOT;
 use super::{Error, Slot};

@@ -1,6 +1,6 @@
 //! Bytes to sealed bytes and back: the only user of `age`.
 //!
-//! A sealed vault is an ordinary age v1 file (DESIGN F1, F2). Everything that opens one is an
+//! A sealed vault is an ordinary age v1 file. Everything that opens one is an
 //! `age::Identity`, everything that it is sealed to an `age::Recipient`; the passphrase
 //! recipient of F3 is one more of each ([`Recipient`], [`Key`]).
 
@@ -163,7 +163,7 @@ fn copy(key: &FileKey) -> FileKey {
     FileKey::init_with_mut(|room| room.copy_from_slice(key.expose_secret()))
 }
 
-/// Seals `plain` to every recipient, with a fresh file key (DESIGN F2).
+/// Seals `plain` to every recipient, with a fresh file key.
 ///
 /// # Errors
 /// No recipient, too many, or costs beyond the bounds of F4; a plugin that fails.

@@ -1,4 +1,4 @@
-//! Opening: whole, authenticated, with one derivation per command (DESIGN F7, F8).
+//! Opening: whole, authenticated, with one derivation per command.
 
 use super::passphrase::{Passphrase, PassphraseIdentity};
 use super::{Error, Holder, Identity, Recipient, bounds, copy, holder};
@@ -22,7 +22,7 @@ pub enum Key {
 /// The one key that has opened the vault, ready to open it again without a derivation.
 ///
 /// That of a plugin also keeps the keys of single files that it has opened or seen sealed: a person
-/// is asked for a PIN or a touch once, however often a command looks at the same file (DESIGN F8).
+/// is asked for a PIN or a touch once, however often a command looks at the same file.
 #[derive(Clone)]
 pub struct Opener {
     held: Held,

@@ -1,8 +1,8 @@
-//! The passphrase recipient (DESIGN F3): Argon2id, HKDF, a native age identity.
+//! The passphrase recipient: Argon2id, HKDF, a native age identity.
 //!
 //! The header holds `-> agevault/argon2id/v1 SALT M T P` directly before the ordinary X25519
 //! stanza of the derived key, so stock tools open the file with that key and a save needs
-//! only its public half. RFC 9106; bounds are DESIGN F4.
+//! only its public half. RFC 9106; bounds are in `bounds`.
 
 use super::bounds::check_slots;
 use super::{Costs, Error, Identity, Recipient};

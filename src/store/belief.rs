@@ -1,4 +1,4 @@
-//! What this host holds to once it has believed a vault (DESIGN F9).
+//! What this host holds to once it has believed a vault.
 
 use super::local::{Known, Local, Slot};
 use super::{Checked, Error, Pin, Place, Trust, pin};

@@ -1,4 +1,4 @@
-//! The only write path (DESIGN F8): under the lock, read again, applied to what is there now,
+//! The only write path: under the lock, read again, applied to what is there now,
 //! written beside, read back, opened, kept, renamed, synced.
 
 use super::belief::{Sure, remember};
@@ -151,7 +151,7 @@ pub(super) fn seal_vault(vault: &Vault<'_>, size: usize) -> Result<Sealed, Error
     Ok(Sealed { plain, bytes, key })
 }
 
-/// Whom a vault is sealed to: always from the payload, never from the header (DESIGN F5).
+/// Whom a vault is sealed to: always from the payload, never from the header.
 ///
 /// # Errors
 /// One that cannot be read.

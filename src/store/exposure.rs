@@ -1,4 +1,4 @@
-//! The checklist after a removal (DESIGN F5): which secrets of today the removed key could read.
+//! The checklist after a removal: which secrets of today the removed key could read.
 //!
 //! Each removal leaves keyed digests of the values that were there. A secret is done once its
 //! value is another one, whoever changed it and under whatever name it stands now; a snapshot that

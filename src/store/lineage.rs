@@ -1,4 +1,4 @@
-//! Refresh tokens that were superseded (DESIGN F5, F11): keyed digests, never a token.
+//! Refresh tokens that were superseded: keyed digests, never a token.
 //!
 //! A provider that rotates refresh tokens takes each once. A file or a backup that still holds
 //! an earlier one is stale, however its expiry reads. [`apply`] is the one place through which

@@ -1,4 +1,4 @@
-//! What this host remembers of vaults (DESIGN F9, F10): pins by id and by path, the last
+//! What this host remembers of vaults: pins by id and by path, the last
 //! accepted save, who this host is. No secret is in it.
 
 use super::{Error, Pin, hex, random};
@@ -68,7 +68,7 @@ impl LastSeen {
     }
 }
 
-/// That a resolver served a vault which is behind the last accepted save (DESIGN F10).
+/// That a resolver served a vault which is behind the last accepted save.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Served {
     /// Unix seconds.

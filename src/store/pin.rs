@@ -1,4 +1,4 @@
-//! Pins: what tells a vault from one that somebody forged with its public keys (DESIGN F9).
+//! Pins: what tells a vault from one that somebody forged with its public keys.
 
 use super::{Error, random};
 use crate::model::{Rotation, Vault};

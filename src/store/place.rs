@@ -83,7 +83,7 @@ impl Place {
         Ok(self.dir.meta(&self.name)?.is_some())
     }
 
-    /// The sealed bytes. Wider modes are fine: they are ciphertext (DESIGN F1).
+    /// The sealed bytes. Wider modes are fine: they are ciphertext.
     ///
     /// # Errors
     /// Nothing there, another user's, too large.

@@ -1,4 +1,4 @@
-//! From sealed bytes to a vault that may be believed (DESIGN F7, F9, F10).
+//! From sealed bytes to a vault that may be believed.
 
 use super::local::{LastSeen, Served};
 use super::{Error, Local, Pin, Place, pin, tag};

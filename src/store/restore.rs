@@ -1,4 +1,4 @@
-//! Bringing a snapshot back (DESIGN F11), and looking into one closely.
+//! Bringing a snapshot back, and looking into one closely.
 
 use super::belief::{Sure, remember};
 use super::edit::{after_save, settle};

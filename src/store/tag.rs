@@ -1,4 +1,4 @@
-//! Tags: by them a host that remembers nothing knows a vault that its own key has saved (DESIGN F9).
+//! Tags: by them a host that remembers nothing knows a vault that its own key has saved.
 //!
 //! A tag is made with the secret half of a recipient, which nobody has who knows public halves
 //! only. It names the vault's pin, so that a rotation of the vault secret makes it worthless; those of

@@ -1,4 +1,4 @@
-//! Is a view still what we wrote? (DESIGN F12)
+//! Is a view still what we wrote?
 
 use super::Kind;
 use super::digest::{Digests, names};

@@ -1,4 +1,4 @@
-//! What a gateway holds now, by name (DESIGN F6, F12).
+//! What a gateway holds now, by name.
 
 use super::digest::{check_written, of_env, of_store};
 use super::{Digests, Error, Key, Kind};

@@ -1,4 +1,4 @@
-//! Leases: whoever needs views that are there only for a time holds one (DESIGN F12).
+//! Leases: whoever needs views that are there only for a time holds one.
 //!
 //! `<root>/leases/<vault id>.<place>.lease`, locked together by all who need the views of a
 //! place. One that nobody has locked was left by a process that was killed. The kernel gives the

@@ -1,4 +1,4 @@
-//! The ledger: what `export` wrote, where, and keyed digests of it (DESIGN F12). No values.
+//! The ledger: what `export` wrote, where, and keyed digests of it. No values.
 
 use super::record::Record;
 use super::{Digests, Error};

@@ -1,4 +1,4 @@
-//! Plaintext renderings for the gateway, as files (DESIGN F6, F12).
+//! Plaintext renderings for the gateway, as files.
 //!
 //! A view is written only onto what is known: [`Seen::look`] compares what stands there with
 //! the [`Ledger`], [`replace`] is the one way of values into files, [`remove`] takes them away

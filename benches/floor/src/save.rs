@@ -1,4 +1,4 @@
-//! A save as DESIGN F8 asks for it, without its lock.
+//! A save as the vault makes it, without its lock.
 
 use crate::age::{self, Identity};
 use std::{

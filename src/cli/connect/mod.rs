@@ -270,7 +270,7 @@ impl Way {
         import::on_conflict(self.options.on_conflict.unwrap_or(OnConflict::Fail))
     }
 
-    /// What of the gateway is no news.
+    /// Which values of the gateway the vault has already, or had before.
     fn known(&self, context: &Context, vault: &Vault<'_>, held: &Inventory) -> Result<Unchanged, Error> {
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
         let own_oauth = self.version.era().has_stores();

@@ -1,4 +1,4 @@
-//! Every message and every exit code: what happened, and what to do (DESIGN 3).
+//! Every message and every exit code: what happened, and what to do.
 //!
 //! Lower case, no full stop, no secret, and nothing that was typed and may be one: paths go through
 //! [`path`], which names the option instead. The matches have no wildcard arm, so a new kind of failure
@@ -51,7 +51,7 @@ impl Words {
     }
 }
 
-/// The exit codes of DESIGN 3.
+/// The exit codes.
 pub mod exit {
     /// Unexpected failure.
     pub const FAILED: u8 = 1;

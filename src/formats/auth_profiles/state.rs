@@ -7,7 +7,7 @@ use crate::model::MAX_NAME;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 
-/// State of the gateway that is no secret and is never vaulted, but not lost (DESIGN F6).
+/// State of the gateway that is no secret and is never vaulted, but not lost.
 #[derive(Clone, Debug, Default)]
 pub struct Carried {
     /// Provider -> the profile that worked last.

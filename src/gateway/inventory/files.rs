@@ -311,7 +311,7 @@ pub fn own_stores(settings: &Settings) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// One gateway, one uid (DESIGN 1): what belongs to another user is refused.
+/// One gateway, one uid: what belongs to another user is refused.
 ///
 /// # Errors
 /// No directory; [`fsio::Error::Owner`].

@@ -41,7 +41,7 @@ pub struct Inventory {
     pub env: Vec<EnvFile>,
     /// Where each agent has its files.
     pub agents: BTreeMap<Scope, PathBuf>,
-    /// Gateway state beside the profiles of a file (DESIGN F6).
+    /// Gateway state beside the profiles of a file.
     pub carried: BTreeMap<Scope, Carried>,
     /// Orders by store and provider; those that the gateway keeps in a place of its own are in `stated` too.
     pub orders: BTreeMap<(Scope, String), Vec<String>>,

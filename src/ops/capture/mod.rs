@@ -1,4 +1,4 @@
-//! What the gateway changed in its views, taken back into the vault (DESIGN F6, F8, F11, F12).
+//! What the gateway changed in its views, taken back into the vault.
 //!
 //! [`compare::plan`] compares three ways: what a gateway holds, what the vault has, and the base
 //! in the ledger. [`capture`] does it once, [`Keeper`] again and again with one key, and

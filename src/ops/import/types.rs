@@ -70,7 +70,7 @@ pub struct Plan {
     pub powerful: Vec<String>,
     /// What was left out or is remarkable; profiles by their secret id.
     pub notes: Vec<Note>,
-    /// Gateway state that is no secret (DESIGN F6), by scope.
+    /// Gateway state that is no secret, by scope.
     pub carried: BTreeMap<String, auth_profiles::Carried>,
     /// The change to be saved.
     pub change: Change,

@@ -1,4 +1,4 @@
-//! Views that are there as long as a command runs (DESIGN F12).
+//! Views that are there as long as a command runs.
 
 use super::Error;
 use crate::model::Vault;
