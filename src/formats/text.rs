@@ -5,6 +5,12 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
+/// Bytes between two places whose line is kept; a list of all line ends would be larger than the largest input.
+const BLOCK: usize = 4096;
+
+/// Most places with bytes that are not UTF-8, and most lines that end with CRLF in a file of variables: each is kept.
+const MAX_PLACES: usize = 250_000;
+
 /// An input decoded as Node decodes it: each sequence of bytes that is not UTF-8 becomes one U+FFFD.
 pub(super) struct Text<'b> {
     text: Cow<'b, str>,
@@ -13,15 +19,16 @@ pub(super) struct Text<'b> {
     shifts: Vec<(usize, usize)>,
     /// Offsets of the characters that stand for bytes that are not UTF-8.
     replaced: Vec<usize>,
-    /// Offsets of the line ends.
-    line_ends: OnceCell<Vec<usize>>,
+    /// How many lines end before each block of [`BLOCK`] bytes.
+    lines: OnceCell<Vec<usize>>,
 }
 
 impl<'b> Text<'b> {
     /// Decodes an input.
     ///
     /// # Errors
-    /// [`Error::Bound`] above [`MAX_INPUT`], [`Error::NotText`] for UTF-16.
+    /// [`Error::Bound`] above [`MAX_INPUT`], [`Error::NotText`] for UTF-16, and for what has far more bytes that are not
+    /// UTF-8 than a text could.
     pub(super) fn of(bytes: &'b [u8]) -> Result<Self, Error> {
         if bytes.len() > MAX_INPUT {
             return Err(Error::Bound("input size", MAX_INPUT));
@@ -30,26 +37,33 @@ impl<'b> Text<'b> {
             return Err(Error::NotText);
         }
         let (mut shifts, mut replaced) = (Vec::new(), Vec::new());
-        let text = std::str::from_utf8(bytes).map(Cow::Borrowed).unwrap_or_else(|_| {
-            let (mut text, mut at) = (String::with_capacity(bytes.len()), 0);
-            for chunk in bytes.utf8_chunks() {
-                text.push_str(chunk.valid());
-                at += chunk.valid().len() + chunk.invalid().len();
-                if !chunk.invalid().is_empty() {
-                    replaced.push(text.len());
-                    text.push(char::REPLACEMENT_CHARACTER);
-                    shifts.push((text.len(), at));
-                }
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Ok(Self { text: Cow::Borrowed(text), bytes, shifts, replaced, lines: OnceCell::new() });
+        }
+        let (mut text, mut at) = (String::with_capacity(bytes.len()), 0);
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            at += chunk.valid().len() + chunk.invalid().len();
+            if !chunk.invalid().is_empty() {
+                replaced.push(text.len());
+                text.push(char::REPLACEMENT_CHARACTER);
+                shifts.push((text.len(), at));
             }
-            Cow::Owned(text)
-        });
-        Ok(Self { text, bytes, shifts, replaced, line_ends: OnceCell::new() })
+            if replaced.len() > MAX_PLACES {
+                return Err(Error::NotText);
+            }
+        }
+        let text = Cow::Owned(text);
+        Ok(Self { text, bytes, shifts, replaced, lines: OnceCell::new() })
     }
 
     /// The same text with LF for every CRLF and CR, as dotenv reads it.
-    pub(super) fn with_folded_line_ends(self) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Bound`] for too many lines that end with CRLF.
+    pub(super) fn with_folded_line_ends(self) -> Result<Self, Error> {
         if !self.text.contains('\r') {
-            return self;
+            return Ok(self);
         }
         // Pairs of offsets as in `shifts`, from the new text to the old one.
         let (mut text, mut folded) = (String::with_capacity(self.text.len()), Vec::new());
@@ -59,6 +73,9 @@ impl<'b> Text<'b> {
             rest = after.strip_prefix('\n').unwrap_or(after);
             if rest.len() < after.len() {
                 folded.push((text.len(), self.text.len() - rest.len()));
+            }
+            if folded.len() > MAX_PLACES {
+                return Err(Error::Bound("number of lines", MAX_PLACES));
             }
         }
         text.push_str(rest);
@@ -72,7 +89,8 @@ impl<'b> Text<'b> {
         let mut shifts: Vec<_> = folded.iter().map(|&(at, old)| (at, shifted(&self.shifts, old))).collect();
         shifts.extend(decoded);
         shifts.sort_unstable();
-        Self { text: Cow::Owned(text), bytes: self.bytes, shifts, replaced, line_ends: OnceCell::new() }
+        let lines = OnceCell::new();
+        Ok(Self { text: Cow::Owned(text), bytes: self.bytes, shifts, replaced, lines })
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -121,12 +139,24 @@ impl<'b> Text<'b> {
 
     /// The line of an offset, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        let line_ends = self.line_ends.get_or_init(|| {
-            let bytes = self.text.as_bytes();
-            let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
-            ends.filter(|&at| bytes.get(at..at + 2).is_none_or(|pair| pair != b"\r\n")).collect()
+        let bytes = self.text.as_bytes();
+        let ends = |part: Range<usize>| {
+            let is_end = |&at: &usize| bytes.get(at..at + 2).is_none_or(|pair| pair != b"\r\n");
+            let start = part.start;
+            let slice = bytes.get(part).unwrap_or_default();
+            memchr::memchr2_iter(b'\n', b'\r', slice).map(|at| start + at).filter(is_end).count()
+        };
+        let lines = self.lines.get_or_init(|| {
+            let before = (0..bytes.len()).step_by(BLOCK).scan(0, |before, start| {
+                let line = *before;
+                *before += ends(start..bytes.len().min(start + BLOCK));
+                Some(line)
+            });
+            before.collect()
         });
-        line_ends.partition_point(|&end| end < at) + 1
+        let at = at.min(bytes.len());
+        let block = (at / BLOCK).min(lines.len().saturating_sub(1));
+        lines.get(block).copied().unwrap_or_default() + ends(block * BLOCK..at) + 1
     }
 
     /// Line and column of an offset, in characters from 1.
@@ -164,6 +194,22 @@ mod tests {
         assert_eq!(["a", "b", "\r\n", "c", "d"].map(place), [(1, 1), (2, 1), (2, 3), (3, 1), (4, 1)]);
     }
 
+    #[test]
+    fn every_offset_has_the_line_that_counting_gives_it() {
+        for (what, piece) in [("CRLF", "é\r\n"), ("CR", "\r"), ("LF", "ab\n"), ("none", "a")] {
+            // More than two blocks, with a pair over the border of one for some of them.
+            let many = piece.repeat(2 * BLOCK / piece.len() + 7);
+            let text = Text::of(many.as_bytes()).unwrap();
+            let (mut line, mut ended) = (1, false);
+            for at in 0..=many.len() {
+                line += usize::from(std::mem::take(&mut ended));
+                assert_eq!(text.line(at), line, "{what}, offset {at}");
+                let rest = many.as_bytes().get(at..).unwrap();
+                ended = rest.starts_with(b"\n") || (rest.starts_with(b"\r") && !rest.starts_with(b"\r\n"));
+            }
+        }
+    }
+
     /// Bytes with all that shifts offsets: broken UTF-8, CRLF, CR.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let pieces: [&[u8]; 8] =
@@ -176,7 +222,7 @@ mod tests {
         #[test]
         fn every_character_leads_back_to_its_bytes(bytes in bytes(), fold in any::<bool>()) {
             let text = Text::of(&bytes).unwrap();
-            let text = if fold { text.with_folded_line_ends() } else { text };
+            let text = if fold { text.with_folded_line_ends().unwrap() } else { text };
             let expected = String::from_utf8_lossy(&bytes).into_owned();
             let expected = if fold { expected.replace("\r\n", "\n").replace('\r', "\n") } else { expected };
             prop_assert_eq!(text.as_str(), &expected);

@@ -84,7 +84,8 @@ fn a_dotenv_file_of_many_names_costs_little() {
     };
     all_refuse(&world, "a million names", &lines(&|at| format!("N{at}")), &[".env"]);
     all_refuse(&world, "a million names, last first", &lines(&|at| format!("N{}", 9_999_999 - at)), &[".env"]);
-    all_refuse(&world, "NUL in a value", b"A=x\0y\n", &[".env"]);
+    all_refuse(&world, "CRLF", &fill("A=x", "\r\n", LARGEST), &[".env"]);
+    all_refuse(&world, "keys in comments", &fill("", "#A=sk-012345678\n", LARGEST), &[".env"]);
 }
 
 #[test]
@@ -97,46 +98,44 @@ fn as_many_entries_as_a_vault_holds_are_taken_in_any_order() {
     assert_eq!(world.entries().unwrap().len(), 50_000);
 }
 
+/// What the gateway reads is read the same way, and what no vault can hold is left out by its name.
 #[test]
-fn credentials_that_say_two_things_are_refused_whole() {
-    let world = World::with_vault();
+fn a_credential_that_is_odd_takes_no_other_with_it() {
     let profile = |members: &str| {
         format!(
             "{{\"version\":1,\"profiles\":{{\"good:a\":{{\"type\":\"api_key\",\"provider\":\"good\",\"key\":\"k\"}},\"p:a\":{members}}}}}"
         )
     };
-    let cases = [
-        ("a duplicate member", profile(r#"{"type":"api_key","provider":"p","key":"a","key":"b"}"#)),
-        ("an escaped duplicate", profile(r#"{"type":"api_key","provider":"p","key":"a","k\u0065y":"b"}"#)),
+    let nested = format!("{}{}", "[".repeat(40), "]".repeat(40));
+    let long = "x".repeat(1024 * 1024 + 1);
+    for (what, members, key) in [
+        ("a duplicate member", r#"{"type":"api_key","provider":"p","key":"a","key":"b"}"#, Some("b")),
+        ("an escaped duplicate", r#"{"type":"api_key","provider":"p","key":"a","k\u0065y":"b"}"#, Some("b")),
         (
             "a duplicate deep inside",
-            profile(r#"{"type":"api_key","provider":"p","key":"a","x":{"y":[{"z":1,"z":2}]}}"#),
-        ),
-        ("a NUL", profile("{\"type\":\"api_key\",\"provider\":\"p\",\"key\":\"a\\u0000b\"}")),
-        ("a lone surrogate", profile(r#"{"type":"api_key","provider":"p","key":"\ud800"}"#)),
-        (
-            "nesting of 40",
-            profile(&format!(
-                "{{\"type\":\"api_key\",\"provider\":\"p\",\"key\":\"a\",\"x\":{}{}}}",
-                "[".repeat(40),
-                "]".repeat(40)
-            )),
+            r#"{"type":"api_key","provider":"p","key":"b","x":{"y":[{"z":1,"z":2}]}}"#,
+            Some("b"),
         ),
         (
             "a duplicate profile",
-            profile(r#"{"type":"api_key","provider":"p","key":"a"},"p:a":{"type":"api_key","provider":"p","key":"b"}"#),
+            r#"{"type":"api_key","provider":"p","key":"a"},"p:a":{"type":"api_key","provider":"p","key":"b"}"#,
+            Some("b"),
         ),
-        ("something behind it", format!("{} x", profile(r#"{"type":"api_key","provider":"p","key":"a"}"#))),
-        (
-            "a value beyond 1 MiB",
-            profile(&format!(r#"{{"type":"api_key","provider":"p","key":"{}"}}"#, "x".repeat(1024 * 1024 + 1))),
-        ),
-    ];
-    for (name, text) in cases {
-        all_refuse(&world, name, text.as_bytes(), &["auth-profiles.json"]);
+        ("a NUL", r#"{"type":"api_key","provider":"p","key":"a\u0000b"}"#, None),
+        ("half a character", r#"{"type":"api_key","provider":"p","key":"\ud800"}"#, None),
+        ("nesting of 40", &format!(r#"{{"type":"api_key","provider":"p","key":"a","x":{nested}}}"#), None),
+        ("a value beyond 1 MiB", &format!(r#"{{"type":"api_key","provider":"p","key":"{long}"}}"#), None),
+    ] {
+        let world = World::with_vault();
+        world.write("in/auth-profiles.json", profile(members).as_bytes());
+        let ran = bounded(&world, &["import", "in/auth-profiles.json"], None, 8 * MB as u64);
+        ran.expect(0).unwrap_or_else(|why| panic!("{what}: {why}"));
+        assert!(ran.stderr.contains("note: auth/main/p:a, "), "{what} is named: {}", ran.stderr);
+        let got = world.run(&["get", "auth/main/p:a"], b"");
+        assert_eq!((got.code == Some(0)).then_some(got.stdout.as_slice()), key.map(str::as_bytes), "{what}");
+        world.ok(&["get", "auth/main/good:a"], b"");
     }
-    let whole = profile(r#"{"type":"api_key","provider":"p","key":"a"}"#);
-    let path = world.write("in/auth-profiles.json", whole.as_bytes());
-    world.ok(&["import", path.to_str().unwrap(), "-q"], b"");
-    assert_eq!(world.entries().unwrap().len(), 2, "the template itself is fine");
+    let world = World::with_vault();
+    let behind = format!("{} x", profile(r#"{"type":"api_key","provider":"p","key":"a"}"#));
+    all_refuse(&world, "something behind it", behind.as_bytes(), &["auth-profiles.json"]);
 }

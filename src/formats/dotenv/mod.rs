@@ -33,7 +33,7 @@ pub struct Env {
 /// [`Error::NotText`], [`Error::Bound`]. There is no syntax error: dotenv
 /// passes over what it does not understand.
 pub fn parse(bytes: &[u8]) -> Result<Env, Error> {
-    let text = Text::of(bytes)?.with_folded_line_ends();
+    let text = Text::of(bytes)?.with_folded_line_ends()?;
     let (assignments, (unread, torn)) = read(&text)?;
     let mut notes = Vec::new();
     let mut found: Vec<(EnvName, Option<&Assignment<'_>>)> = Vec::new();
@@ -88,6 +88,9 @@ fn read<'t>(text: &'t Text<'_>) -> Result<Read<'t>, Error> {
         return Err(Error::Bound("number of entries", MAX_ENTRIES));
     }
     let unread = unread::find(text, &assignments);
+    if unread.0.len() > MAX_ENTRIES {
+        return Err(Error::Bound("number of lines that are no entries", MAX_ENTRIES));
+    }
     Ok((assignments, unread))
 }
 
@@ -133,7 +136,7 @@ pub fn render(entries: &[(&str, &Secret)]) -> Result<SecretBuf, Error> {
 /// As [`parse`]; [`Error::Shape`] when what is left would mean something else.
 pub fn without(bytes: &[u8], gone: impl Fn(&str) -> bool) -> Result<SecretBuf, Error> {
     let before = parse(bytes)?;
-    let text = Text::of(bytes)?.with_folded_line_ends();
+    let text = Text::of(bytes)?.with_folded_line_ends()?;
     let (assignments, (_, torn)) = read(&text)?;
     let lines = |assignment: &Assignment<'_>| {
         let before = text.as_str().get(..assignment.start).unwrap_or_default();

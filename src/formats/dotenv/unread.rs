@@ -4,6 +4,7 @@ use super::super::js::{self, is_line_end};
 use super::super::text::Text;
 use super::super::{Note, NoteKind, provider};
 use super::grammar::Assignment;
+use crate::model::MAX_ENTRIES;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -123,7 +124,11 @@ struct Search<'s, 'b> {
 }
 
 impl Search<'_, '_> {
+    /// Notes a part of the text. More of them than entries are an error, and one more says so.
     fn push(&mut self, kind: UnreadKind, name: Option<&str>, part: Range<usize>) {
+        if self.found.len() > MAX_ENTRIES {
+            return;
+        }
         let lines = (self.text.line(part.start), self.text.line(part.end));
         self.found.push(Unread { lines, kind, name: name.map(str::to_owned), bytes: self.text.bytes_of(&part) });
     }

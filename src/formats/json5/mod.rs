@@ -16,7 +16,7 @@ use std::ops::Range;
 
 /// Deepest nesting.
 pub(super) const MAX_DEPTH: usize = 256;
-/// Most members and elements together.
+/// Most members, elements and comments together.
 const MAX_ITEMS: usize = 250_000;
 
 /// A document; all offsets in it are of its text.
@@ -132,6 +132,7 @@ impl<'t> Parser<'t> {
                 return Ok(());
             }
             self.comments.push(start..self.at);
+            self.count()?;
         }
     }
 
@@ -166,10 +167,7 @@ impl<'t> Parser<'t> {
             if self.take(close) {
                 break;
             }
-            self.items += 1;
-            if self.items > MAX_ITEMS {
-                return Err(Fault::Bound("number of members", MAX_ITEMS));
-            }
+            self.count()?;
             let at = self.at;
             let name = if close == "}" { self.name()? } else { items.len().to_string() };
             let value = self.value()?;
@@ -183,6 +181,12 @@ impl<'t> Parser<'t> {
         }
         self.depth -= 1;
         Ok(items)
+    }
+
+    /// Counts what is kept of the text: of a hostile one that is far more than its bytes.
+    fn count(&mut self) -> Result<(), Fault> {
+        self.items += 1;
+        if self.items > MAX_ITEMS { Err(Fault::Bound("number of members and comments", MAX_ITEMS)) } else { Ok(()) }
     }
 
     /// The name of a member, and the colon after it.

@@ -73,7 +73,7 @@ fn depth_and_number_are_bounded_before_the_stack_and_the_memory_are() {
         assert_eq!(read(piece.repeat(1_000_000).as_bytes()).err(), Some(deep), "{piece}");
     }
     let many = format!("[{}]", "0,".repeat(MAX_ITEMS + 1));
-    assert_eq!(read(many.as_bytes()).err(), Some(Error::Bound("number of members", MAX_ITEMS)));
+    assert_eq!(read(many.as_bytes()).err(), Some(Error::Bound("number of members and comments", MAX_ITEMS)));
 }
 
 #[test]
