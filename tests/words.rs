@@ -179,6 +179,7 @@ fn refusals() -> Vec<Refused> {
         Refused::Ignored => [Refused::Ignored],
         Refused::NotThere => [Refused::NotThere],
         Refused::Powerful => [Refused::Powerful],
+        Refused::Redirects => [Refused::Redirects],
     });
     let listed: Vec<Refused> = Refused::all().collect();
     assert!(all.iter().all(|refused| listed.contains(refused)), "one is missing in Refused::all");

@@ -16,6 +16,24 @@ pub fn is_powerful(name: &str) -> bool {
     names().any(|known| known == name) || (has_prefix(name) && !is_credential())
 }
 
+/// Last words of names that say where requests are sent.
+const ADDRESSES: [&str; 7] = ["api_base", "api_url", "base_url", "endpoint", "enterprise_url", "host", "proxy"];
+
+/// Whether a variable or a member of this name says to which address a secret is sent: `HTTPS_PROXY`,
+/// `OPENAI_BASE_URL`, `baseUrl`. An address that is itself a secret, such as `DATABASE_URL`, is none.
+pub fn names_address(name: &str) -> bool {
+    let mut words = String::with_capacity(name.len() + 4);
+    let mut before = 'A';
+    for character in name.chars() {
+        let starts = character.is_ascii_uppercase() && before.is_ascii_lowercase();
+        words.extend(starts.then_some('_'));
+        words.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
+        before = character;
+    }
+    let is_end = |end: &&str| words.strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
+    ADDRESSES.iter().any(|end| is_end(&end))
+}
+
 fn has_prefix(name: &str) -> bool {
     PREFIXES.split(' ').any(|prefix| name.starts_with(prefix))
 }
@@ -41,6 +59,16 @@ mod tests {
                       OPENCLAW_GATEWAY_TOKEN";
         for name in others.split_whitespace() {
             assert!(!is_powerful(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_addresses_are_told_from_credentials_that_are_addresses() {
+        for name in ["HTTPS_PROXY", "https_proxy", "OPENAI_BASE_URL", "OPENAI_API_BASE", "OLLAMA_HOST", "baseUrl"] {
+            assert!(names_address(name), "{name}");
+        }
+        for name in ["DATABASE_URL", "SLACK_WEBHOOK_URL", "OPENAI_API_KEY", "refresh", "accountId"] {
+            assert!(!names_address(name), "{name}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! of every command that gets the vault's.
 
 use crate::formats::placeholder::{Placeholder, is_metadata, placeholder};
-use crate::formats::power::is_powerful;
+use crate::formats::power::{is_powerful, names_address};
 use crate::formats::{Misfit, dotenv};
 use crate::model::{self, Credential, Kind, MAX_NAME, MAX_VALUE, Op, SecretId, Vault};
 use crate::secret::Secret;
@@ -47,6 +47,8 @@ pub enum Refused {
     NotThere,
     /// A variable with power over every process that gets it; without a person only.
     Powerful,
+    /// It would send secrets to another address or provider; without a person only.
+    Redirects,
 }
 
 impl Refused {
@@ -64,6 +66,7 @@ impl Refused {
             Self::Ignored,
             Self::NotThere,
             Self::Powerful,
+            Self::Redirects,
         ];
         Placeholder::ALL.into_iter().map(Self::Placeholder).chain(misfits.map(Self::Dotenv)).chain(others)
     }
@@ -88,6 +91,7 @@ impl Refused {
             Self::Ignored => "ignored",
             Self::NotThere => "not-in-vault",
             Self::Powerful => "powerful",
+            Self::Redirects => "redirects",
         }
     }
 }
@@ -134,13 +138,18 @@ fn check(vault: &Vault<'_>, id: &SecretId, raw: &RawValue, presence: Presence) -
     let old = vault.get(id);
     match id {
         SecretId::Env(name) if presence == Presence::Unattended && is_powerful(name.as_str()) => Err(Refused::Powerful),
+        SecretId::Env(name) if presence == Presence::Unattended && names_address(name.as_str()) => {
+            Err(Refused::Redirects)
+        }
         SecretId::Auth(_, profile) => {
             check_value(id, raw)?;
             let holds = of_credential(profile, raw)?;
             let had = old.map(|old| of_credential(profile, old));
             if holds == Holds::Reference && presence == Presence::Unattended && had == Some(Ok(Holds::Secret)) {
                 Err(Refused::Reference)
-            } else if old.is_some_and(model::has_refresh) && is_oauth(raw) && !model::has_refresh(raw) {
+            } else if presence == Presence::Unattended && old.is_some_and(|old| redirects(profile, old, raw)) {
+                Err(Refused::Redirects)
+            } else if old.is_some_and(model::has_refresh) && model::is_oauth(raw) && !model::has_refresh(raw) {
                 Err(Refused::LostRefresh)
             } else {
                 Ok(())
@@ -202,8 +211,16 @@ fn of_credential(profile: &str, raw: &RawValue) -> Result<Holds, Refused> {
     if outcome.is_err() && has_reference(&credential, kind) { Ok(Holds::Reference) } else { outcome }
 }
 
-fn is_oauth(raw: &RawValue) -> bool {
-    Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
+/// Whether a credential would go elsewhere than the one in the vault: to another provider, or another address.
+fn redirects(profile: &str, old: &RawValue, new: &RawValue) -> bool {
+    let (Ok(old), Ok(new)) = (Credential::parse(profile, old), Credential::parse(profile, new)) else { return true };
+    let has = |credential: &Credential<'_>, name: &str, raw: &RawValue| {
+        credential.get(name).is_some_and(|have| model::same_json(have, raw))
+    };
+    let differ = |one: &Credential<'_>, other: &Credential<'_>| {
+        one.members().filter(|(name, _)| names_address(name)).any(|(name, raw)| !has(other, name, raw))
+    };
+    old.provider() != new.provider() || differ(&old, &new) || differ(&new, &old)
 }
 
 /// Whether a credential leads to a secret elsewhere.

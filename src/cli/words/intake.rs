@@ -22,6 +22,7 @@ pub fn refused(why: Refused) -> String {
         Refused::Ignored => "the gateway ignores it",
         Refused::NotThere => "it is not in the vault, and a capture adds profiles only",
         Refused::Powerful => "it decides what a process runs or trusts",
+        Refused::Redirects => "it decides where secrets are sent",
     };
     clause.to_owned()
 }
@@ -73,7 +74,8 @@ pub fn of_refused(why: Refused) -> Words {
         | Refused::LongName
         | Refused::Ignored
         | Refused::NotThere
-        | Refused::Powerful => {
+        | Refused::Powerful
+        | Refused::Redirects => {
             (format!("the value is not taken: {}", refused(why)), "nothing was changed; give the secret itself")
         }
     };
@@ -107,7 +109,9 @@ pub fn left_out(token: &str, name: &str) -> (String, String) {
 /// What to do about an entry that a capture does not take.
 pub fn remedy(why: Refused, name: &str) -> String {
     match why {
-        Refused::NotThere | Refused::Powerful => format!("agevault set {name} puts it in, if you want it"),
+        Refused::NotThere | Refused::Powerful | Refused::Redirects => {
+            format!("agevault set {name} puts it in, if you want it")
+        }
         _ => "correct it at the gateway".to_owned(),
     }
 }
