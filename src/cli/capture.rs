@@ -11,6 +11,7 @@ use crate::harden;
 use crate::ops::capture::watch::{News, Wake, watch};
 use crate::ops::capture::{Keeper, Removals, Report, Request};
 use crate::ops::intake::Refused;
+use crate::ops::judge::Why;
 use crate::views;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ pub fn run(context: &mut Context, args: &Capture) -> Result<(), Error> {
             if !taken.changed {
                 context.out.say("nothing to save");
             }
-            return Ok(());
+            return conflicts(taken.conflicts).map_or(Ok(()), Err);
         }
         None => opened,
     };
@@ -140,6 +141,9 @@ pub(super) fn open(report: &Report) -> Option<Error> {
     if !report.unreadable.is_empty() {
         return Some(views::Error::Unreadable(report.unreadable.clone()).into());
     }
-    let conflicts = Some(&report.conflicts).filter(|conflicts| !conflicts.is_empty());
-    conflicts.map(|conflicts| Error::CaptureConflict(conflicts.clone()))
+    conflicts(report.conflicts.clone())
+}
+
+fn conflicts(open: Vec<(String, Why)>) -> Option<Error> {
+    if open.is_empty() { None } else { Some(Error::CaptureConflict(open)) }
 }

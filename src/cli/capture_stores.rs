@@ -4,16 +4,17 @@
 use super::context::{Context, Opened};
 use super::{Error, words};
 use crate::fsio::Stamp;
-use crate::gateway::{self, Inventory, Item, Part, Settings};
+use crate::gateway::{self, Inventory, Part, Settings};
 use crate::harden;
 use crate::ops::capture::watch::Wake;
 use crate::ops::connect::Connection;
 use crate::ops::exported::Unchanged;
 use crate::ops::import::{self, OnConflict, Terms};
 use crate::ops::intake::{Presence, Refused};
+use crate::ops::judge::Why;
 use crate::store;
 use crate::views::LeftOut;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -36,9 +37,12 @@ pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<T
     let state_dir = gateway::resolve(settings)?;
     let mut held = Inventory::read(settings, Some(gateway::Era::SharedStore))?;
     // A watch takes what the gateway renews in its databases, and nothing else.
-    let is_row =
-        |item: &Item| item.part == Part::Credential && item.place.file.extension().is_some_and(|end| end == "sqlite");
-    held.items.retain(is_row);
+    let in_database = |file: &Path| file.extension().is_some_and(|end| end == "sqlite");
+    held.unread.retain(|one| in_database(&one.path));
+    if let Some(unread) = held.take_not_read() {
+        return Err(Error::Unreadable(Box::new(unread)));
+    }
+    held.items.retain(|item| item.part == Part::Credential && in_database(&item.place.file));
     held.notes.clear();
     let checked = context.check(opened)?;
     let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
@@ -59,14 +63,12 @@ pub fn once(context: &Context, opened: &Opened, settings: &Settings) -> Result<T
     let told = |(name, why): &(String, Refused)| {
         format!("note: {}: not taken, {}; {}", words::plain(name), words::refused(*why), words::remedy(*why, name))
     };
-    let kept = |name: &String| {
-        format!(
-            "note: {}: the gateway has another value; agevault import --on-conflict replace takes it",
-            words::plain(name)
-        )
+    let open = |(name, why): &(String, Why)| {
+        let why = words::undecided(*why);
+        format!("note: {}: not taken, {why}; agevault import --on-conflict replace takes it", words::plain(name))
     };
-    let notes = plan.refused.iter().map(told).chain(plan.kept.iter().map(kept)).collect();
-    Ok(Taken { changed, notes })
+    let notes = plan.refused.iter().map(told).chain(plan.undecided.iter().map(open)).collect();
+    Ok(Taken { changed, notes, conflicts: plan.undecided })
 }
 
 /// What came of one look at the databases.
@@ -75,6 +77,8 @@ pub struct Taken {
     pub changed: bool,
     /// What is not taken, in words.
     pub notes: Vec<String>,
+    /// What no rule decides.
+    pub conflicts: Vec<(String, Why)>,
 }
 
 /// The same whenever the databases change, until a signal ends it.

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::{Error, words};
 use crate::gateway::{self, Inventory};
-use crate::ops::connect::{self, Connection, Finding, Report};
+use crate::ops::connect::{self, Connection, Drift, Finding, Report};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -20,7 +20,9 @@ pub fn run(context: &Context) -> Result<(), Error> {
     let mut report = connect::check(&held, &running, &|name| std::env::var_os(name));
     let installed = gateway::installed(&settings).map(|installed| installed.version);
     for connection in Connection::of_gateway(context.local.root(), &state_dir) {
-        report.findings.extend(connect::drift(&held, &connection, installed).into_iter().map(Finding::Drift));
+        let drift = connect::drift(&held, &connection, installed);
+        let unread = |one: &Drift| matches!(one, Drift::Unread(_));
+        report.findings.extend(drift.into_iter().filter(|one| !unread(one)).map(Finding::Drift));
     }
     let missing = connect::missing_views(context.local.root(), &state_dir, &gateway::agent_ids(&settings)?);
     report.findings.extend((!missing.is_empty()).then_some(Finding::ViewsGone(missing)));

@@ -20,6 +20,7 @@ mod pretty;
 pub mod provider;
 pub mod secretref;
 pub mod shell;
+mod suspicion;
 pub mod systemd;
 pub mod targets;
 mod text;

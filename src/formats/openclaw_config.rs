@@ -3,15 +3,14 @@
 mod edit;
 mod places;
 mod splice;
-mod suspicion;
 
+pub use super::suspicion::is_key;
 pub use edit::{Step, asked, at, edit, tree};
-pub use places::{Content, Member, Role, element_names, locate, members};
-pub use suspicion::is_key;
+pub use places::{Content, Member, Role, members};
 
 use super::json5::{self, Sink};
 use super::text::Text;
-use super::{Error, Note, NoteKind, js, targets};
+use super::{Error, Note, NoteKind, js, suspicion, targets};
 use crate::secret::Secret;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -108,6 +107,17 @@ fn literal(value: &str) -> Option<String> {
     }
     out.push_str(rest);
     Some(out)
+}
+
+/// The text from which the gateway makes this one.
+pub fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.extend([before, if braced(after).is_some() { "$$" } else { "$" }]);
+        rest = after;
+    }
+    out + rest
 }
 
 /// `{NAME}` and what follows.

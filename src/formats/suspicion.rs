@@ -3,7 +3,7 @@
 //! A miss leaves a secret unnamed, a false hit names a harmless member: the rules prefer the second, but for names
 //! that configurations have for other things.
 
-use crate::formats::js;
+use super::js;
 
 /// Ends of names, letters and digits only, in lower case.
 const ENDS: [&str; 17] = [
@@ -30,10 +30,11 @@ const ENDS: [&str; 17] = [
 const WORDS: [&str; 9] = ["AUTH", "CREDENTIALS", "DSN", "KEY", "PASS", "PASSWORD", "PAT", "SECRET", "TOKEN"];
 
 /// How keys of well-known issuers begin.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 25] = [
     "-----BEGIN ",
     "AGE-SECRET-KEY-",
     "AIza",
+    "AKIA",
     "Basic ",
     "Bearer ",
     "SG.",
@@ -47,9 +48,11 @@ const KEYS: [&str; 22] = [
     "gsk_",
     "hf_",
     "npm_",
+    "pk_",
+    "rk_",
     "sk-",
-    "sk_live_",
-    "sk_test_",
+    "sk_",
+    "xai-",
     "xapp-",
     "xoxb-",
     "xoxp-",
@@ -78,6 +81,22 @@ fn has_password(text: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let Some((user, _)) = authority.rsplit_once('@') else { return false };
     user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
+}
+
+/// The secret in an argument of a command, as `--api-key=VALUE`, `Authorization: VALUE`, or the value alone; `asks` is
+/// whether the argument before it was an option for a secret. With it whether this one is.
+pub(super) fn of_argument(text: &str, asks: bool) -> (Option<&str>, bool) {
+    let option = text
+        .strip_prefix('-')
+        .map(|name| name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value))));
+    let (name, value) = match option {
+        Some((name, None)) => return (Some(text).filter(|text| is_key(text)), names_secret(name)),
+        Some((name, Some(value))) => (name, value),
+        None => text.split_once(':').filter(|(_, value)| value.starts_with(' ')).unwrap_or(("", text)),
+    };
+    let is_header = value.split_once(": ").is_some_and(|(name, value)| names_secret(name) || is_key(value));
+    let is_value = (asks && option.is_none()) || names_secret(name) || is_key(value) || is_header;
+    (Some(value).filter(|value| is_value && !js::is_blank(value) && !is_pointer(value)), false)
 }
 
 /// Whether a text leads to a secret and is none: a path or an address without a password.
@@ -109,6 +128,20 @@ mod tests {
         for text in ["sk-ant-0123456789", "Bearer abcdefghij", "ghp_0123456789", "https://me:pass@example.org/x"] {
             assert!(is_key(text), "{text}");
         }
+        for (text, asks, secret) in [
+            ("--api-key=abc", false, Some("abc")),
+            ("abc", true, Some("abc")),
+            ("abc", false, None),
+            ("--token-file=abc", false, None),
+            ("--password=/run/secrets/x", false, None),
+            ("X-Api-Key: abc", false, Some(" abc")),
+            ("--header=Authorization: Bearer abcdefghij", false, Some("Authorization: Bearer abcdefghij")),
+            ("sk-ant-0123456789", false, Some("sk-ant-0123456789")),
+            ("--verbose", true, None),
+        ] {
+            assert_eq!(of_argument(text, asks).0, secret, "{text}");
+        }
+        assert!(of_argument("--api-key", false).1 && !of_argument("--api-key=abc", false).1);
         for text in ["sk-", "https://example.org/a:b@c", "https://me@example.org", "plain", "https://me:${P}@x.org"] {
             assert!(!is_key(text), "{text}");
         }

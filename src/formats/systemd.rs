@@ -1,6 +1,6 @@
 //! `EnvironmentFile=` of systemd.exec(5).
 
-use super::{Error, Misfit};
+use super::{Error, Misfit, provider, suspicion};
 use crate::model::EnvName;
 use crate::secret::{Secret, SecretBuf};
 
@@ -18,6 +18,26 @@ pub fn render(entries: &[(&str, &Secret)]) -> Result<SecretBuf, Error> {
         out.extend([name, "=", &encode(value.expose()).map_err(refuse)?, "\n"]);
     }
     Ok(SecretBuf::new(out.into_bytes()))
+}
+
+/// The secrets that a unit, a drop-in or a file of variables hands to a service: line, name and value of each word
+/// `NAME=value` whose name or value says that it is one.
+pub fn secrets(text: &str) -> Vec<(usize, EnvName, Secret)> {
+    let is_quote = |character| matches!(character, '"' | '\'');
+    let of_word = |word: &str| {
+        let (name, value) = word.split_once('=')?;
+        let name = EnvName::parse(name.trim_start_matches(is_quote)).ok()?;
+        let value = value.trim_matches(is_quote);
+        let named = suspicion::names_secret(name.as_str()) || provider::is_variable(name.as_str());
+        let is_one = (named && !value.is_empty() && !suspicion::is_pointer(value)) || suspicion::is_key(value);
+        is_one.then(|| (name, Secret::new(value.to_owned())))
+    };
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with(['#', ';']));
+    let words = lines.flat_map(|(line, nth)| {
+        let line = line.trim_start();
+        line.strip_prefix("Environment=").unwrap_or(line).split_whitespace().map(move |word| (nth, word))
+    });
+    words.filter_map(|(nth, word)| of_word(word).map(|(name, value)| (nth, name, value))).collect()
 }
 
 fn encode(value: &str) -> Result<String, Misfit> {
@@ -71,6 +91,14 @@ mod tests {
             }
         }
         Some(out)
+    }
+
+    #[test]
+    fn secrets_of_a_unit_are_found_by_name_or_value() {
+        let unit = "[Service]\n# Environment=OLD_TOKEN=o\nEnvironment=\"A_TOKEN=one two\" LOG=debug\n\
+                    Environment='B=ghp_0123456789'\nExecStart=/x --token=y\nC_KEY=v\nD_TOKEN=/run/secrets/d\nE_TOKEN=\n";
+        let found: Vec<_> = secrets(unit).into_iter().map(|(line, name, _)| (line, name.as_str().to_owned())).collect();
+        assert_eq!(found, [(3, "A_TOKEN".to_owned()), (4, "B".to_owned()), (6, "C_KEY".to_owned())]);
     }
 
     #[test]

@@ -42,6 +42,12 @@ impl Wrapper {
         Some(Self { program, options, only, command: rest.cloned().collect() })
     }
 
+    /// The command itself, and its arguments.
+    pub fn inner(&self) -> (String, Vec<String>) {
+        let (program, args) = self.command.split_first().unzip();
+        (program.cloned().unwrap_or_default(), args.map(<[String]>::to_vec).unwrap_or_default())
+    }
+
     /// Its arguments.
     pub fn args(&self) -> Vec<String> {
         let mut args = self.options.clone();

@@ -6,6 +6,7 @@ use crate::formats::openclaw_config::{self, Config};
 use crate::fsio;
 use crate::secret::SecretBuf;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 /// The member that includes other files.
@@ -22,8 +23,8 @@ pub struct Document {
     pub bytes: SecretBuf,
     /// The same, read.
     pub read: Config,
-    /// The place in the whole configuration where its content is, by names of members; `None` inside a list, where
-    /// nothing has a name that lasts.
+    /// The place in the whole configuration where its content is, by names of members; `None` where nothing in it has a
+    /// name that lasts: inside a list, and for a file that is included at several places.
     pub mount: Option<Vec<String>>,
 }
 
@@ -53,7 +54,13 @@ impl Configuration {
         let root = path.parent().unwrap_or(Path::new("/")).to_owned();
         let mut loader = Loader { root, documents: Vec::new(), unread };
         let tree = loader.take(path, bytes, Some(Vec::new()), &mut Vec::new())?;
-        Ok(Self { documents: loader.documents, tree })
+        let mut documents = loader.documents;
+        let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        documents.iter().for_each(|document| *times.entry(document.path.clone()).or_default() += 1);
+        // A reference at one of its places would be one at all of them.
+        let several = |document: &&mut Document| times.get(&document.path).is_some_and(|times| *times > 1);
+        documents.iter_mut().filter(several).for_each(|document| document.mount = None);
+        Ok(Self { documents, tree })
     }
 
     /// `openclaw.json` itself.
@@ -206,9 +213,11 @@ mod tests {
         ]);
         let whole = json!({"x":{"a":1,"own":1,"b":2},"list":[1,2,3],"y":{"deep":true},"z":{"deep":true}});
         assert_eq!((configuration.tree.clone(), unread), (whole, Vec::new()));
-        let mounts: Vec<String> =
-            configuration.documents.iter().map(|one| one.mount.clone().unwrap().join(".")).collect();
-        assert_eq!(mounts, ["", "z", "", "y", ""]);
+        // What is included twice is at no place of its own.
+        let mount = |one: &Document| one.mount.as_ref().map(|mount| mount.join("."));
+        let mounts: Vec<_> = configuration.documents.iter().map(mount).collect();
+        let mounts: Vec<_> = mounts.iter().map(Option::as_deref).collect();
+        assert_eq!(mounts, [Some(""), None, Some(""), None, Some("")]);
         assert!(configuration.main().unwrap().path.ends_with("openclaw.json"));
     }
 

@@ -14,8 +14,8 @@ use std::path::Path;
 /// The members of a credential that hold a secret or a reference to one. The gateway rewrites others.
 const CORE: [&str; 5] = ["key", "keyRef", "token", "tokenRef", "refresh"];
 
-/// Changes one store in the directory `dir` of an agent, whole or not at all. Orders go into the file where gateways of
-/// `era` have them.
+/// Changes one store in the directory `dir` of an agent: nothing of it if one of its files cannot be read. Orders go into
+/// the file where gateways of `era` have them, after the profiles.
 ///
 /// # Errors
 /// [`Error::StoreChanged`] if a profile is not what is expected, or the file is being written by something that does
@@ -36,15 +36,21 @@ pub(super) fn change(dir: &Path, change: &StoreChange, era: Era) -> Result<(), E
     let orders = change.order.iter().filter(|(_, ids)| here(ids));
     let orders: Orders = orders.map(|(provider, ids)| (provider.clone(), ids.clone())).collect();
     let after = auth_profiles::edit(file.bytes(), &change.put, &change.remove, &orders).map_err(unreadable)?;
-    file.replace(after)?;
-    if in_state && !change.order.is_empty() {
-        let state = File::read(dir, "auth-state.json")?;
-        match auth_profiles::edit_state(state.bytes(), &change.order).map_err(unreadable)? {
-            Some(after) => state.replace(after)?,
-            None => state.remove()?,
+    // Both files are read before one of them is changed.
+    let state = match in_state && !change.order.is_empty() {
+        true => {
+            let state = File::read(dir, "auth-state.json")?;
+            let after = auth_profiles::edit_state(state.bytes(), &change.order).map_err(unreadable)?;
+            Some((state, after))
         }
+        false => None,
+    };
+    file.replace(after)?;
+    match state {
+        Some((state, Some(after))) => state.replace(after),
+        Some((state, None)) => state.remove(),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Makes the directory of an agent that has none.

@@ -20,8 +20,8 @@ pub use config::{Configuration, Document};
 pub use converse::{Output, converse};
 pub use database::Fault;
 pub use inventory::{
-    At, Content, Delivery, EnvFile, Files, Found, Inventory, Item, Leftover, Part, Place, Shape, Store, Unread, Why,
-    agent_dirs, agent_ids, check_owner, leftover, names_variable, own_stores,
+    At, Content, EnvFile, Files, Found, Inventory, Item, Leftover, Part, Place, Shape, Store, Unread, Why, agent_dirs,
+    agent_ids, check_owner, leftover, names_variable, own_stores,
 };
 pub use port::{listens, port};
 pub use program::{Program, StoreChange};

@@ -48,6 +48,16 @@ pub fn same_json(one: &RawValue, other: &RawValue) -> bool {
     one.get() == other.get() || value(one).is_some_and(|one| value(other) == Some(one))
 }
 
+/// A JSON text, read.
+pub fn text(raw: &RawValue) -> Option<Secret> {
+    serde_json::from_str(raw.get()).ok().map(Secret::new)
+}
+
+/// Whether it is a login.
+pub fn is_oauth(raw: &RawValue) -> bool {
+    Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
+}
+
 /// Whether a credential has a refresh token that could be one.
 pub fn has_refresh(raw: &RawValue) -> bool {
     let refresh = Credential::parse("", raw).ok().and_then(|credential| credential.text("refresh"));
@@ -94,7 +104,7 @@ impl<'a> Credential<'a> {
 
     /// A member that is a string.
     pub fn text(&self, name: &str) -> Option<Secret> {
-        serde_json::from_str(self.get(name)?.get()).ok().map(Secret::new)
+        text(self.get(name)?)
     }
 
     /// A member that is a finite number.

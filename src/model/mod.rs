@@ -16,7 +16,7 @@ mod vault;
 
 pub use change::{CHECKLIST, Change, Op, Rotation};
 pub use check::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME, MAX_PAYLOAD, MAX_VALUE, fits};
-pub use credential::{Credential, Kind, MAX_MEMBERS, Member, has_refresh, same_json};
+pub use credential::{Credential, Kind, MAX_MEMBERS, Member, has_refresh, is_oauth, same_json, text};
 pub use entries::Entries;
 pub use health::{Standing, standing};
 pub use id::{EnvName, IdError, Scope, SecretId};

@@ -2,7 +2,7 @@
 
 use super::check::MAX_ENTRIES;
 use super::codec::{Members, newer_or_malformed};
-use super::{Error, LazyMap, RawMap, Recipient, SecretId};
+use super::{Credential, Error, LazyMap, RawMap, Recipient, SecretId};
 use crate::secret::{Secret, SecretBuf};
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
@@ -158,6 +158,16 @@ impl<'a> Vault<'a> {
             SecretId::Env(name) => self.env.get(name.as_str()),
             SecretId::Config(segments) => self.config.get(&SecretId::config_key(segments)),
         }
+    }
+
+    /// The one text that stands for an entry: a value, a key, a token. `None` for OAuth, and for no entry.
+    pub fn text(&self, id: &SecretId) -> Option<Secret> {
+        let raw = self.get(id)?;
+        if let SecretId::Auth(_, profile) = id {
+            let credential = Credential::parse(profile, raw).ok()?;
+            return credential.text(credential.kind()?.secret_member()?);
+        }
+        super::text(raw)
     }
 
     /// When and whence a secret came.

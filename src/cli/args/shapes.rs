@@ -26,10 +26,9 @@ With --json, one object:
   version 1; gateway, its version; added and removed, ids of references; removed_there, ids that
   the gateway had removed and that come back; entry, the members written of the resolver's entry,
   or null; commands, places of commands that run under agevault run now; roads {id: road}; reload,
-  one of done, degraded, refused, not-running; left [{file, at, ids, why}], what is in plaintext;
-  unread, files that could not be searched.
+  one of done, degraded, refused, not-running; left [{file, at, ids, why}], what is in plaintext.
   With --dry-run: done false, dotenv, the names that would leave the .env, views, whether they would
-  be written, and links, in the place of gateway, reload, left and unread.
+  be written, and links, in the place of gateway, reload and left.
   With --undo: version 1; put_back, ids; files that hold plaintext again; only_in_vault, ids; reload
 A road says how a secret reaches the gateway:
   store      a reference in its store
@@ -47,10 +46,13 @@ Why something is left in plaintext:
   kept          it was asked to stay: the exit code is 0 all the same
   no-reference  OpenClaw takes no reference there
   unused        OpenClaw does not use it, something else goes before it
-  unnamed       a list element without an id or name
+  unnamed       a list element without an id or name, or a file that is included twice
+  argument      an argument of a command
+  twice         the configuration sets the variable twice, with different values
   needed        a variable that OpenClaw reads itself
   oauth         OAuth in a database of the gateway; --keep-oauth accepts it
   store-row     a row of openclaw secrets store
+  service       a variable that the gateway's service is given
   command       a command that agevault cannot run
   too-long      its id is too long for a reference
   unparsed      lines that OpenClaw passes over

@@ -6,9 +6,10 @@ use super::super::environment::absolute;
 use super::guard::{port, unchanged};
 use super::{Findings, Way, show};
 use crate::formats::openclaw_config;
-use crate::gateway::{self, At, Content, Inventory};
-use crate::model::Vault;
+use crate::gateway::{self, At, Content, Inventory, Part};
+use crate::model::{SecretId, Vault};
 use crate::ops::connect::{self, Connection, Left, Plan, Reload, Request, Search};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -44,10 +45,14 @@ pub fn remember(
     connection.dotenv.extend(plan.dotenv.iter().cloned());
     connection.set_in_config.extend(plan.set_in_config.clone());
     connection.note_originals(sealed);
+    let variables = held.items.iter().filter(|item| item.used && item.part == Part::Variable);
+    let names =
+        variables.filter_map(|item| if let Some(SecretId::Env(name)) = &item.id { Some(name.as_str()) } else { None });
+    connection.stayed = names.filter(|name| !plan.dotenv.contains(*name)).map(str::to_owned).collect();
     for item in held.items.iter().filter(|item| item.used) {
         let (At::Member(at), Content::Variable(name)) = (&item.place.at, &item.content) else { continue };
         let document = held.config.iter().flat_map(|config| &config.documents).find(|one| one.path == item.place.file);
-        let named = document.and_then(|document| openclaw_config::at(document.tree(), at)).cloned();
+        let named = document.and_then(|document| openclaw_config::at(document.tree(), at)).map(name_alone);
         let place = item.id.as_ref().filter(|_| plan.refs.contains(&format!("env/{name}")));
         connection.named.extend(place.map(ToString::to_string).zip(named));
     }
@@ -55,6 +60,13 @@ pub fn remember(
         connection.views.clear();
     }
     Ok(connection.save(root, id)?)
+}
+
+/// What names a variable, without anything else that stands beside it.
+fn name_alone(value: &Value) -> Value {
+    let Value::Object(members) = value else { return value.clone() };
+    let is_name = |name: &String| ["source", "provider", "id"].contains(&name.as_str());
+    members.iter().filter(|(name, _)| is_name(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The gateway takes notice, its old copies go, and what is left is looked for.
@@ -101,10 +113,11 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     cleaned.left.retain(|one| !one.ids.iter().any(|id| named.contains(&(one.file.clone(), id.clone()))));
     left.append(&mut cleaned.left);
     left.sort();
-    let unread = cleaned.unread.len();
+    // What the inventory could not read, the search could not either.
+    left.dedup();
     show::rest(context.out, request, &again, &show::Rest { cleaned: &cleaned, left: &left, reload: &reload, plan })?;
     let left = left.iter().filter(|left: &&Left| !left.why.is_kept()).count();
-    Ok(Findings { left: left + unread, stale: matches!(reload, Reload::Refused { .. }) })
+    Ok(Findings { left, stale: matches!(reload, Reload::Refused { .. }) })
 }
 
 /// Files outside the state directory that gateways of this user leave secrets in.

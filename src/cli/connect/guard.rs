@@ -7,23 +7,19 @@ use crate::model::Vault;
 use crate::ops::connect::{self, Connection, Plan};
 use std::path::Path;
 
-fn named(path: &Path) -> bool {
-    ["openclaw.json", "clawdbot.json"].iter().any(|name| path.ends_with(name))
+/// Refuses a gateway whose configuration cannot be read: nothing of it could be changed.
+pub(super) fn readable(held: &mut Inventory) -> Result<(), Error> {
+    match held.take_unread_config() {
+        None => Ok(()),
+        Some(Unread { path, why: Why::Format(error), .. }) => Err(connect::Error::Format(error, path).into()),
+        Some(unread) => Err(Error::Unreadable(Box::new(unread))),
+    }
 }
 
-/// Refuses a gateway whose configuration cannot be read: nothing of it could be changed.
-pub(super) fn readable(held: &Inventory) -> Result<(), Error> {
-    let is_config = |one: &&Unread| held.config.is_none() && (one.path == held.config_path || named(&one.path));
-    match held.unread.iter().find(is_config) {
-        None => Ok(()),
-        Some(Unread { path, why: Why::Format(error), .. }) => {
-            Err(connect::Error::Format(error.clone(), path.clone()).into())
-        }
-        Some(Unread { path, .. }) => {
-            crate::fsio::read_trusted(path, crate::formats::MAX_INPUT)?;
-            Ok(())
-        }
-    }
+/// Refuses a gateway of which something cannot be read: what is not known cannot be given back.
+pub(super) fn complete(held: &mut Inventory) -> Result<(), Error> {
+    readable(held)?;
+    held.take_not_read().map_or(Ok(()), |unread| Err(Error::Unreadable(Box::new(unread))))
 }
 
 /// Has the gateway of these settings ask for its secrets again. The reason of a refusal is left out: without a vault it

@@ -139,8 +139,8 @@ impl Way {
         let _lock = if args.dry_run { None } else { Some(self.lock(context)?) };
         let opened = if args.dry_run || self.has_left_views() { opened } else { memory::capture(context, opened)? };
         // What is taken in is what is replaced: nothing that is written meanwhile is lost.
-        let held = self.held()?;
-        readable(&held)?;
+        let mut held = self.held()?;
+        readable(&mut held)?;
         let key = self.key(context, &held)?;
         let (plan, _) = self.preview(context, &opened, &held, &key, without)?;
         if args.dry_run {
@@ -260,9 +260,9 @@ impl Way {
         let request = self.request(context, vault, &entry, &connection.refs)?;
         let step = finish::Step { way: self, request: &request, plan: &plan, kept: &dir };
         finish::remember(context, vault, &step, held, sealed.clone())?;
-        let applied = connect::apply(&plan, &edits, program)?;
+        connect::apply(&plan, &edits, program)?;
         memory::put(context, opened, vault, &self.settings, &request, &plan)?;
-        show::tell(context, &plan, &applied, &sealed);
+        show::tell(context, &plan, &sealed);
         finish::finish(context, vault, &step)
     }
 

@@ -3,12 +3,12 @@
 use super::super::context::Context;
 use super::super::out::Out;
 use super::super::{Error, words};
-use crate::ops::connect::{Applied, Cleaned, Left, Plan, Reload, Request, Road};
+use crate::ops::connect::{Cleaned, Left, Plan, Reload, Request, Road};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 /// Tells what was done.
-pub fn tell(context: &Context, plan: &Plan, applied: &Applied, sealed: &[(PathBuf, PathBuf)]) {
+pub fn tell(context: &Context, plan: &Plan, sealed: &[(PathBuf, PathBuf)]) {
     let out = context.out;
     for (path, copy) in sealed {
         out.say(&format!("sealed {} as it was in {}", path.display(), copy.display()));
@@ -23,7 +23,7 @@ pub fn tell(context: &Context, plan: &Plan, applied: &Applied, sealed: &[(PathBu
     if !plan.dotenv.is_empty() {
         out.say(&format!("took {} out of the .env", words::count(plan.dotenv.len(), "entry", "entries")));
     }
-    if plan.is_empty() && *applied == Applied::default() {
+    if plan.is_empty() {
         out.say("nothing is to be changed");
     }
 }
@@ -37,7 +37,8 @@ fn tokens(plan: &Plan) -> Map<String, Value> {
     plan.roads.iter().map(|(id, road)| (id.clone(), json!(words::road_token(*road)))).collect()
 }
 
-/// Where a secret does not go by itself is said each time; what stays in plaintext has lines of its own.
+/// Names the way of each secret that the gateway does not get by a reference alone. Those that stay in plaintext have
+/// lines of their own.
 fn roads(out: Out, plan: &Plan) {
     for (id, road) in &plan.roads {
         if !matches!(road, Road::Store | Road::Config | Road::Own | Road::NoTarget | Road::TooLong) {
@@ -74,7 +75,6 @@ pub fn rest(out: Out, request: &Request<'_>, now: &Plan, rest: &Rest<'_>) -> Res
             "version": 1, "gateway": request.version.to_string(), "added": plan.added, "removed": plan.removed,
             "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "roads": tokens(now),
             "reload": words::reload_token(reload), "left": left,
-            "unread": cleaned.unread.iter().map(path).collect::<Vec<_>>(),
         }));
     }
     for (copy, sealed) in &cleaned.removed {
@@ -88,11 +88,10 @@ pub fn rest(out: Out, request: &Request<'_>, now: &Plan, rest: &Rest<'_>) -> Res
             out.say(&format!("  {hint}"));
         }
     }
-    cleaned.unread.iter().for_each(|file| out.say(&format!("not looked into: {}", path(file))));
     if let Some(what) = words::reload(reload) {
         out.say(&format!("note: {what}"));
     }
-    let open = left.iter().any(|left| !left.why.is_kept()) || !cleaned.unread.is_empty();
+    let open = left.iter().any(|left| !left.why.is_kept());
     if !open {
         out.say(if left.is_empty() {
             "no plaintext is left in the gateway's files"

@@ -2,7 +2,7 @@
 
 use super::super::context::{Context, Opened};
 use super::super::{Error, words};
-use super::guard::{bound, port};
+use super::guard::{bound, complete, port};
 use super::{Way, memory};
 use crate::formats;
 use crate::fsio;
@@ -18,6 +18,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     bound(context, &context.check(&opened)?.vault, state_dir)?;
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
     let _lock = way.lock(context)?;
+    complete(&mut way.held()?)?;
     // While somebody thought about it, the gateway may have renewed something.
     let opened = memory::capture(context, opened)?;
     let checked = context.check(&opened)?;

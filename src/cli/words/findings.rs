@@ -35,7 +35,10 @@ pub fn left(left: &Left) -> (String, String) {
         }
         Reason::Unused => "the gateway does not use it: remove it once you are sure",
         Reason::Unnamed => {
-            "the list element has no id or name to refer to: give it one, then run agevault connect again"
+            "nothing there has a name that lasts: give the list element an id, or include the file at one place only, then run agevault connect again"
+        }
+        Reason::Argument => {
+            "an argument takes no reference: give it to the command by a variable of its env, then run agevault connect again"
         }
         Reason::Twice => {
             "the configuration sets it twice, and without this one the other would count: remove that one, then connect again"
@@ -46,6 +49,9 @@ pub fn left(left: &Left) -> (String, String) {
         }
         Reason::Row => {
             "openclaw secrets store holds it: refer to the vault instead, overwrite it with openclaw secrets store set, then rm it (rm alone keeps the value for 30 days)"
+        }
+        Reason::Service => {
+            "the service gives it to the gateway before anything else: put it into the vault, take it out there, then reload and restart the service"
         }
         Reason::Command => "the command or its arguments are not plain text: agevault cannot run it",
         Reason::TooLong => "its id is too long for a reference: agevault rename gives it a shorter one",
@@ -69,10 +75,12 @@ pub fn left_token(why: Reason) -> &'static str {
         Reason::NoReference => "no-reference",
         Reason::Unused => "unused",
         Reason::Unnamed => "unnamed",
+        Reason::Argument => "argument",
         Reason::Needed => "needed",
         Reason::Twice => "twice",
         Reason::Oauth => "oauth",
         Reason::Row => "store-row",
+        Reason::Service => "service",
         Reason::Command => "command",
         Reason::TooLong => "too-long",
         Reason::Unparsed => "unparsed",
@@ -88,9 +96,9 @@ pub fn drift(drift: &Drift) -> Words {
     let found = |token, what: String, hint: &str| Words::new(token, exit::FINDINGS, what, hint);
     match drift {
         Drift::Unread(file) => found(
-            "config-not-read",
-            format!("{} cannot be read: what the gateway has is not known", name::path(file)),
-            "agevault connect says what is wrong with it, and changes nothing then",
+            "gateway-not-read",
+            format!("{} cannot be read: what the gateway has in it is not known", name::path(file)),
+            "agevault connect --dry-run says what is wrong with it",
         ),
         Drift::Gone(ids) => found(
             "references-gone",

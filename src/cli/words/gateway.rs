@@ -37,10 +37,11 @@ pub fn of_gateway(error: &Error) -> Words {
             "the gateway's program could not be run, or did not do what it should",
             "run openclaw --version and openclaw doctor to see what it says, then repeat; nothing is lost",
         ),
-        Error::StoreBusy => program(
+        Error::StoreBusy => Words::new(
             "gateway-store-busy",
-            "a store of the gateway's could not be changed",
-            "it may be in use: repeat the command; what was done stays done",
+            exit::BUSY,
+            "a store of the gateway's could not be changed: something else has its lock",
+            "repeat the command; what was done stays done",
         ),
         Error::StoreChanged => Words::new(
             "gateway-store-changed",

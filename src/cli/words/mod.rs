@@ -23,7 +23,7 @@ pub use check::{LINKS_AGAIN, VIEWS_AGAIN, finding, views};
 pub use file::original;
 pub use findings::{drift, left, left_token};
 pub use gateway::{reach, reload, reload_token, removed_there, resolver_entry, road, road_token};
-pub use intake::{left_out, powerful, refused, remedy};
+pub use intake::{left_out, powerful, refused, remedy, undecided};
 pub use key::{of_backup, rung, state};
 pub use name::{count, is_shown, json_text, path, plain, span, time};
 pub use refusal::{mangled, note, noted, unread};

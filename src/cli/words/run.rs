@@ -103,9 +103,11 @@ fn of_views(error: &views::Error) -> Words {
         Error::OnDisk(_) => {
             "plaintext stays on a disk even when it is removed; set AGEVAULT_RUNTIME_DIR to a directory on a tmpfs"
         }
-        Error::Changed(_) => "agevault capture takes it back into the vault; agevault wipe --discard gives it up",
+        Error::Changed(_) => {
+            "agevault capture takes it back into the vault, and names what only agevault set takes; agevault wipe --discard gives it up"
+        }
         Error::NotOurs(_) => {
-            "take it into the vault with agevault import first, or give it up with agevault export --discard"
+            "agevault import takes the entries into the vault; remove other lines by hand, or give all of it up with agevault export --discard"
         }
         Error::File(_)
         | Error::Model(_)

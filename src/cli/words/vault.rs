@@ -207,7 +207,7 @@ pub fn of_views(error: &views::Error) -> Words {
             "changed",
             exit::CONFLICT,
             format!("the gateway changed what was exported: {}", names(changed)),
-            "agevault capture takes it into the vault, with --removals what was removed there too; --discard gives it up",
+            "agevault capture takes it into the vault, with --removals what was removed there too, and names what only agevault set takes; --discard gives it up",
         ),
         Error::Unreadable(paths) => super::capture::unreadable(paths),
         Error::Superseded(ids) => super::capture::superseded(ids),
@@ -217,7 +217,7 @@ pub fn of_views(error: &views::Error) -> Words {
                 "not-ours",
                 exit::CONFLICT,
                 format!("not written by agevault, and it holds more than the vault: {}", paths.join(", ")),
-                "take it into the vault with agevault import first, or give it up with --discard",
+                "agevault import takes the entries into the vault; remove other lines by hand, or give all of it up with --discard",
             )
         }
         Error::Originals(paths) => {

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use edit::{Orders, edit, edit_state};
-pub use reference::{asked, extras, for_view, referred, to_reference};
+pub use reference::{asked, for_view, referred, to_reference};
 pub use state::{Carried, State, parse_state};
 pub use variable::variable;
 

@@ -102,20 +102,6 @@ fn allowed<'r>(provider: &str, name: &str, raw: &'r RawValue) -> Option<Cow<'r, 
     raw.get().starts_with(|first| begins.contains(first)).then_some(Cow::Borrowed(raw))
 }
 
-/// The members of a credential in a gateway's store that no reference has beside it: there they are plaintext.
-///
-/// # Errors
-/// A credential that cannot be read.
-pub fn extras(raw: &RawValue) -> Result<Vec<String>, Error> {
-    let credential = Credential::parse("", raw)?;
-    let provider = credential.provider();
-    let is_extra = |(name, raw): &(&str, &RawValue)| {
-        let refers = ["keyRef", "tokenRef"].contains(name) && is_reference(raw);
-        !refers && allowed(&provider, name, raw).is_none_or(|value| value.get() != raw.get())
-    };
-    Ok(credential.members().filter(is_extra).map(|(name, _)| name.to_owned()).collect())
-}
-
 /// What the vault will be asked for by a credential, whatever stands beside.
 pub fn asked(raw: &RawValue) -> Option<String> {
     let credential = Credential::parse("", raw).ok()?;

@@ -2,7 +2,7 @@
 
 use super::super::js::{self, is_line_end};
 use super::super::text::Text;
-use super::super::{Note, NoteKind, provider};
+use super::super::{Note, NoteKind, provider, suspicion};
 use super::grammar::Assignment;
 use crate::model::MAX_ENTRIES;
 use std::collections::HashSet;
@@ -231,26 +231,6 @@ fn commented_name(comment: &str) -> Option<(&str, &str)> {
     Some((name, js::trim(value).trim_matches(['"', '\'', '`'])))
 }
 
-/// Beginnings of keys that services give out.
-const PREFIXES: [&str; 16] = [
-    "sk-",
-    "sk_",
-    "pk_",
-    "rk_",
-    "gsk_",
-    "xai-",
-    "AIza",
-    "ghp_",
-    "gho_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "xapp-",
-    "hf_",
-    "AKIA",
-];
-
 /// Whether a value in a comment is rather a key than an example of one.
 fn looks_like_key(name: &str, value: &str) -> bool {
     let is_example = ["...", "…", "<", "${", "xxx", "XXX", "***"].iter().any(|mark| value.contains(mark));
@@ -258,14 +238,9 @@ fn looks_like_key(name: &str, value: &str) -> bool {
     if is_example || has(js::is_space) || !has(|next| next.is_ascii_digit()) {
         return false;
     }
-    let is_secret = || {
-        let name = name.to_ascii_uppercase();
-        let words = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
-        provider::is_variable(&name) || words.iter().any(|word| name.contains(word))
-    };
+    let is_secret = suspicion::is_key(value) || suspicion::names_secret(name) || provider::is_variable(name);
     let is_mixed = has(|next| next.is_ascii_alphabetic()) && !has(|next| matches!(next, '/' | ':' | '.'));
-    let has_prefix = PREFIXES.iter().any(|prefix| value.starts_with(prefix));
-    (value.len() >= 8 && (has_prefix || is_secret())) || (value.len() >= 20 && is_mixed)
+    (value.len() >= 8 && is_secret) || (value.len() >= 20 && is_mixed)
 }
 
 #[cfg(test)]

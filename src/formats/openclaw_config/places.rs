@@ -1,9 +1,8 @@
 //! Every member of a configuration that holds a secret, or names one.
 
-use super::suspicion;
 use crate::formats::secretref::{self, ExecRef};
 use crate::formats::wrapper::Wrapper;
-use crate::formats::{js, provider, targets};
+use crate::formats::{js, provider, suspicion, targets};
 use crate::model::EnvName;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
@@ -45,6 +44,8 @@ pub enum Role {
     Target,
     /// A variable of a command that it starts; the path of the command's object in the document.
     Command(Vec<String>, EnvName),
+    /// An argument of such a command.
+    Argument,
     /// Something else whose name or value says that it is a secret.
     Other,
 }
@@ -58,8 +59,6 @@ pub enum Content {
     Ours(String),
     /// The value of a variable: `${NAME}`, or a reference to the environment.
     Variable(String),
-    /// A name in the gateway's own store of secrets.
-    Store(String),
     /// A reference to somewhere else.
     Elsewhere,
     /// A text with a variable inside it.
@@ -78,27 +77,6 @@ pub fn members(document: &Value, mount: Option<&[String]>) -> Vec<Member> {
     let mut walk = Walk { found: Vec::new(), at: Vec::new(), path: mount.map(<[String]>::to_vec), command: None };
     walk.value(document);
     walk.found
-}
-
-/// The concrete place in `tree` of a path by names; `None` if it is not there, or an element is not known by that name.
-pub fn locate(tree: &Value, path: &[String]) -> Option<Vec<String>> {
-    let mut at = Vec::with_capacity(path.len());
-    let mut value = tree;
-    for name in path {
-        match value {
-            Value::Object(members) => {
-                value = members.get(name)?;
-                at.push(name.clone());
-            }
-            Value::Array(elements) => {
-                let nth = element_names(elements).iter().position(|have| have.as_ref() == Some(name))?;
-                value = elements.get(nth)?;
-                at.push(nth.to_string());
-            }
-            _ => return None,
-        }
-    }
-    Some(at)
 }
 
 /// What each element of a list is known by; `None` for one that has no name, or shares it.
@@ -169,7 +147,8 @@ impl Walk {
             self.found.push(Member { at, path, role, content: Content::Ours(id.clone()) });
         }
         for (name, value) in members {
-            if wrapper.is_some() && name == "args" {
+            if starts && name == "args" {
+                self.arguments(value.as_array().into_iter().flatten());
                 continue;
             }
             // How the vault is asked is no secret.
@@ -182,6 +161,22 @@ impl Walk {
             }
             self.enter(name.clone(), Some(name.clone()), value);
             self.command = above;
+        }
+    }
+
+    /// Takes the arguments of a command that are secrets, the vault's own options among them, which are none.
+    fn arguments<'v>(&mut self, arguments: impl Iterator<Item = &'v Value>) {
+        let mut asks = false;
+        for (nth, argument) in arguments.enumerate() {
+            let text = argument.as_str().unwrap_or_default();
+            let (secret, asks_next) = suspicion::of_argument(text, asks);
+            asks = asks_next;
+            if let Some(text) = secret.filter(|text| secretref::env_reference(text).is_none()).and_then(super::literal)
+            {
+                let at = [&self.at[..], &["args".to_owned(), nth.to_string()]].concat();
+                let content = Content::Value(Secret::new(text));
+                self.found.push(Member { at, path: None, role: Role::Argument, content });
+            }
         }
     }
 
@@ -291,7 +286,6 @@ fn of_reference(members: &Map<String, Value>, value: &Value) -> Content {
     let id = members.get("id").and_then(Value::as_str).unwrap_or_default();
     match members.get("source").and_then(Value::as_str) {
         Some("env") => Content::Variable(js::trim(id).to_owned()),
-        Some("store") => Content::Store(js::trim(id).to_owned()),
         _ => Content::Elsewhere,
     }
 }

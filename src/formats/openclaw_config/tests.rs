@@ -27,3 +27,10 @@ fn a_secret_whose_name_comes_again_is_told_with_its_line() {
     let expected: Vec<_> = expected.iter().zip(lines).map(|(&(name, what), lines)| (name, lines, what)).collect();
     assert_eq!(told.collect::<Vec<_>>(), expected);
 }
+
+proptest::proptest! {
+    #[test]
+    fn an_escaped_text_is_the_one_that_the_gateway_makes_of_it(text in "[$A{}a1_ ]{0,12}") {
+        assert_eq!(literal(&escaped(&text)), Some(text));
+    }
+}

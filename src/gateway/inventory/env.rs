@@ -1,7 +1,7 @@
 //! Files of variables, and the gateway's own store of secrets.
 
 use super::{At, Content, Inventory, Item, Part, Place};
-use crate::formats::{self, Note, NoteKind, dotenv};
+use crate::formats::{self, Note, NoteKind, dotenv, systemd};
 use crate::model::{EnvName, SecretId};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::value::{RawValue, to_raw_value};
@@ -53,6 +53,16 @@ impl Inventory {
         let bytes = SecretBuf::new(bytes.expose().to_vec());
         self.env.push(EnvFile { path: path.to_owned(), bytes, entries: read.entries });
         Ok(())
+    }
+
+    /// What a service is given. It is named and not taken: what else the unit says of it is the operator's.
+    pub(super) fn service(&mut self, path: &Path, bytes: &SecretBuf) {
+        for (line, name, value) in systemd::secrets(&String::from_utf8_lossy(bytes.expose())) {
+            let Ok(content) = text(&value).map(Content::Value) else { continue };
+            let place = Place { file: path.to_owned(), at: At::Lines(line, line) };
+            let id = Some(SecretId::Env(name));
+            self.items.push(Item { place, owner: None, id, content, part: Part::Service, used: false });
+        }
     }
 
     /// Rows of the gateway's own store of secrets, as an object of names and values.

@@ -6,6 +6,7 @@ use super::{Unread, Why};
 use crate::formats;
 use crate::formats::openclaw_config::{self, Config};
 use crate::fsio;
+use crate::gateway::service_files;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
@@ -37,6 +38,8 @@ pub enum Shape {
     LegacyOauth,
     /// `.env`.
     Dotenv,
+    /// A unit of the gateway's service, a drop-in of it, or a file of variables that it reads.
+    Service,
 }
 
 impl Shape {
@@ -91,6 +94,7 @@ impl Files {
         check_owner(&dir)?;
         let mut files = Self::default();
         files.config = files.configuration(settings, &dir)?;
+        let mut seen = BTreeSet::new();
         for path in CONFIG_NAMES.iter().map(|name| dir.join(name)).filter(|path| *path != files.config_path) {
             let bytes = fsio::read_trusted(&path, formats::MAX_INPUT).ok();
             let read = bytes.and_then(|bytes| openclaw_config::parse(bytes.expose()).ok());
@@ -101,7 +105,9 @@ impl Files {
         files.database(&shared, || sqlite::shared(&shared));
         for (agent, agent_dir) in files.agents.clone() {
             let path = agent_dir.join(sqlite::AGENT_NAME);
-            files.database(&path, || sqlite::of_agent(agent, &path));
+            if is_new(&mut seen, &path) {
+                files.database(&path, || sqlite::of_agent(agent, &path));
+            }
         }
         for (agent, agent_dir) in files.agents.clone() {
             for (shape, name) in [
@@ -109,13 +115,23 @@ impl Files {
                 (Shape::AuthState(agent.clone()), "auth-state.json"),
                 (Shape::AuthJson(agent), "auth.json"),
             ] {
-                files.file(shape, agent_dir.join(name));
+                let path = agent_dir.join(name);
+                if is_new(&mut seen, &path) {
+                    files.file(shape, path);
+                }
             }
         }
         let oauth_dir = settings.path(settings.oauth_dir.as_ref())?.unwrap_or_else(|| dir.join("credentials"));
         files.file(Shape::LegacyOauth, oauth_dir.join("oauth.json"));
-        for path in files.env_files(settings, &dir)? {
+        for path in files.env_files(settings, &dir)?.into_iter().filter(|path| is_new(&mut seen, path)) {
             files.file(Shape::Dotenv, path);
+        }
+        let home = settings.home.as_deref().filter(|_| settings.option.is_none());
+        let services = home.map(service_files).unwrap_or_default();
+        for path in [dir.join("gateway.systemd.env")].into_iter().chain(services) {
+            if is_new(&mut seen, &path) {
+                files.file(Shape::Service, path);
+            }
         }
         Ok(files)
     }
@@ -169,28 +185,24 @@ impl Files {
         Ok(Self { config: Some(Configuration { documents, tree }), ..Self::default() })
     }
 
-    /// Whether nothing at all was found.
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.config.is_none() && self.unread.is_empty()
-    }
-
     fn configuration(&mut self, settings: &Settings, dir: &Path) -> Result<Option<Configuration>, Error> {
         let paths = config_paths(settings, dir)?;
         self.config_path = paths.first().cloned().unwrap_or_default();
         for path in paths {
-            match fsio::read_trusted(&path, formats::MAX_INPUT) {
-                Ok(bytes) => match Configuration::load(&path, bytes, &mut self.unread) {
-                    Ok(config) => {
-                        self.config_path = path;
-                        return Ok(Some(config));
-                    }
-                    Err(error) => self.unread.push(Unread { path, row: None, why: Why::Format(error) }),
-                },
+            let read = match fsio::read_trusted(&path, formats::MAX_INPUT) {
+                Ok(bytes) => Configuration::load(&path, bytes, &mut self.unread).map_err(Why::Format),
                 Err(error) if error.is_not_found() => continue,
-                Err(error) => self.unread.push(Unread { path, row: None, why: Why::File(error) }),
-            }
-            // It is there, whatever is in it.
-            break;
+                Err(error) => Err(Why::File(error)),
+            };
+            // The first that is there is the configuration, even if it cannot be read.
+            self.config_path.clone_from(&path);
+            return match read {
+                Ok(config) => Ok(Some(config)),
+                Err(why) => {
+                    self.unread.push(Unread { path, row: None, why });
+                    Ok(None)
+                }
+            };
         }
         Ok(None)
     }
@@ -204,8 +216,6 @@ impl Files {
         if settings.option.is_none() && usual.as_deref() == Some(dir) {
             paths.extend(settings.home.as_ref().map(|home| home.join(".config/openclaw/gateway.env")));
         }
-        let mut seen = BTreeSet::new();
-        paths.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
         Ok(paths)
     }
 
@@ -226,6 +236,12 @@ impl Files {
         };
         self.unread.push(Unread { path, row: None, why });
     }
+}
+
+/// Whether a file is seen for the first time, by whatever name: two agents may share one through a link, and it holds
+/// what it holds once.
+fn is_new(seen: &mut BTreeSet<PathBuf>, path: &Path) -> bool {
+    seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
 }
 
 /// Where the configuration may be.

@@ -2,7 +2,7 @@
 
 use super::super::Version;
 use crate::formats::targets;
-use crate::model::{Credential, Kind, Scope, SecretId};
+use crate::model::{self, Scope, SecretId};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub struct Item {
     /// Where it is.
     pub place: Place,
-    /// The agent whose it is; `_shared` for the store that agents share, `None` for the gateway itself.
+    /// The agent that owns it; `_shared` for the store that agents share, `None` for the gateway itself.
     pub owner: Option<Scope>,
     /// The id that it has, or would have, in the vault; `None` where its place has no name that lasts.
     pub id: Option<SecretId>,
@@ -66,8 +66,6 @@ pub enum Content {
     Ours(String),
     /// The value of a variable.
     Variable(String),
-    /// A name in the gateway's own store of secrets.
-    Store(String),
     /// A reference to somewhere else, or a word that stands for a credential.
     Elsewhere,
     /// Text that may be a secret and that the gateway does not read.
@@ -92,50 +90,29 @@ pub enum Part {
     Target(Vec<String>),
     /// A variable of a command that it starts: the path of the command in its document, the variable.
     Command(Vec<String>, String),
+    /// An argument of such a command.
+    Argument,
     /// A row of its own store of secrets.
     StoreRow,
+    /// A variable that its service is given, which goes before all others.
+    Service,
     /// Anything else.
     Other,
 }
 
-/// How a secret reaches the gateway without being in its files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// A reference takes its place.
-    Reference,
-    /// The command that uses it runs under `agevault run`.
-    Command,
-    /// The gateway runs under `agevault run`.
-    Environment,
-    /// The gateway owns it: OAuth.
-    Gateway,
-    /// In no way.
-    None,
-}
-
 impl Item {
-    /// How it reaches a gateway of this version.
-    pub fn delivery(&self, version: Version) -> Delivery {
-        match (&self.part, &self.content) {
-            _ if !self.used || self.id.is_none() => Delivery::None,
-            (Part::Credential, content) => {
-                let oauth = content.value().is_some_and(|raw| kind(raw) == Some(Kind::Oauth));
-                if oauth { Delivery::Gateway } else { Delivery::Reference }
-            }
-            (Part::Variable, _) => Delivery::Environment,
-            (Part::Target(path), _) => {
+    /// Whether a reference can take its place for a gateway of this version.
+    pub fn takes_reference(&self, version: Version) -> bool {
+        let takes = || match &self.part {
+            Part::Credential => !self.content.value().is_some_and(model::is_oauth),
+            Part::Target(path) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                let takes = targets::takes_reference(&path, (version.0, version.1, version.2));
-                if takes { Delivery::Reference } else { Delivery::None }
+                targets::takes_reference(&path, (version.0, version.1, version.2))
             }
-            (Part::Command(..), _) => Delivery::Command,
-            (Part::StoreRow | Part::Other, _) => Delivery::None,
-        }
+            Part::Variable | Part::Command(..) | Part::Argument | Part::StoreRow | Part::Service | Part::Other => false,
+        };
+        self.used && self.id.is_some() && takes()
     }
-}
-
-fn kind(raw: &RawValue) -> Option<Kind> {
-    Credential::parse("", raw).ok()?.kind()
 }
 
 /// Whether a text of the gateway names a variable other than as the name of a member or in a reference of ours.

@@ -11,7 +11,7 @@ mod profiles;
 
 pub use env::EnvFile;
 pub use files::{Files, Found, Shape, agent_dirs, agent_ids, check_owner, own_stores};
-pub use item::{At, Content, Delivery, Item, Part, Place, names_variable};
+pub use item::{At, Content, Item, Part, Place, names_variable};
 pub use leftovers::{Leftover, leftover};
 pub use profiles::Store;
 
@@ -117,10 +117,32 @@ impl Inventory {
         self.files.is_empty() && self.config.is_none() && self.unread.is_empty()
     }
 
+    /// What is there and could not be read: what the gateway has is not known as long as there is any.
+    pub fn not_read(&self) -> impl Iterator<Item = &Unread> {
+        self.unread.iter().filter(|one| !matches!(&one.why, Why::File(error) if error.is_not_found()))
+    }
+
+    /// Takes the first of it out; `None` if everything was read.
+    pub fn take_not_read(&mut self) -> Option<Unread> {
+        let path = self.not_read().next()?.path.clone();
+        let at = self.unread.iter().position(|one| one.path == path)?;
+        Some(self.unread.remove(at))
+    }
+
+    /// Why the configuration is not known although it is there.
+    pub fn take_unread_config(&mut self) -> Option<Unread> {
+        let at = self.unread.iter().position(|one| one.path == self.config_path)?;
+        self.config.is_none().then(|| self.unread.remove(at))
+    }
+
     fn take(&mut self, found: &Found, era: Option<Era>) -> Result<(), formats::Error> {
         match &found.shape {
             Shape::Dotenv => self.dotenv(&found.path, &found.bytes),
             Shape::Secrets => self.rows(&found.path, &found.bytes),
+            Shape::Service => {
+                self.service(&found.path, &found.bytes);
+                Ok(())
+            }
             _ => self.profiles(found, era),
         }
     }
@@ -130,6 +152,7 @@ impl Inventory {
         let Some(config) = self.config.take() else { return };
         // What a later document says at the same place goes before what an earlier one says.
         let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        let mut near = BTreeSet::new();
         for document in &config.documents {
             let of_document = |note: &Note| match note.name.is_empty() {
                 true => Note { name: document.path.display().to_string(), ..note.clone() },
@@ -141,8 +164,17 @@ impl Inventory {
                 let name = member.at.join(".");
                 let flawed = document.read.flawed.contains(&member.at);
                 let whole = [document.mount.as_deref().unwrap_or_default(), &member.at[..]].concat();
+                if let Some(before) = member.path.as_ref().and_then(|path| places.remove(path))
+                    && let Some(item) = self.items.get_mut(before)
+                {
+                    item.used = false;
+                    self.notes.push(Note::new(&name, NoteKind::Shadowed));
+                }
                 let content = if flawed { Some(Content::Unparsed) } else { self.content(&name, &member) };
                 let Some(content) = content else { continue };
+                if whole.len() == 2 {
+                    near.insert(self.items.len());
+                }
                 let (id, part) = match member.role {
                     _ if flawed => (None, Part::Other),
                     Role::Variable(name) => (Some(SecretId::Env(name)), Part::Variable),
@@ -151,21 +183,16 @@ impl Inventory {
                         let part = Part::Command(at, variable.as_str().to_owned());
                         (of_path(member.path.as_deref()), part)
                     }
+                    Role::Argument => (None, Part::Argument),
                     Role::Other => (of_path(member.path.as_deref()), Part::Other),
                 };
                 let place = Place { file: document.path.clone(), at: At::Member(member.at) };
-                if let Some(path) = member.path
-                    && let Some(before) = places.insert(path, self.items.len())
-                    && let Some(item) = self.items.get_mut(before)
-                {
-                    item.used = false;
-                    self.notes.push(Note::new(&name, NoteKind::Shadowed));
-                }
+                places.extend(member.path.map(|path| (path, self.items.len())));
                 self.items.push(Item { place, owner: None, id, content, part, used: true });
             }
         }
         self.config = Some(config);
-        self.variables_of_config();
+        self.variables_of_config(&near);
     }
 
     /// A configuration at a usual place that the gateway does not read.
@@ -205,7 +232,6 @@ impl Inventory {
             Has::Ours(id) => return Some(Content::Ours(id.clone())),
             Has::Variable(name) => (Some(Content::Variable(name.clone())), NoteKind::EnvReference),
             Has::Template => (None, NoteKind::EnvReference),
-            Has::Store(name) => (Some(Content::Store(name.clone())), NoteKind::Reference),
             Has::Elsewhere => (Some(Content::Elsewhere), NoteKind::Reference),
             Has::Marker => (None, NoteKind::Marker),
             Has::Blank => (None, NoteKind::Blank),
@@ -215,8 +241,9 @@ impl Inventory {
         content
     }
 
-    /// Variables that the configuration sets: `env` goes before `env.vars`, a file of variables before both.
-    fn variables_of_config(&mut self) {
+    /// Variables that the configuration sets: `env`, whose items are `near`, goes before `env.vars`, a file of variables
+    /// before both.
+    fn variables_of_config(&mut self, near: &BTreeSet<usize>) {
         let mut seen: BTreeSet<SecretId> = self
             .items
             .iter()
@@ -224,9 +251,9 @@ impl Inventory {
             .filter_map(|item| item.id.clone())
             .collect();
         let is_of_config = |item: &Item| item.part == Part::Variable && matches!(item.place.at, At::Member(_));
-        let nearer = |item: &Item| matches!(&item.place.at, At::Member(path) if path.len() == 2);
-        for near in [true, false] {
-            for item in self.items.iter_mut().filter(|item| is_of_config(item) && nearer(item) == near) {
+        for first in [true, false] {
+            let items = self.items.iter_mut().enumerate().filter(|(nth, _)| near.contains(nth) == first);
+            for item in items.map(|(_, item)| item).filter(|item| is_of_config(item)) {
                 let Some(id) = item.id.clone() else { continue };
                 if !seen.insert(id.clone()) {
                     item.used = false;
@@ -236,7 +263,7 @@ impl Inventory {
         }
     }
 
-    /// Whether the configuration sets a variable a second time, to another value: without the first one that counts.
+    /// Whether the configuration sets a variable twice with different values: without the first the second would count.
     pub fn is_set_twice(&self, name: &str) -> bool {
         let is = |item: &&Item| matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name);
         let counts = self.variable(name).map(RawValue::get);

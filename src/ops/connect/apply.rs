@@ -11,15 +11,6 @@ use crate::store;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// What was done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Files of the configuration that were replaced.
-    pub config: usize,
-    /// So many stores were changed.
-    pub stores: usize,
-}
-
 /// Seals the files that will change, as they are, into `kept`: each file with the place of its sealed copy. With it
 /// every byte can come back.
 ///
@@ -81,20 +72,20 @@ pub enum Reload {
 ///
 /// # Errors
 /// A file that changed since it was read, or cannot be replaced; a store that the gateway does not change.
-pub fn apply(plan: &Plan, edits: &[Edit], program: &Program) -> Result<Applied, Error> {
+pub fn apply(plan: &Plan, edits: &[Edit], program: &Program) -> Result<(), Error> {
     let (env, config): (Vec<&Edit>, Vec<&Edit>) = edits.iter().partition(|edit| edit.env);
     config.iter().try_for_each(|edit| write(edit))?;
     if !plan.stores.is_empty() {
         program.change_stores(&plan.stores)?;
     }
-    env.iter().try_for_each(|edit| write(edit))?;
-    Ok(Applied { config: config.len(), stores: plan.stores.len() })
+    env.iter().try_for_each(|edit| write(edit))
 }
 
-fn write(edit: &Edit) -> Result<(), Error> {
+/// Writes a file that nobody else has written since it was read.
+pub(super) fn write(edit: &Edit) -> Result<(), Error> {
     match &edit.old {
         Some(old) => check_still(&edit.path, old)?,
-        // What was not there when everything was read is nobody's to replace.
+        // A file that was made after that is not replaced.
         None if std::fs::symlink_metadata(&edit.path).is_ok() => return Err(gateway::Error::StoreChanged.into()),
         None => {}
     }

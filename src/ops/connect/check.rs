@@ -1,7 +1,7 @@
 //! The gateway's own rules for the program that answers for the vault, replayed on the one that is
 //! configured; then the program is asked, cold, for all that the gateway will ask it for.
 
-use super::drift::unreadable;
+use super::drift::unread;
 use super::plan::MAX_REFS;
 use super::provider::{ask, same_program};
 use super::{Drift, Entry};
@@ -100,9 +100,11 @@ pub struct Report {
 /// `variable` tells what a variable is set to where the gateway runs.
 pub fn check(held: &Inventory, running: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Report {
     let mut report = Report::default();
+    report.findings.extend(unread(held).into_iter().map(Finding::Drift));
     let Some(entry) = held.entry() else {
-        let unread = unreadable(held).map(|path| Finding::Drift(Drift::Unread(path.to_owned())));
-        report.findings.push(unread.unwrap_or(Finding::NotConnected));
+        if held.config.is_some() || report.findings.is_empty() {
+            report.findings.push(Finding::NotConnected);
+        }
         return report;
     };
     let ids = held.asked();

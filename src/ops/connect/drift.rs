@@ -1,10 +1,10 @@
 //! How a connected gateway differs now from what `connect` left.
 
 use super::{Connection, holds_secret};
-use crate::gateway::{At, Delivery, Inventory, Item, Part, Unread, Version};
+use crate::gateway::{Inventory, Item, Part, Version};
 use crate::model::SecretId;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +28,8 @@ pub enum Drift {
 
 /// What differs, for the gateway of this version; the version that is installed is not always known.
 pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<Version>) -> Vec<Drift> {
-    if let Some(unread) = unreadable(inventory) {
-        return vec![Drift::Unread(unread.to_owned())];
-    }
-    let mut found = Vec::new();
+    let mut found = unread(inventory);
+    let is_whole = found.is_empty();
     let version = installed.or_else(|| Version::parse(&connection.gateway));
     let moved = version.filter(|version| version.era().has_stores() && !connection.views.is_empty());
     found.extend(moved.map(Drift::Moved));
@@ -39,12 +37,14 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
     // A view that is gone with a boot says nothing of what is in it; that it is gone is told elsewhere.
     let in_view = |id: &str| !connection.views.is_empty() && id.starts_with("auth/");
     let gone: Vec<String> = connection.refs.difference(&asked).filter(|id| !in_view(id)).cloned().collect();
-    if !gone.is_empty() {
+    // What could not be read may have them.
+    if is_whole && !gone.is_empty() {
         found.push(Drift::Gone(gone));
     }
     let plaintext = |item: &&Item| {
-        let delivered = version.map(|version| item.delivery(version));
-        let could = matches!(delivered, Some(Delivery::Reference | Delivery::Command)) || item.part == Part::Variable;
+        let command = item.id.is_some() && matches!(item.part, Part::Command(..));
+        let could =
+            command || item.part == Part::Variable || version.is_some_and(|version| item.takes_reference(version));
         item.used && could && holds_secret(item) && !is_kept(item, connection)
     };
     let name = |item: &Item| item.id.as_ref().map(SecretId::to_string);
@@ -58,21 +58,18 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
     found
 }
 
-/// The configuration, if it is there and cannot be read.
-pub(super) fn unreadable(inventory: &Inventory) -> Option<&Path> {
-    let is_config = |one: &&Unread| inventory.config.is_none() && one.path == inventory.config_path;
-    inventory.unread.iter().find(is_config).map(|one| one.path.as_path())
+/// Each file that is there and cannot be read.
+pub(super) fn unread(inventory: &Inventory) -> Vec<Drift> {
+    let files: BTreeSet<&PathBuf> = inventory.not_read().map(|one| &one.path).collect();
+    files.into_iter().map(|file| Drift::Unread(file.clone())).collect()
 }
 
 fn is_kept(item: &Item, connection: &Connection) -> bool {
     let keep = connection.keep;
-    match (&item.part, &item.id, &item.place.at) {
+    match (&item.part, &item.id) {
         (Part::Target(path), ..) => keep.gateway_token && path.iter().eq(["gateway", "auth", "token"]),
         (Part::Command(..), ..) => keep.commands,
-        // What stayed when it was connected was named then.
-        (Part::Variable, Some(SecretId::Env(name)), At::Variable(_) | At::Member(_)) => {
-            keep.dotenv || !connection.dotenv.contains(name.as_str())
-        }
+        (Part::Variable, Some(SecretId::Env(name))) => keep.dotenv || connection.stayed.contains(name.as_str()),
         _ => false,
     }
 }

@@ -74,6 +74,6 @@ pub(super) fn of_config(plan: &Plan, inventory: &Inventory) -> Result<Vec<Edit>,
     Ok(edits)
 }
 
-fn copy(bytes: &SecretBuf) -> SecretBuf {
+pub(super) fn copy(bytes: &SecretBuf) -> SecretBuf {
     SecretBuf::new(bytes.expose().to_vec())
 }

@@ -21,8 +21,7 @@ pub(super) fn has_all(vault: &Vault<'_>, id: &SecretId, held: &RawValue) -> bool
     let (entry, values) = (vault.get(id), of_entry(vault, id));
     let entry = entry.filter(|_| matches!(id, SecretId::Auth(..))).and_then(|raw| Credential::parse("", raw).ok());
     let known = |(name, value): Member<'_>| {
-        let text = serde_json::from_str(value.get()).map(Secret::new);
-        let is_text = text.is_ok_and(|text| {
+        let is_text = model::text(value).is_some_and(|text| {
             text.expose().trim().is_empty() || values.iter().any(|have| have.expose() == text.expose())
         });
         // Neither a number nor a word of the language is a secret.
@@ -32,6 +31,11 @@ pub(super) fn has_all(vault: &Vault<'_>, id: &SecretId, held: &RawValue) -> bool
         is_plain || is_text || same()
     };
     held.kind().is_some() && held.members().all(known)
+}
+
+/// Whether a JSON text is the value of an entry of the vault.
+pub(super) fn is_raw_value(vault: &Vault<'_>, id: &SecretId, raw: &RawValue) -> bool {
+    model::text(raw).is_some_and(|text| is_value(vault, id, &text))
 }
 
 /// Whether this is the value of an entry of the vault.
@@ -45,7 +49,7 @@ fn of_entry(vault: &Vault<'_>, id: &SecretId) -> Vec<Secret> {
         (SecretId::Auth(_, profile), Some(raw)) => {
             Credential::parse(profile, raw).map(|credential| secrets(&credential)).unwrap_or_default()
         }
-        (_, Some(raw)) => serde_json::from_str(raw.get()).map(Secret::new).into_iter().collect(),
+        (_, Some(raw)) => model::text(raw).into_iter().collect(),
     }
 }
 

@@ -20,7 +20,7 @@ mod undo;
 mod verdict;
 mod views;
 
-pub use apply::{Applied, Reload, apply, reload, seal_originals};
+pub use apply::{Reload, apply, reload, seal_originals};
 pub use check::{Finding, NamedKey, Report, check};
 pub use drift::{Drift, drift};
 pub use edits::{Edit, of as edits};

@@ -3,7 +3,7 @@
 use super::Error;
 use super::known::MEMBERS;
 use crate::fsio;
-use crate::model::{Credential, Kind, Scope, SecretId, Vault};
+use crate::model::{self, Credential, Kind, Scope, SecretId, Vault};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -67,7 +67,7 @@ impl Needles {
                 }
             }
         }
-        let plain = |raw: &serde_json::value::RawValue| serde_json::from_str(raw.get()).ok();
+        let plain = |raw: &serde_json::value::RawValue| model::text(raw).map(|text| text.expose().to_owned());
         vault.env.iter().for_each(|(name, raw)| push(format!("env/{name}"), plain(raw)));
         vault.config.iter().for_each(|(name, raw)| push(format!("config/{name}"), plain(raw)));
         Ok(found)

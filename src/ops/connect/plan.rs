@@ -171,8 +171,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether the gateway cannot do without a variable: its configuration or a profile names it in a text or in a
-    /// reference that stays, or it is its own, or it rules its process, or another value would take its place.
+    /// Whether a variable stays where it is: the configuration or a profile that stays names it, or it is one of the
+    /// gateway's own (`OPENCLAW_`), or a powerful one, or another value would count without it.
     pub(super) fn needs(&self, name: &str) -> bool {
         let texts = self.texts.iter().filter_map(SecretBuf::text);
         let stays = |scope: &Scope, profile: &str| {
@@ -183,6 +183,7 @@ impl Planner<'_> {
         let profiles = stores.filter(|(scope, (profile, _))| stays(scope, profile)).map(|(_, (_, raw))| raw.get());
         name.starts_with("OPENCLAW_")
             || is_powerful(name)
+            || self.held.is_set_twice(name)
             || texts.chain(profiles).any(|text| names_variable(text, name))
     }
 

@@ -1,14 +1,14 @@
 //! The configuration's part of a plan: the resolver's entry, references, commands under `agevault run`.
 
 use super::plan::{Planner, provider_of};
+use super::undo::values::text_of;
 use super::{Entry, Error, Road, Spot, edits, known};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::provider;
 use crate::formats::secretref::{self, ExecRef};
 use crate::formats::wrapper::{self, Wrapper};
-use crate::gateway::{At, Content, Delivery, Item, Part};
+use crate::gateway::{At, Content, Item, Part};
 use crate::model::{EnvName, Scope, SecretId};
-use crate::secret::Secret;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,12 +66,12 @@ impl Planner<'_> {
 
     /// A member that could be a reference.
     fn member(&mut self, item: &Item, path: &[String]) {
-        let Some(id) = &item.id else { return };
-        let takes = item.delivery(self.request.version) == Delivery::Reference;
-        let to = match &item.content {
-            Content::Value(raw) => return self.value(item, id, path, raw, takes),
-            Content::Ours(asked) => return self.reference(item, id, path, asked),
-            Content::Variable(name) if !self.request.keep.dotenv => EnvName::parse(name).ok().map(SecretId::Env),
+        let takes = item.takes_reference(self.request.version);
+        let to = match (&item.content, &item.id) {
+            (Content::Ours(asked), own) => return self.reference(item, own.as_ref(), path, asked),
+            (_, None) => return,
+            (Content::Value(raw), Some(id)) => return self.value(item, id, path, raw, takes),
+            (Content::Variable(name), _) if !self.request.keep.dotenv => EnvName::parse(name).ok().map(SecretId::Env),
             _ => None,
         };
         let known = |to: &SecretId| self.vault.get(to).is_some() && to.fits_secret_ref() && self.is_current(to);
@@ -85,8 +85,7 @@ impl Planner<'_> {
     pub(super) fn is_current(&self, id: &SecretId) -> bool {
         let SecretId::Env(name) = id else { return true };
         let theirs = self.held.variable(name.as_str());
-        let text = theirs.and_then(|raw| serde_json::from_str(raw.get()).ok()).map(Secret::new);
-        text.is_none_or(|text| known::is_value(self.vault, id, &text))
+        theirs.is_none_or(|raw| known::is_raw_value(self.vault, id, raw))
     }
 
     fn refer(&mut self, item: &Item, path: &[String], to: &SecretId) {
@@ -102,8 +101,7 @@ impl Planner<'_> {
         if self.vault.get(id).is_none() {
             return;
         }
-        let text = serde_json::from_str(raw.get()).map(Secret::new);
-        let changed = !text.is_ok_and(|text| known::is_value(self.vault, id, &text)) && !self.request.yields;
+        let changed = !known::is_raw_value(self.vault, id, raw) && !self.request.yields;
         // The gateway's audit takes a reference that no request ever reaches for a mistake.
         let shadowed = matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
         let road = if names == TOKEN && self.request.keep.gateway_token {
@@ -127,17 +125,20 @@ impl Planner<'_> {
         self.road(id, road);
     }
 
-    /// A reference to the vault.
-    fn reference(&mut self, item: &Item, own: &SecretId, path: &[String], asked: &str) {
-        let SecretId::Config(names) = own else { return };
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    /// A reference to the vault. `own` is the id of its place, if that has a name that lasts.
+    fn reference(&mut self, item: &Item, own: Option<&SecretId>, path: &[String], asked: &str) {
+        let names: Vec<&str> = match own {
+            Some(SecretId::Config(names)) => names.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let own = own.filter(|own| self.vault.get(own).is_some() && own.fits_secret_ref());
         let to = SecretId::parse(asked).ok();
         let known = to.as_ref().filter(|to| self.vault.get(to).is_some());
         let shadowed = matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
         match known {
             Some(to) if names == TOKEN && self.request.keep.gateway_token => {
                 // A gateway that had a reference gets its token back.
-                if let Some(value) = self.vault.get(to).and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+                if let Some(value) = text_of(self.vault, to) {
                     self.step(&item.place.file, Step::Put(path.to_vec(), value));
                 }
                 self.road(to, Road::Own);
@@ -148,10 +149,10 @@ impl Planner<'_> {
                 self.road(to, Road::Shadowed);
             }
             Some(to) => self.road(to, Road::Config),
-            None if self.vault.get(own).is_some() && own.fits_secret_ref() => {
+            None if own.is_some() => own.into_iter().for_each(|own| {
                 self.refer(item, path, own);
                 self.road(own, Road::Config);
-            }
+            }),
             // Without its own token a gateway does not start, and says why.
             None if !names.starts_with(&["gateway", "auth"]) => {
                 self.plan.removed.push(asked.to_owned());
@@ -165,8 +166,7 @@ impl Planner<'_> {
     fn variable(&mut self, item: &Item, path: &[String]) {
         let (Some(id), Some(raw)) = (&item.id, item.content.value()) else { return };
         let SecretId::Env(name) = id else { return };
-        let text = serde_json::from_str(raw.get()).map(Secret::new);
-        let known = text.is_ok_and(|text| known::is_value(self.vault, id, &text));
+        let known = known::is_raw_value(self.vault, id, raw);
         if known && !(self.request.keep.dotenv || self.needs(name.as_str())) {
             self.plan.dotenv.insert(name.as_str().to_owned());
             self.plan.set_in_config.insert(name.as_str().to_owned(), spot(item, path));
@@ -211,8 +211,7 @@ impl Planner<'_> {
         if new.only.is_empty() && !was_wrapped {
             return;
         }
-        let (program_now, args_now) =
-            if new.only.is_empty() { unwrapped(&new) } else { (new.program.clone(), new.args()) };
+        let (program_now, args_now) = if new.only.is_empty() { new.inner() } else { (new.program.clone(), new.args()) };
         if (program_now.as_str(), &args_now) != (program.as_str(), &args) {
             self.plan.commands.push(at.join("."));
             self.step(file, Step::Put([at, &["command".to_owned()]].concat(), Value::from(program_now)));
@@ -233,8 +232,7 @@ impl Planner<'_> {
             Content::Variable(name) if !self.request.keep.dotenv => SecretId::Env(EnvName::parse(name).ok()?),
             Content::Value(raw) => {
                 let id = item.id.clone()?;
-                let text = serde_json::from_str(raw.get()).map(Secret::new);
-                let known = text.is_ok_and(|text| known::is_value(self.vault, &id, &text));
+                let known = known::is_raw_value(self.vault, &id, raw);
                 if self.vault.get(&id).is_some() && !known && !self.request.yields {
                     self.plan.changed.push(id.to_string());
                     return None;
@@ -255,13 +253,6 @@ impl Planner<'_> {
     }
 }
 
-/// The words of a command without what runs it.
-pub(super) fn unwrapped(wrapper: &Wrapper) -> (String, Vec<String>) {
-    let (program, args) =
-        wrapper.command.split_first().map(|(first, rest)| (first.clone(), rest.to_vec())).unwrap_or_default();
-    (program, args)
-}
-
 /// Refuses a gateway whose references another vault answers. One that was moved here has the same fingerprint,
 /// or has left nothing where it was.
 ///
@@ -269,11 +260,13 @@ pub(super) fn unwrapped(wrapper: &Wrapper) -> (String, Vec<String>) {
 /// [`Error::AnotherVault`].
 pub fn check_vault(entry: &Entry, have: Option<&Value>) -> Result<(), Error> {
     let args = have.and_then(|have| have.get("args")?.as_array()).into_iter().flatten().filter_map(Value::as_str);
-    let of = |option: &str| args.clone().zip(args.clone().skip(1)).find(|(name, _)| *name == option);
-    let Some((_, other)) = of("--vault") else { return Ok(()) };
-    let ours = |text: &str| entry.args.iter().any(|arg| arg == text);
-    let same = ours(other) || of("--pin").is_some_and(|(_, pin)| ours(pin)) || !Path::new(other).exists();
-    if same { Ok(()) } else { Err(Error::AnotherVault(PathBuf::from(other))) }
+    let theirs = |option: &str| args.clone().zip(args.clone().skip(1)).find(|(name, _)| *name == option);
+    let ours = |option: &str| entry.args.windows(2).find(|pair| pair.first().is_some_and(|name| name == option));
+    let is_same =
+        |(option, value): (&str, &str)| ours(option).is_some_and(|pair| pair.last().is_some_and(|ours| ours == value));
+    let Some(other) = theirs("--vault") else { return Ok(()) };
+    let same = is_same(other) || theirs("--pin").is_some_and(is_same) || !Path::new(other.1).exists();
+    if same { Ok(()) } else { Err(Error::AnotherVault(PathBuf::from(other.1))) }
 }
 
 /// Members that two objects do not have in common.

@@ -42,6 +42,9 @@ pub struct Connection {
     /// Entries that were taken out of its `.env`.
     #[serde(default)]
     pub dotenv: BTreeSet<String>,
+    /// Variables that stayed in its files.
+    #[serde(default)]
+    pub stayed: BTreeSet<String>,
     /// The orders that it had then, by store and provider.
     #[serde(default)]
     pub orders: BTreeMap<String, BTreeMap<String, Vec<String>>>,

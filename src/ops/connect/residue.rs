@@ -12,6 +12,7 @@ use crate::model::Vault;
 use crate::secret::SecretBuf;
 use crate::store;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Where to look, and what may stay.
@@ -50,22 +51,20 @@ pub struct Cleaned {
     pub removed: Vec<(PathBuf, PathBuf)>,
     /// Files that still hold a value of the vault.
     pub left: Vec<Left>,
-    /// What could not be looked into.
-    pub unread: Vec<PathBuf>,
 }
 
 /// Searches every file for the bytes of every secret of the vault, as they are and as JSON writes them.
-fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue>, Error> {
+fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Residue>, Error> {
     let Search { vault, root, own, .. } = *search;
     let (all, without_oauth) = (Needles::of(vault, true)?, Needles::of(vault, false)?);
     let mut found = Vec::new();
-    let mut look = |path: PathBuf, leftover: Option<Leftover>, unread: &mut Vec<PathBuf>| {
+    let mut look = |path: PathBuf, leftover: Option<Leftover>, unread: &mut BTreeSet<PathBuf>| {
         let needles = if own.contains(&path) { &without_oauth } else { &all };
         match needles.are_in(&path) {
             // An old copy may hold a secret that the vault never had.
             Ok(secrets) if secrets.is_empty() && !(leftover.is_some() && holds_secrets(&path)) => {}
             Ok(secrets) => found.push(Residue { path, secrets, leftover }),
-            Err(_) => unread.push(path),
+            Err(_) => _ = unread.insert(path),
         }
     };
     let (mut dirs, files): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -83,7 +82,7 @@ fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue
     dirs.extend(of_config.clone());
     while let Some(dir) = dirs.pop() {
         let Ok(entries) = std::fs::read_dir(&dir) else {
-            unread.push(dir);
+            unread.insert(dir);
             continue;
         };
         for entry in entries.flatten() {
@@ -111,8 +110,9 @@ fn residue(search: &Search<'_>, unread: &mut Vec<PathBuf>) -> Result<Vec<Residue
 /// A copy that cannot be sealed or removed; a database that its gateway does not rewrite.
 pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Cleaned, Error> {
     let mut cleaned = Cleaned::default();
+    let mut unread = BTreeSet::new();
     let (copies, mut left): (Vec<_>, Vec<_>) =
-        residue(search, &mut cleaned.unread)?.into_iter().partition(|residue| residue.leftover.is_some());
+        residue(search, &mut unread)?.into_iter().partition(|residue| residue.leftover.is_some());
     for Residue { path, .. } in copies {
         match fsio::read_own(&path, formats::MAX_INPUT) {
             Ok(bytes) => {
@@ -121,16 +121,16 @@ pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Clea
                 remove(&path)?;
                 cleaned.removed.push((path, sealed));
             }
-            Err(_) => cleaned.unread.push(path),
+            Err(_) => _ = unread.insert(path),
         }
     }
     let databases = search.to_compact()?;
     if !databases.is_empty() {
         program.compact(&databases)?;
-        left = residue(search, &mut cleaned.unread)?;
+        left = residue(search, &mut unread)?;
     }
-    cleaned.unread.sort();
-    cleaned.unread.dedup();
+    let unread = unread.into_iter();
+    cleaned.left.extend(unread.map(|file| Left { file, at: None, ids: Vec::new(), why: Reason::Unread }));
     for Residue { path, secrets, .. } in left {
         for ids in secrets {
             let why = if ids.iter().any(|id| search.is_kept(id, &path)) { Reason::Kept } else { Reason::Copy };

@@ -1,18 +1,18 @@
 //! The way back: the gateway has its secrets itself again.
 
-mod values;
+pub(super) mod values;
 
 use self::values::{entries, of_variable, plain, same_store, text_of};
-use super::apply::{check_still, replace};
+use super::apply::{replace, write};
+use super::edits::{Edit, copy};
 use super::plan::store_dir;
-use super::plan_config::unwrapped;
 use super::{Connection, Error, Spot};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, dotenv, secretref};
 use crate::fsio;
 use crate::gateway::{At, Content, Document, Inventory, Item, Part, Program, StoreChange, StoreLock};
-use crate::model::{Scope, SecretId, Vault};
+use crate::model::{self, Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,13 +72,10 @@ impl Undo<'_> {
         }
         self.original_stores()?;
         let mut copies = Vec::new();
-        for (path, old, new) in env.into_iter().chain(documents) {
-            if let Some(old) = &old {
-                check_still(&path, old)?;
-            }
-            replace(&path, &new)?;
-            if old.is_some() {
-                copies.extend(follow_copies(&path, &new)?);
+        for edit in env.into_iter().chain(documents) {
+            write(&edit)?;
+            if edit.old.is_some() {
+                copies.extend(follow_copies(&edit.path, &edit.new)?);
             }
         }
         undone.files.extend(copies);
@@ -125,7 +122,7 @@ impl Undo<'_> {
     }
 
     /// The files of the configuration as they will be.
-    fn documents(&self, missing: &mut BTreeSet<String>, undone: &mut Undone) -> Result<Vec<Change>, Error> {
+    fn documents(&self, missing: &mut BTreeSet<String>, undone: &mut Undone) -> Result<Vec<Edit>, Error> {
         let mut changes = Vec::new();
         let mut done = BTreeSet::new();
         for document in self.held.config.iter().flat_map(|config| &config.documents) {
@@ -147,7 +144,7 @@ impl Undo<'_> {
             let tree = |bytes: &SecretBuf| openclaw_config::tree(bytes.expose()).ok();
             let new = self.original(&document.path, |original| tree(original) == tree(&new)).unwrap_or(new);
             undone.files.extend(plaintext.then(|| document.path.clone()));
-            changes.push((document.path.clone(), Some(copy(&document.bytes)), new));
+            changes.push(Edit { path: document.path.clone(), old: Some(copy(&document.bytes)), new, env: false });
         }
         Ok(changes)
     }
@@ -173,7 +170,7 @@ impl Undo<'_> {
         for at in commands {
             let object = openclaw_config::at(document.tree(), at).and_then(Value::as_object);
             let Some(wrapper) = object.and_then(Wrapper::read) else { continue };
-            let (program, args) = unwrapped(&wrapper);
+            let (program, args) = wrapper.inner();
             steps.push(Step::Put([at, &["command".to_owned()]].concat(), Value::from(program)));
             steps.push(match args.is_empty() {
                 true => Step::Remove([at, &["args".to_owned()]].concat()),
@@ -213,14 +210,15 @@ impl Undo<'_> {
     }
 
     /// Files of variables as they will be: what `connect` took out comes back, unless it is there again.
-    fn env(&self, undone: &mut Undone) -> Result<Vec<Change>, Error> {
+    fn env(&self, undone: &mut Undone) -> Result<Vec<Edit>, Error> {
         let there = |name: &str| self.held.env.iter().any(|file| file.value(name).is_some());
         let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
         let elsewhere = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
         let names: Vec<&String> = taken.filter(|name| !there(name) && !elsewhere(name)).collect();
-        let value = |name: &str| Some(Secret::new(serde_json::from_str(self.vault.env.get(name)?.get()).ok()?));
-        let mut back: BTreeMap<&str, Secret> =
+        let value = |name: &str| model::text(self.vault.env.get(name)?);
+        let back: BTreeMap<&str, Secret> =
             names.iter().filter_map(|name| Some((name.as_str(), value(name)?))).collect();
+        let mut given: BTreeSet<&str> = BTreeSet::new();
         let mut changes = Vec::new();
         let usual = self.program.state_dir().join(".env");
         let mut paths: Vec<PathBuf> = self.held.env.iter().map(|file| file.path.clone()).collect();
@@ -236,14 +234,20 @@ impl Undo<'_> {
         for path in &paths {
             let old = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
             // Which file had which variable is seen in its sealed copies.
-            let had: BTreeSet<String> =
-                self.originals_of(path).flat_map(|original| entries(&original).into_keys()).collect();
-            let mine = |name: &&str| had.contains(*name) || (had.is_empty() && *path == usual);
-            let names: Vec<&str> = back.keys().copied().filter(mine).collect();
-            if names.is_empty() {
+            let originals: Vec<SecretBuf> = self.originals_of(path).collect();
+            let had: BTreeMap<String, String> = originals.iter().rev().flat_map(entries).collect();
+            let mine =
+                |name: &&str| had.contains_key(*name) || (had.is_empty() && *path == usual && !given.contains(name));
+            // The first file has the value that counts, and that may be a newer one; the others get their own.
+            let own = |name: &str| had.get(name).filter(|_| given.contains(name)).map(|own| Secret::new(own.clone()));
+            let value =
+                |name: &str| own(name).or_else(|| back.get(name).map(|value| Secret::new(value.expose().to_owned())));
+            let put: Vec<(&str, Secret)> =
+                back.keys().copied().filter(mine).filter_map(|name| Some((name, value(name)?))).collect();
+            if put.is_empty() {
                 continue;
             }
-            let put: Vec<(&str, Secret)> = names.iter().filter_map(|name| Some((*name, back.remove(name)?))).collect();
+            given.extend(put.iter().map(|(name, _)| *name));
             let list: Vec<(&str, &Secret)> = put.iter().map(|(name, value)| (*name, value)).collect();
             let rendered = dotenv::render(&list).map_err(|error| Error::Format(error, path.clone()))?;
             let before = old.as_ref().map_or(&b""[..], |bytes| bytes.expose());
@@ -252,7 +256,7 @@ impl Undo<'_> {
             let new = self.original(path, |original| entries(original) == entries(&new)).unwrap_or(new);
             undone.ids.extend(list.iter().map(|(name, _)| format!("env/{name}")));
             undone.files.insert(path.clone());
-            changes.push((path.clone(), old, new));
+            changes.push(Edit { path: path.clone(), old, new, env: true });
         }
         Ok(changes)
     }
@@ -286,17 +290,10 @@ impl Undo<'_> {
     }
 }
 
-/// A file, what it holds, and what it will hold.
-type Change = (PathBuf, Option<SecretBuf>, SecretBuf);
-
 /// Whether there is an object; the variables of a configuration make their own.
 fn is_object(document: &Document, at: &[String]) -> bool {
     let of_env = at.iter().eq(["env"]) || at.iter().eq(["env", "vars"]);
     at.is_empty() || of_env || openclaw_config::at(document.tree(), at).is_some_and(Value::is_object)
-}
-
-fn copy(bytes: &SecretBuf) -> SecretBuf {
-    SecretBuf::new(bytes.expose().to_vec())
 }
 
 /// What the gateway `held` has no secret and no reference for: it is in the vault alone.

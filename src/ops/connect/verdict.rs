@@ -5,8 +5,8 @@ use super::{Keep, Plan, Road};
 use crate::formats::openclaw_config;
 use crate::formats::power::is_powerful;
 use crate::fsio;
-use crate::gateway::{At, Content, Delivery, Inventory, Item, Part, Version, Why};
-use crate::model::{Credential, Kind, SecretId};
+use crate::gateway::{At, Content, Inventory, Item, Part, Version};
+use crate::model::{self, Credential, SecretId};
 use serde_json::value::RawValue;
 use std::path::PathBuf;
 
@@ -32,8 +32,11 @@ pub enum Reason {
     NoReference,
     /// The gateway does not use it: something else goes before it.
     Unused,
-    /// An element of a list without a name on the way to it: no reference would keep meaning it.
+    /// An element of a list without a name on the way to it, or a file that is included at several places: no
+    /// reference would keep meaning it.
     Unnamed,
+    /// An argument of a command, which every process of the user can read while it runs.
+    Argument,
     /// A variable that the gateway cannot do without.
     Needed,
     /// A variable that the configuration sets twice: without this one the other would count.
@@ -42,6 +45,8 @@ pub enum Reason {
     Oauth,
     /// A row of the gateway's own store of secrets.
     Row,
+    /// A variable that the gateway's service is given.
+    Service,
     /// The command that uses it cannot be run in another way.
     Command,
     /// Its id is too long for a reference.
@@ -72,8 +77,7 @@ pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Pla
         ids: item.id.iter().map(SecretId::to_string).collect(),
         why: reason(inventory, item, version, keep, plan),
     });
-    // A view in memory that is not there, or a database that a gateway writes to just now, has its own word.
-    let unread = inventory.unread.iter().filter(|one| !matches!(&one.why, Why::File(error) if error.is_not_found()));
+    let unread = inventory.not_read();
     let unread = unread.map(|one| Left { file: one.path.clone(), at: None, ids: Vec::new(), why: Reason::Unread });
     items.chain(unread).collect()
 }
@@ -91,7 +95,7 @@ pub fn holds_secret(item: &Item) -> bool {
 
 fn is_setting(item: &Item, raw: &RawValue) -> bool {
     let name = |id: &SecretId| matches!(id, SecretId::Env(name) if is_powerful(name.as_str()));
-    item.id.as_ref().is_some_and(name) && !openclaw_config::is_key(raw.get())
+    item.id.as_ref().is_some_and(name) && !model::text(raw).is_some_and(|text| openclaw_config::is_key(text.expose()))
 }
 
 /// Whether a credential has a secret in plaintext.
@@ -108,19 +112,22 @@ fn in_memory(item: &Item) -> bool {
 }
 
 fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan: &Plan) -> Reason {
-    if item.part == Part::StoreRow {
-        return Reason::Row;
+    match item.part {
+        Part::StoreRow => return Reason::Row,
+        Part::Service => return Reason::Service,
+        _ => {}
     }
-    let Some(id) = &item.id else {
-        return if matches!(item.content, Content::Unparsed) { Reason::Unparsed } else { Reason::Unnamed };
-    };
+    if matches!(item.content, Content::Unparsed) {
+        return Reason::Unparsed;
+    }
     if !item.used {
         return Reason::Unused;
     }
+    let Some(id) = &item.id else {
+        return if item.part == Part::Argument { Reason::Argument } else { Reason::Unnamed };
+    };
     let road = plan.roads.get(&id.to_string());
-    let is_oauth = item.content.value().is_some_and(|raw| {
-        item.part == Part::Credential && Credential::parse("", raw).is_ok_and(|one| one.kind() == Some(Kind::Oauth))
-    });
+    let is_oauth = item.content.value().is_some_and(model::is_oauth);
     match &item.part {
         Part::Credential if is_oauth => {
             if keep.oauth {
@@ -136,10 +143,10 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
         Part::Variable if road == Some(&Road::Own) => Reason::Needed,
         Part::Variable => Reason::Written,
         Part::Target(path) if keep.gateway_token && path.iter().eq(["gateway", "auth", "token"]) => Reason::Kept,
-        Part::Target(_) if item.delivery(version) == Delivery::Reference => Reason::Written,
+        Part::Target(_) if item.takes_reference(version) => Reason::Written,
         Part::Command(..) if keep.commands => Reason::Kept,
         Part::Command(..) => Reason::Command,
-        Part::Target(_) | Part::Other | Part::StoreRow => Reason::NoReference,
+        Part::Target(_) | Part::Other | Part::Argument | Part::StoreRow | Part::Service => Reason::NoReference,
     }
 }
 

@@ -4,7 +4,7 @@ use super::types::Terms;
 use super::{Error, Gathered, OnConflict, Plan, SOURCE};
 use crate::formats::power::is_powerful;
 use crate::formats::{Note, NoteKind};
-use crate::model::{self, Credential, Kind, Op, Scope, SecretId, Vault};
+use crate::model::{self, Op, Scope, SecretId, Vault};
 use crate::ops::exported::Unchanged;
 use crate::ops::intake::{self, Refused};
 use crate::ops::judge::{self, Fields, Side, Verdict, judge};
@@ -89,7 +89,7 @@ impl Comparison<'_> {
     ) -> Vec<Option<&'f Fields<String>>> {
         if self.exported.entries.contains(id) {
             vec![Some(theirs.fields)]
-        } else if self.exported.own_oauth && have.is_some_and(is_oauth) && is_oauth(value) {
+        } else if self.exported.own_oauth && have.is_some_and(model::is_oauth) && model::is_oauth(value) {
             // The vault's is a copy, so that only the gateway has changed it since.
             vec![ours.map(|side| side.fields)]
         } else {
@@ -157,8 +157,4 @@ impl Comparison<'_> {
         }
         if self.conflicts.is_empty() { Ok(self.plan) } else { Err(Error::Conflict(self.conflicts)) }
     }
-}
-
-fn is_oauth(raw: &RawValue) -> bool {
-    Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
 }

@@ -2,9 +2,8 @@
 
 use super::{Error, TooMuch};
 use crate::formats::power::is_powerful;
-use crate::model::{self, Credential, EnvName, SecretId, Vault};
+use crate::model::{self, EnvName, SecretId, Vault};
 use crate::secret::Secret;
-use serde_json::value::RawValue;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -100,7 +99,7 @@ pub fn environment(
 /// All env entries.
 fn every(vault: &Vault<'_>) -> Result<Vec<(String, Secret)>, Error> {
     let entries = vault.env.iter().filter(|(name, _)| EnvName::parse(name).is_ok());
-    entries.map(|(name, raw)| Ok((name.to_owned(), text(raw).ok_or(MALFORMED)?))).collect()
+    entries.map(|(name, raw)| Ok((name.to_owned(), model::text(raw).ok_or(MALFORMED)?))).collect()
 }
 
 /// Those that are asked for by name.
@@ -111,29 +110,16 @@ fn chosen(vault: &Vault<'_>, only: &[Variable]) -> Result<Vec<(String, Secret)>,
         if found.iter().any(|(have, _)| *have == name) {
             return Err(Error::Twice(name));
         }
-        match vault.get(id).map(|raw| value(id, raw)) {
-            None => missing.push(at + 1),
-            Some(None) => textless.push(at + 1),
-            Some(Some(value)) => found.push((name, value)),
+        match vault.text(id) {
+            Some(value) => found.push((name, value)),
+            None if vault.get(id).is_none() => missing.push(at + 1),
+            None => textless.push(at + 1),
         }
     }
     if !missing.is_empty() {
         return Err(Error::NoEntry(missing));
     }
     if textless.is_empty() { Ok(found) } else { Err(Error::NoText(textless)) }
-}
-
-/// The one text that stands for an entry: a value, a key, a token.
-fn value(id: &SecretId, raw: &RawValue) -> Option<Secret> {
-    if !matches!(id, SecretId::Auth(..)) {
-        return text(raw);
-    }
-    let credential = Credential::parse("", raw).ok()?;
-    credential.text(credential.kind()?.secret_member()?)
-}
-
-fn text(raw: &RawValue) -> Option<Secret> {
-    serde_json::from_str(raw.get()).ok().map(Secret::new)
 }
 
 impl Environment {

@@ -38,6 +38,7 @@ fn every_kind_of_member_is_found() {
                 (Role::Target, Content::Value(_)) => "target",
                 (Role::Command(..), Content::Value(_)) => "command",
                 (Role::Other, Content::Value(_)) => "other",
+                (Role::Argument, Content::Value(_)) => "argument",
                 (_, Content::Variable(_)) => "named",
                 (_, Content::Marker) => "marker",
                 _ => "else",
@@ -54,7 +55,7 @@ fn every_kind_of_member_is_found() {
             ("hooks.token", "other"),
             ("mcp.servers.x.env.X_TOKEN", "command"),
             ("mcp.servers.x.env.Y", "named"),
-            ("mcp.servers.x.args.1", "other"),
+            ("mcp.servers.x.args.1", "argument"),
             ("mcp.servers.u.url", "other"),
             ("mcp.servers.u.headers.X-API-Key", "other"),
             ("skills.entries.s.env.S_SECRET", "other"),
@@ -102,4 +103,10 @@ proptest! {
             prop_assert_eq!(crate::formats::openclaw_config::at(&tree, &place).and_then(Value::as_str), Some(value.as_str()));
         }
     }
+}
+
+/// The concrete place of a path by names.
+fn locate(tree: &Value, path: &[String]) -> Option<Vec<String>> {
+    let found = members(tree, Some(&[])).into_iter().find(|member| member.path.as_deref() == Some(path));
+    found.map(|member| member.at)
 }

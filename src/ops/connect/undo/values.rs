@@ -1,7 +1,7 @@
 //! Values as a gateway writes them, and whether two files have the same.
 
 use super::super::Error;
-use crate::formats::{auth_profiles, dotenv};
+use crate::formats::{auth_profiles, dotenv, openclaw_config};
 use crate::model::{self, Credential, SecretId, Vault};
 use crate::secret::SecretBuf;
 use serde_json::value::RawValue;
@@ -25,15 +25,9 @@ pub(super) fn same_store(one: &SecretBuf, other: &SecretBuf) -> bool {
     order && one.len() == other.len() && one.iter().all(|(name, raw)| same(name, raw))
 }
 
-/// The value of an entry, as the gateway uses it: of a profile its key or token.
-pub(super) fn text_of(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
-    let raw = vault.get(id)?;
-    if let SecretId::Auth(_, profile) = id {
-        let credential = Credential::parse(profile, raw).ok()?;
-        let text = credential.text(credential.kind()?.secret_member()?)?;
-        return Some(Value::from(text.expose()));
-    }
-    serde_json::from_str(raw.get()).ok()
+/// The value of an entry as the configuration has it: of a profile its key or token.
+pub(in super::super) fn text_of(vault: &Vault<'_>, id: &SecretId) -> Option<Value> {
+    Some(Value::from(openclaw_config::escaped(vault.text(id)?.expose())))
 }
 
 /// A credential with its value and without a reference beside it.
