@@ -35,6 +35,8 @@ mod sqlite;
 mod stock_age;
 #[path = "e2e/tools.rs"]
 mod tools;
+#[path = "e2e/two.rs"]
+mod two;
 #[path = "e2e/vault.rs"]
 mod vault;
 #[path = "e2e/wired.rs"]

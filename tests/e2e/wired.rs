@@ -13,6 +13,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Puts profiles into a store with the gateway's own code.
@@ -21,10 +22,11 @@ const STORES: &str = include_str!("../../src/gateway/data/stores.mjs");
 const TURN: &str = "900";
 
 pub struct Wired {
-    pub place: Place,
+    pub place: Rc<Place>,
     pub provider: Provider,
     pub state: PathBuf,
     pub identity: PathBuf,
+    vault: PathBuf,
     port: u16,
     node: PathBuf,
     package: PathBuf,
@@ -43,13 +45,25 @@ impl Wired {
     /// The same, with the Node that runs the gateway.
     pub fn with_node(package: PathBuf, node: PathBuf) -> Self {
         let place = Place::new();
-        let identity = place.path("identity.txt");
+        let vault = place.path("data/agevault/vault.age");
+        Self::at(Rc::new(place), "openclaw", vault, package, node)
+    }
+
+    /// Another gateway of the same user, with a vault of its own.
+    pub fn beside(&self, name: &str, package: PathBuf) -> Self {
+        let vault = self.place.dir(&format!("{name}-vault")).join("vault.age");
+        Self::at(Rc::clone(&self.place), name, vault, package, self.node.clone())
+    }
+
+    fn at(place: Rc<Place>, name: &str, vault: PathBuf, package: PathBuf, node: PathBuf) -> Self {
+        let identity = place.path(&format!("{name}-identity.txt"));
         let mut generate = std::ffi::OsString::from("--generate-identity=");
         generate.push(&identity);
-        stdout_of(place.agevault().arg("init").arg(generate));
+        stdout_of(place.agevault().arg("--vault").arg(&vault).arg("init").arg(generate));
         let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
         Self {
-            state: place.dir("openclaw"),
+            state: place.dir(name),
+            vault,
             provider: Provider::start(),
             identity,
             port: free.expect("a free port").port(),
@@ -84,8 +98,8 @@ impl Wired {
 
     /// Writes a private file below the state directory.
     pub fn put(&self, name: &str, text: &str) {
-        let path = Path::new("openclaw").join(name);
-        fs::create_dir_all(self.place.path("openclaw").join(name).parent().expect("a folder")).expect("folders");
+        let path = self.state.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
         self.place.file(path.to_str().expect("a path that is text"), text.as_bytes());
     }
 
@@ -127,8 +141,21 @@ impl Wired {
     /// One of ours, which must find its key itself.
     pub fn keyless(&self) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_agevault"));
-        command.args(["--no-input", "--openclaw"]).arg(&self.package);
+        command.args(["--no-input", "--openclaw"]).arg(&self.package).arg("--vault").arg(&self.vault);
         command
+    }
+
+    /// One of ours for this gateway, with the vault of another one.
+    pub fn agevault_of(&self, other: &Self) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_agevault"));
+        command.args(["--no-input", "--openclaw"]).arg(&self.package);
+        command.arg("--vault").arg(&other.vault).arg("-i").arg(&other.identity);
+        command
+    }
+
+    /// The vault.
+    pub fn vault_file(&self) -> &Path {
+        &self.vault
     }
 
     /// `agevault ARGS` to success, with this on its standard input.
