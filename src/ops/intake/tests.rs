@@ -138,3 +138,28 @@ fn a_token_means_one_reason() {
     assert_eq!(tokens.len(), Refused::all().count());
     assert!(crate::ops::judge::Why::ALL.iter().all(|why| !tokens.contains(why.token())));
 }
+
+/// Whoever writes a view must not decide where the secrets of a vault are sent.
+#[test]
+fn nobody_but_a_person_sends_a_secret_elsewhere() {
+    let text = document();
+    let vault = Vault::parse(&text).unwrap();
+    let key = |more: Value| {
+        let mut value = json!({"type": "api_key", "provider": "p", "key": "canary-new"});
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        (id("auth/main/p:key"), value)
+    };
+    for (id, value) in [
+        key(json!({"provider": "other"})),
+        key(json!({"baseUrl": "https://example.org"})),
+        key(json!({"api-endpoint": "https://example.org"})),
+        (id("env/HTTPS_PROXY"), json!("http://example.org")),
+        (id("env/OPENAI_BASE_URL"), json!("http://example.org")),
+    ] {
+        let by = |presence| put(&vault, &id, raw(&value), "test", presence).err();
+        assert_eq!(by(Presence::Unattended), Some(Refused::Redirects), "{id} {value}");
+        assert_eq!(by(Presence::Attended), None, "{id} {value}");
+    }
+    let (id, value) = key(json!({"email": "me@example.org"}));
+    assert!(put(&vault, &id, raw(&value), "test", Presence::Unattended).is_ok());
+}
