@@ -7,7 +7,7 @@ use super::handover::connection;
 use super::{Error, Usage, memory, words};
 use crate::formats::{self, auth_profiles, document, dotenv, shell, systemd};
 use crate::fsio;
-use crate::gateway::{self, Era, Inventory, Settings};
+use crate::gateway::{self, Era, Settings};
 use crate::model::{self, Vault};
 use crate::ops::connect;
 use crate::ops::export::{self, Content, Guard, Links, Originals};
@@ -206,7 +206,7 @@ fn refuse_unconnected(
     if era.has_stores() || connection(context, &vault.vault_id).is_some_and(|one| one.is_of(state_dir)) {
         return Ok(());
     }
-    let resolver = Inventory::read(settings, Some(era))?.resolver();
+    let resolver = gateway::configuration(settings)?.and_then(|config| config.resolver());
     if resolver.is_some() { Ok(()) } else { Err(connect::Error::NotConnected(state_dir.to_owned()).into()) }
 }
 

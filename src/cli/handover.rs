@@ -4,11 +4,11 @@ use super::connect::Way;
 use super::context::{Context, Opened};
 use super::{Error, words};
 use crate::formats::provider;
-use crate::gateway::Inventory;
 use crate::model::{Change, SecretId, Vault};
 use crate::ops::connect::Connection;
+use crate::{fsio, gateway};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What has to be done that a connected gateway serves what the vault has now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +126,10 @@ pub fn connection(context: &Context, vault_id: &str) -> Option<Connection> {
 /// cannot be read is none of the caller's business.
 pub fn resolver_option(context: &Context, vault_id: &str, option: &str) -> Option<PathBuf> {
     let settings = context.settings_of(connection(context, vault_id).map(|connection| connection.state_dir));
-    let args = Inventory::read(&settings, None).ok()?.resolver()?;
+    let args = gateway::configuration(&settings).ok()??.resolver()?;
     let after = |option: &str| args.iter().skip_while(|word| *word != option).nth(1).map(PathBuf::from);
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    after("--vault").filter(|vault| real(vault) == real(context.vault_path()))?;
+    let is_ours = |vault: &PathBuf| fsio::real_or_same(vault) == fsio::real_or_same(context.vault_path());
+    after("--vault").filter(is_ours)?;
     after(option)
 }
 

@@ -5,10 +5,10 @@ use super::context::{Context, Opened};
 use super::init::{WEAK_BELOW, label, passphrase_recipient};
 use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
-use crate::keys;
 use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
 use crate::seal::Opener;
 use crate::store::{self, Checked, Opens, Unreadable, rotation};
+use crate::{fsio, keys};
 use std::path::Path;
 
 /// Removes a recipient, rotates the vault secret, seals kept generations anew.
@@ -137,8 +137,7 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
 /// that file may be about another one. `written` is the file that the new passphrase came from.
 fn tell_resolver(context: &Context, vault_id: &str, written: Option<&Path>, others: bool) {
     let Some(file) = handover::resolver_option(context, vault_id, "--passphrase-file") else { return };
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if written.is_some_and(|written| real(written) == real(&file)) {
+    if written.is_some_and(|written| fsio::real_or_same(written) == fsio::real_or_same(&file)) {
         return;
     }
     let which = if others { "if that is the old passphrase, write" } else { "write" };

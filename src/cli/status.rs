@@ -52,8 +52,8 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     }
 }
 
-/// The gateway that is connected, what of its views is not there, how it differs from what `connect` left, and what
-/// captures do not take.
+/// What `status` says of the connected gateway: its connection, the views that are missing, how it differs from what
+/// `connect` left, and what captures have left out.
 struct Gateway {
     connection: Option<Connection>,
     missing: Vec<PathBuf>,

@@ -23,7 +23,7 @@ pub enum Refused {
 /// is one, else from standard input. One trailing line break is dropped.
 ///
 /// # Errors
-/// Nobody to ask, not text, too long.
+/// No terminal to ask at; a value that is not text, or too long.
 pub fn read(context: &Context, file: Option<&Path>, prompt: &str) -> Result<Secret, Error> {
     // One byte more than a value may have: the check below then has its own words for it.
     const LIMIT: usize = crate::model::MAX_VALUE + 2;

@@ -3,7 +3,8 @@
 
 use super::text::Text;
 use super::{Error, js};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use crate::model::members;
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -134,26 +135,12 @@ struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Members<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = entries.next_entry()? {
-                    members.push((name, value));
-                    if members.len() > MAX_MEMBERS {
-                        return Err(A::Error::custom("too many"));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Entries)
+        let mut found = Vec::new();
+        members(deserializer, |Name(name), value| {
+            found.push((name, value));
+            if found.len() > MAX_MEMBERS { Err("too many") } else { Ok(()) }
+        })?;
+        Ok(Self(found))
     }
 }
 

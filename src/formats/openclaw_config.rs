@@ -5,7 +5,7 @@ mod places;
 mod splice;
 
 pub use super::suspicion::is_key;
-pub use edit::{Step, asked, at, edit, tree};
+pub use edit::{Step, at, edit, tree};
 pub use places::{Content, Member, Role, members};
 
 use super::json5::{self, Sink};
@@ -15,8 +15,8 @@ use crate::secret::Secret;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// A file of a configuration, read.
-#[derive(Debug, Default)]
+/// A file of a configuration, read. It holds secrets, and so has no `Debug`.
+#[derive(Default)]
 pub struct Config {
     /// Its plain value. It holds its secrets. Of members with one name the last counts.
     pub tree: Value,
@@ -35,13 +35,13 @@ pub struct Config {
 /// # Errors
 /// Any of [`Error`] but `NotEditable` and `Unrepresentable`; [`Error::Shape`] for anything but an object.
 pub fn parse(bytes: &[u8]) -> Result<Config, Error> {
-    let tree = tree(bytes)?;
     let text = Text::of(bytes)?;
     if js::is_blank(text.as_str()) {
-        return Ok(Config { tree, notes: vec![Note::new("", NoteKind::Empty)], ..Config::default() });
+        return Ok(Config { tree: tree(bytes)?, notes: vec![Note::new("", NoteKind::Empty)], ..Config::default() });
     }
-    let mut config = Config { tree, ..Config::default() };
     let document = json5::parse(&text)?;
+    let tree = Some(json5::plain(&document.root)).filter(Value::is_object).ok_or(Error::Shape("openclaw.json"))?;
+    let mut config = Config { tree, ..Config::default() };
     json5::walk(&document, &text, &mut config);
     for part in document.comments {
         let comment = text.as_str().get(part.clone()).unwrap_or_default();

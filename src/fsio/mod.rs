@@ -21,7 +21,7 @@ use read::read_open;
 pub use read::{
     read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until, read_trusted,
 };
-pub use replace::{Replacement, sweep_temps};
+pub use replace::{Replacement, remove_foreign, replace_foreign, sweep_temps};
 pub use socket::{connect, listen};
 pub use stamp::Stamp;
 pub use watch::Watch;
@@ -129,4 +129,9 @@ pub fn real_path(path: &Path) -> Result<PathBuf, Error> {
         }
         Err(error) => Err(Error::io("look at", path, error)),
     }
+}
+
+/// The same without an error: what cannot be resolved stays as it is, so that two names of one place can be compared.
+pub fn real_or_same(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -41,8 +41,8 @@ pub fn read_own(path: &Path, limit: usize) -> Result<SecretBuf, Error> {
     read_open(file, usize::try_from(meta.size).unwrap_or(limit), limit, path)
 }
 
-/// Reads a file that belongs to this user or to root and that nobody else can write to; links are followed. A configuration may be such a
-/// file: put there by the system, to be read and not to be changed.
+/// Reads a file of this user, or of root if nobody else can write to it; links are followed. A configuration may belong
+/// to root.
 ///
 /// # Errors
 /// As [`read_capped`]; [`Error::Owner`]; [`Error::Writable`] for root's file that others can write to.

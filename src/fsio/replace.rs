@@ -2,12 +2,13 @@
 //! synced, read back, then renamed. Dropped before [`Replacement::commit`], nothing happened.
 
 use super::read::read_back;
-use super::{Dir, Error};
+use super::{Dir, Error, real_path};
 use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 
 const TEMP_SUFFIX: &str = ".agevault-tmp";
 
@@ -143,4 +144,32 @@ fn random_name(dir: &Dir) -> Result<String, Error> {
     let mut random = [0_u8; 8];
     getrandom::getrandom(&mut random).map_err(|error| Error::io("write in", dir.path(), error.into()))?;
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Replaces a file of another program's, 0600; a link to it stays. `still` is asked last, when all that is left is the
+/// rename: if it says no, nothing is replaced and the answer is false.
+///
+/// # Errors
+/// As [`Replacement::write`]; those of `still`.
+pub fn replace_foreign(path: &Path, bytes: &[u8], still: impl FnOnce() -> Result<bool, Error>) -> Result<bool, Error> {
+    let real = real_path(path)?;
+    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else { return Err(Error::Kind(real)) };
+    let dir = Dir::open(parent)?;
+    let replacement = Replacement::write(&dir, name, bytes, 0o600)?;
+    let is_still = still()?;
+    if is_still {
+        replacement.commit()?;
+    }
+    Ok(is_still)
+}
+
+/// Removes a file, or a link, for good.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_foreign(path: &Path) -> Result<(), Error> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let dir = Dir::open(&real_path(parent)?)?;
+    dir.remove(name)?;
+    dir.sync()
 }

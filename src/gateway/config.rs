@@ -3,6 +3,7 @@
 use super::{Unread, Why};
 use crate::formats;
 use crate::formats::openclaw_config::{self, Config};
+use crate::formats::{exec_config, secretref};
 use crate::fsio;
 use crate::secret::SecretBuf;
 use serde_json::{Map, Value};
@@ -15,7 +16,6 @@ const INCLUDE: &str = "$include";
 const MAX_DEPTH: usize = 10;
 
 /// One file of a configuration.
-#[derive(Debug)]
 pub struct Document {
     /// The file.
     pub path: PathBuf,
@@ -35,8 +35,7 @@ impl Document {
     }
 }
 
-/// A configuration, read.
-#[derive(Debug)]
+/// A configuration, read. It holds secrets, and so has no `Debug`.
 pub struct Configuration {
     /// Its files; what a later one says goes before what an earlier one says. The last is `openclaw.json` itself.
     pub documents: Vec<Document>,
@@ -61,6 +60,17 @@ impl Configuration {
         let several = |document: &&mut Document| times.get(&document.path).is_some_and(|times| *times > 1);
         documents.iter_mut().filter(several).for_each(|document| document.mount = None);
         Ok(Self { documents, tree })
+    }
+
+    /// The program that it names for the vault's references, by the arguments that it gets; `None` if it names none.
+    pub fn resolver(&self) -> Option<Vec<String>> {
+        let entry = self.entry().map(|entry| exec_config::read(entry).0)?;
+        Some(entry.map(|configured| configured.args).unwrap_or_default())
+    }
+
+    /// The entry for the vault's references.
+    pub fn entry(&self) -> Option<&Value> {
+        openclaw_config::at(&self.tree, &["secrets", "providers", secretref::ALIAS].map(str::to_owned))
     }
 
     /// `openclaw.json` itself.
@@ -136,8 +146,8 @@ impl Loader<'_> {
     }
 
     fn open(&mut self, path: &Path, mount: Option<&[String]>, chain: &mut Vec<PathBuf>) -> Result<Value, Why> {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let inside = path.starts_with(&self.root) && real(path).starts_with(real(&self.root));
+        let real = fsio::real_or_same(path).starts_with(fsio::real_or_same(&self.root));
+        let inside = path.starts_with(&self.root) && real;
         if !inside || chain.len() > MAX_DEPTH || chain.iter().any(|above| above == path) {
             return Err(Why::Include);
         }

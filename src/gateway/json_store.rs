@@ -3,7 +3,7 @@
 use super::{Era, Error, StoreChange, StoreLock};
 use crate::formats::auth_profiles::{self, Orders};
 use crate::formats::{self, MAX_INPUT};
-use crate::fsio::{self, Dir, Replacement};
+use crate::fsio;
 use crate::model::Credential;
 use crate::secret::SecretBuf;
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub(super) fn change(dir: &Path, change: &StoreChange, era: Era) -> Result<(), E
     file.replace(after)?;
     match state {
         Some((state, Some(after))) => state.replace(after),
-        Some((state, None)) => state.remove(),
+        Some((state, None)) => Ok(fsio::remove_foreign(&state.path)?),
         None => Ok(()),
     }
 }
@@ -95,32 +95,16 @@ impl File {
         if self.bytes() == Some(after.expose()) {
             return Ok(());
         }
-        let real = fsio::real_path(&self.path)?;
-        let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
-            return Err(fsio::Error::Kind(real).into());
-        };
-        let dir = Dir::open(parent)?;
-        let replacement = Replacement::write(&dir, name, after.expose(), 0o600)?;
         // Some of the gateway's writers take no lock.
-        if read(&self.path)?.as_ref().map(SecretBuf::expose) != self.bytes() {
-            return Err(Error::StoreChanged);
-        }
-        Ok(replacement.commit()?)
-    }
-
-    fn remove(&self) -> Result<(), Error> {
-        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
-        let dir = Dir::open(&fsio::real_path(parent)?)?;
-        dir.remove(name)?;
-        Ok(dir.sync()?)
+        let still = || Ok(read(&self.path)?.as_ref().map(SecretBuf::expose) == self.bytes());
+        if fsio::replace_foreign(&self.path, after.expose(), still)? { Ok(()) } else { Err(Error::StoreChanged) }
     }
 }
 
-fn read(path: &Path) -> Result<Option<SecretBuf>, Error> {
+fn read(path: &Path) -> Result<Option<SecretBuf>, fsio::Error> {
     match fsio::read_own(path, MAX_INPUT) {
-        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
+        other => other.map(Some),
     }
 }
 

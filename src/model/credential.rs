@@ -1,9 +1,9 @@
 //! One credential as the gateway keeps it: its members in their order, unknown ones too.
 
-use super::raw::Name;
+use super::raw::{Name, members};
 use super::{Error, RawMap};
 use crate::secret::Secret;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer};
 use serde_json::value::{RawValue, to_raw_value};
 use std::borrow::Cow;
 use std::fmt;
@@ -186,26 +186,12 @@ struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Parts;
-        impl<'de> Visitor<'de> for Parts {
-            type Value = Members<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a credential")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = entries.next_entry::<Name<'de>, &'de RawValue>()? {
-                    if members.len() == MAX_MEMBERS {
-                        return Err(A::Error::custom("too many members"));
-                    }
-                    members.push((name, Cow::Borrowed(value)));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Parts)
+        let mut found = Vec::new();
+        members(deserializer, |Name(name), value| {
+            found.push((name, Cow::Borrowed(value)));
+            if found.len() > MAX_MEMBERS { Err("too many members") } else { Ok(()) }
+        })?;
+        Ok(Self(found))
     }
 }
 

@@ -20,8 +20,9 @@ pub use credential::{Credential, Kind, MAX_MEMBERS, Member, has_refresh, is_oaut
 pub use entries::Entries;
 pub use health::{Standing, standing};
 pub use id::{EnvName, IdError, Scope, SecretId};
-pub use raw::{LazyMap, RawMap};
+pub use raw::{LazyMap, RawMap, members};
 pub use recipient::{Kdf, Label, Recipient, RecipientKind};
+pub use vault::file_stem;
 pub use vault::{Keys, Meta, RESEALING, ScopeEntries, Vault, pad};
 
 /// What can be wrong with a document or a change to it.

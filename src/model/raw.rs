@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// A name read without a copy where it has no escapes.
 #[derive(serde::Deserialize, PartialEq, PartialOrd)]
@@ -138,37 +139,53 @@ impl fmt::Debug for RawMap<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawMap<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = RawMap<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
+        let mut map = Self::default();
+        members(deserializer, |Name(name), value| {
+            let text = value.get();
+            if map.len() == super::check::MAX_ENTRIES + super::check::MAX_ENTRIES {
+                Err("too many")
+            } else if name.len() > super::MAX_NAME || text.len() > super::MAX_VALUE {
+                Err("too long")
+            } else if !text.starts_with('"') && is_too_deep(text) {
+                Err("too deep")
+            } else if map.push(name, Cow::Borrowed(value)) {
+                Ok(())
+            } else {
+                Err("not in order")
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<RawMap<'de>, A::Error> {
-                let mut map = RawMap::default();
-                while let Some(Name(name)) = entries.next_key()? {
-                    let value: &'de RawValue = entries.next_value()?;
-                    let text = value.get();
-                    if map.len() == super::check::MAX_ENTRIES + super::check::MAX_ENTRIES {
-                        return Err(A::Error::custom("too many"));
-                    }
-                    if name.len() > super::MAX_NAME || text.len() > super::MAX_VALUE {
-                        return Err(A::Error::custom("too long"));
-                    }
-                    if !text.starts_with('"') && is_too_deep(text) {
-                        return Err(A::Error::custom("too deep"));
-                    }
-                    if !map.push(name, Cow::Borrowed(value)) {
-                        return Err(A::Error::custom("not in order"));
-                    }
-                }
-                Ok(map)
-            }
-        }
-        deserializer.deserialize_map(Entries)
+        })?;
+        Ok(map)
     }
+}
+
+/// Reads an object, and gives each member to `take`: its name and the JSON text of its value.
+///
+/// # Errors
+/// Anything but an object; a reason of `take`.
+pub fn members<'de, N: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    take: impl FnMut(N, &'de RawValue) -> Result<(), &'static str>,
+) -> Result<(), D::Error> {
+    struct Each<N, T>(T, PhantomData<N>);
+    impl<'de, N, T> Visitor<'de> for Each<N, T>
+    where
+        N: Deserialize<'de>,
+        T: FnMut(N, &'de RawValue) -> Result<(), &'static str>,
+    {
+        type Value = ();
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = entries.next_entry()? {
+                (self.0)(name, value).map_err(A::Error::custom)?;
+            }
+            Ok(())
+        }
+    }
+    deserializer.deserialize_map(Each(take, PhantomData))
 }
 
 impl Serialize for RawMap<'_> {

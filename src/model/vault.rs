@@ -214,6 +214,15 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error
     String::deserialize(deserializer).map(Secret::new)
 }
 
+/// The id of a vault as the name of a file: only the canonical form of a UUID, never a path.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn file_stem(vault_id: &str) -> Result<&str, Error> {
+    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
+    if id.as_deref() == Some(vault_id) { Ok(vault_id) } else { Err(Error::Malformed { line: 1, column: 1 }) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

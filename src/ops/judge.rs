@@ -19,7 +19,7 @@ pub struct Side<'s, V> {
     pub fields: &'s Fields<V>,
     /// Whether it has a refresh token that could be one.
     pub renews: bool,
-    /// Whether the other side knows that a later refresh token followed the one in it.
+    /// Whether the lineage of the other side lists its refresh token as replaced.
     pub superseded: bool,
 }
 

@@ -1,7 +1,6 @@
 //! Backups: sealed vaults that a person keeps elsewhere, with names that sort by time.
 
 use super::edit::recipients;
-use super::local::file_safe;
 use super::{Checked, Error, Local, Place, Seen};
 use crate::fsio::{self, Dir, Replacement};
 use crate::model::Vault;
@@ -49,11 +48,11 @@ fn note(local: &Local, vault_id: &str, dir: &Path) -> Result<(), Error> {
     }
     dirs.push(dir.to_owned());
     dirs.drain(..dirs.len().saturating_sub(MAX_DIRS));
-    local.keep(NOTED, &format!("{}.json", file_safe(vault_id)?), &dirs)
+    local.keep(NOTED, &format!("{}.json", crate::model::file_stem(vault_id)?), &dirs)
 }
 
 fn noted(local: &Local, vault_id: &str) -> Result<Vec<PathBuf>, Error> {
-    let dirs = local.load(&local.root().join(NOTED), &format!("{}.json", file_safe(vault_id)?))?;
+    let dirs = local.load(&local.root().join(NOTED), &format!("{}.json", crate::model::file_stem(vault_id)?))?;
     Ok(dirs.unwrap_or_default())
 }
 

@@ -110,7 +110,7 @@ impl Local {
     /// # Errors
     /// A record that cannot be read: local state is not guessed.
     pub fn known(&self, vault_id: &str) -> Result<Option<Known>, Error> {
-        self.load(&self.0.join("vaults"), &format!("{}.json", file_safe(vault_id)?))
+        self.load(&self.0.join("vaults"), &format!("{}.json", crate::model::file_stem(vault_id)?))
     }
 
     /// Remembers a vault.
@@ -118,7 +118,7 @@ impl Local {
     /// # Errors
     /// When it cannot be written.
     pub fn remember(&self, vault_id: &str, known: &Known) -> Result<(), Error> {
-        self.keep("vaults", &format!("{}.json", file_safe(vault_id)?), known)
+        self.keep("vaults", &format!("{}.json", crate::model::file_stem(vault_id)?), known)
     }
 
     /// The id of the vault that was last seen at this real path.
@@ -145,7 +145,7 @@ impl Local {
     /// The last accepted save. A record that a power cut damaged counts as none: whoever can
     /// write here could remove it as well.
     pub(super) fn last_seen(&self, vault_id: &str) -> Result<Option<LastSeen>, Error> {
-        match self.load(&self.0.join("seen"), &format!("{}.json", file_safe(vault_id)?)) {
+        match self.load(&self.0.join("seen"), &format!("{}.json", crate::model::file_stem(vault_id)?)) {
             Err(Error::Record(_)) => Ok(None),
             other => other,
         }
@@ -174,13 +174,18 @@ impl Local {
 
     /// What a resolver served last that was behind; a record that cannot be read counts as none.
     pub fn served(&self, vault_id: &str) -> Option<Served> {
-        self.load(&self.0.join("served"), &format!("{}.json", file_safe(vault_id).ok()?)).ok()?
+        self.load(&self.0.join("served"), &format!("{}.json", crate::model::file_stem(vault_id).ok()?)).ok()?
     }
 
     /// Notes it without waiting for a lock or a disk: what is accepted here does not depend on it.
     pub(super) fn note_served(&self, vault_id: &str, served: &Served) -> Result<(), Error> {
         let (dir, bytes) = self.prepare("served", served)?;
-        Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
+        Ok(Replacement::write_loosely(
+            &dir,
+            OsStr::new(&format!("{}.json", crate::model::file_stem(vault_id)?)),
+            &bytes,
+            0o600,
+        )?)
     }
 
     /// Whoever changes what is known of a vault looks at it under this lock.
@@ -190,12 +195,17 @@ impl Local {
     }
 
     fn lock(dir: &Dir, vault_id: &str, patience: Duration) -> Result<Lock, Error> {
-        Ok(Lock::acquire(dir, OsStr::new(&format!("{}.lock", file_safe(vault_id)?)), patience)?)
+        Ok(Lock::acquire(dir, OsStr::new(&format!("{}.lock", crate::model::file_stem(vault_id)?)), patience)?)
     }
 
     fn write_seen(&self, vault_id: &str, seen: &LastSeen) -> Result<(), Error> {
         let (dir, bytes) = self.prepare("seen", seen)?;
-        Ok(Replacement::write_loosely(&dir, OsStr::new(&format!("{}.json", file_safe(vault_id)?)), &bytes, 0o600)?)
+        Ok(Replacement::write_loosely(
+            &dir,
+            OsStr::new(&format!("{}.json", crate::model::file_stem(vault_id)?)),
+            &bytes,
+            0o600,
+        )?)
     }
 
     pub(super) fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
@@ -228,12 +238,6 @@ impl Local {
         fsio::sweep_temps(&dir, None)?;
         Ok((dir, serde_json::to_vec(record).map_err(crate::model::Error::from)?))
     }
-}
-
-/// A vault id as a file name: only the canonical form of a UUID, never a path.
-pub(super) fn file_safe(vault_id: &str) -> Result<String, Error> {
-    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
-    id.filter(|id| id == vault_id).ok_or(Error::Model(crate::model::Error::Malformed { line: 1, column: 1 }))
 }
 
 fn path_name(path: &Path) -> String {

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::fsio::{self, Dir, Lock, Replacement};
+use crate::model;
 use serde::{Serialize, de::DeserializeOwned};
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub(super) struct Record {
 impl Record {
     /// Waits at most `patience` for others. Directories are made where they are missing.
     pub(super) fn open(root: &Path, folder: &str, vault_id: &str, patience: Duration) -> Result<Self, Error> {
-        let id = file_stem(vault_id)?;
+        let id = model::file_stem(vault_id)?;
         let dir = Dir::open_or_create_private(root)?.child(folder.as_ref(), true)?;
         dir.check_private()?;
         let lock = Lock::acquire(&dir, format!("{id}.lock").as_ref(), patience)?;
@@ -35,7 +36,7 @@ impl Record {
 
     /// The same without the lock, for who only looks: a record is replaced as a whole. Nothing is made.
     pub(super) fn peek<T: DeserializeOwned>(root: &Path, folder: &str, vault_id: &str) -> Result<Option<T>, Error> {
-        read(&root.join(folder).join(format!("{}.json", file_stem(vault_id)?)))
+        read(&root.join(folder).join(format!("{}.json", model::file_stem(vault_id)?)))
     }
 
     /// Replaces it, 0600.
@@ -48,13 +49,6 @@ impl Record {
     pub(super) fn unreadable(&self) -> Error {
         Error::Record(self.dir.path().join(&self.name))
     }
-}
-
-/// Only the canonical form of a UUID becomes a file name.
-fn file_stem(vault_id: &str) -> Result<String, Error> {
-    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
-    let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
-    Ok(id.filter(|id| id == vault_id).ok_or(malformed)?)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {

@@ -74,10 +74,10 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     let Step { way, request, plan, kept } = *step;
     let (settings, program) = (&way.settings, way.program()?);
     // Also when no reference changed: a value behind one may have.
-    let reload = connect::reload(program, port(settings, &way.held()?, way.version), Some(vault))?;
+    let reload = connect::reload(program, port(settings, way.version)?, Some(vault))?;
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = way.held()?;
-    // What it wrote meanwhile is nothing that anybody gave up.
+    // `--on-conflict keep` was not said of what it has written since then.
     let strict = Request { yields: false, ..*request };
     let again = connect::plan(vault, &now, &strict)?;
     unchanged(&again)?;

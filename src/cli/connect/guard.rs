@@ -30,13 +30,13 @@ pub(super) fn complete(held: &mut Inventory) -> Result<(), Error> {
 pub fn reload(settings: &Settings) -> Result<connect::Reload, Error> {
     let program = Program::find(settings)?;
     let version = program.installed().version;
-    let held = Inventory::read(settings, Some(version.era()))?;
-    Ok(connect::reload(&program, port(settings, &held, version), None)?)
+    Ok(connect::reload(&program, port(settings, version)?, None)?)
 }
 
 /// Where the gateway listens.
-pub(super) fn port(settings: &Settings, held: &Inventory, version: Version) -> u16 {
-    gateway::port(settings, held.config.as_ref().map(|config| &config.tree), version)
+pub(super) fn port(settings: &Settings, version: Version) -> Result<u16, Error> {
+    let config = gateway::configuration(settings)?;
+    Ok(gateway::port(settings, config.as_ref().map(|config| &config.tree), version))
 }
 
 /// Refuses to replace what the gateway has written meanwhile.
@@ -47,8 +47,7 @@ pub(super) fn unchanged(plan: &Plan) -> Result<(), Error> {
 /// One vault, one gateway: the secrets of one are not written to another.
 pub(super) fn bound(context: &Context, vault: &Vault<'_>, state_dir: &Path) -> Result<(), Error> {
     let connection = Connection::load(context.local.root(), &vault.vault_id)?;
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match connection.filter(|connection| real(&connection.state_dir) != real(state_dir)) {
+    match connection.filter(|connection| !connection.is_of(state_dir)) {
         Some(other) => Err(connect::Error::Another(other.state_dir).into()),
         None => Ok(()),
     }

@@ -83,6 +83,16 @@ impl Done {
     }
 }
 
+/// What one run of `connect` works with.
+struct Asked<'a> {
+    /// What the gateway has.
+    held: &'a Inventory,
+    /// The options by which it will open the vault.
+    key: &'a [String],
+    /// Entries that it is not to get.
+    without: &'a [SecretId],
+}
+
 impl Way {
     /// Finds the gateway and its program. A dry run for a version that is named needs no program.
     ///
@@ -142,7 +152,8 @@ impl Way {
         let mut held = self.held()?;
         readable(&mut held)?;
         let key = self.key(context, &held)?;
-        let (plan, _) = self.preview(context, &opened, &held, &key, without)?;
+        let asked = Asked { held: &held, key: &key, without };
+        let (plan, _) = self.preview(context, &opened, &asked)?;
         if args.dry_run {
             let agents = gateway::agent_ids(&self.settings)?;
             let unlinked = if plan.views { connect::unlinked(&self.state_dir, &agents) } else { Vec::new() };
@@ -152,19 +163,13 @@ impl Way {
         import::take(context, &opened, &held, self.on_conflict(), &|vault| self.known(context, vault, &held))?;
         // Nothing is removed that is not in the file.
         let opened = opened.close().open()?;
-        let findings = self.change(context, &opened, &held, &key, without)?;
+        let findings = self.change(context, &opened, &asked)?;
         Ok(Done { opened, findings })
     }
 
     /// What would be done, and the files as they would be: the vault has by then what the gateway has.
-    fn preview(
-        &self,
-        context: &Context,
-        opened: &Opened,
-        held: &Inventory,
-        key: &[String],
-        without: &[SecretId],
-    ) -> Result<(Plan, Vec<Edit>), Error> {
+    fn preview(&self, context: &Context, opened: &Opened, asked: &Asked<'_>) -> Result<(Plan, Vec<Edit>), Error> {
+        let Asked { held, key, without } = *asked;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;
         connect::check_vault(&entry, held.entry())?;
@@ -223,14 +228,8 @@ impl Way {
     }
 
     /// Changes the gateway's files, once the vault has what they have.
-    fn change(
-        &self,
-        context: &Context,
-        opened: &Opened,
-        held: &Inventory,
-        key: &[String],
-        without: &[SecretId],
-    ) -> Result<Findings, Error> {
+    fn change(&self, context: &Context, opened: &Opened, asked: &Asked<'_>) -> Result<Findings, Error> {
+        let Asked { held, key, without } = *asked;
         let program = self.program()?;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;

@@ -47,7 +47,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     }
     let after = way.held()?;
     let only_here = connect::only_in_vault(vault, &after);
-    let reload = connect::reload(program, port(settings, &after, way.version), Some(vault))?;
+    let reload = connect::reload(program, port(settings, way.version)?, Some(vault))?;
     let out = context.out;
     if out.json {
         return out.json(&json!({

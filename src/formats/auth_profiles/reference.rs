@@ -1,7 +1,7 @@
 //! Credentials that hold a reference in the place of their secret.
 //!
-//! Any member of a credential may be a secret, a name that nobody knows too. What is made here goes to files, so it is
-//! put together from the members that are known to be none: everything else stays in the vault.
+//! Any member of a credential may be a secret, also one with an unknown name. What is made here goes to files, so it has
+//! only the members that are known to be no secret; everything else stays in the vault.
 
 use super::super::secretref::{self, ExecRef};
 use crate::model::{Credential, Error, Kind, SecretId};
@@ -74,7 +74,7 @@ fn is_reference(raw: &RawValue) -> bool {
     secretref::is_reference(raw) || named()
 }
 
-/// What of a credential is no secret, in its order, and `reference` where `member` or its reference was.
+/// The members of a credential that are no secret, in their order, with `reference` in the place of `member`.
 fn public(credential: &Credential<'_>, member: &str, reference: Option<&RawValue>) -> Credential<'static> {
     let ref_member = format!("{member}Ref");
     let mut out = Credential::default();

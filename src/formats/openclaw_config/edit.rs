@@ -3,7 +3,6 @@
 use super::super::json5;
 use super::super::text::Text;
 use super::{Error, js, splice};
-use crate::formats::secretref::ExecRef;
 use crate::secret::SecretBuf;
 use serde_json::Value;
 
@@ -23,7 +22,7 @@ pub enum Step {
 ///
 /// # Errors
 /// As [`super::parse`]; [`Error::NotEditable`] when a step leads through something that is neither object nor list;
-/// [`Error::Shape`] when the text cannot be edited, which should not happen.
+/// [`Error::Shape`] if the edited text does not mean what was asked for, which would be a fault of this code.
 pub fn edit(bytes: &[u8], steps: &[Step]) -> Result<SecretBuf, Error> {
     let mut expected = tree(bytes)?;
     let mut after = SecretBuf::new(bytes.to_vec());
@@ -76,33 +75,6 @@ pub fn at<'t>(tree: &'t Value, path: &[String]) -> Option<&'t Value> {
         Value::Array(elements) => elements.get(name.parse::<usize>().ok()?),
         _ => None,
     })
-}
-
-/// Every reference to the vault in it, with its path and what the vault will be asked for, which need not be an id.
-pub fn asked(tree: &Value) -> Vec<(Vec<String>, String)> {
-    fn walk(at: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
-        let members: Vec<(String, &Value)> = match at {
-            Value::Object(members) => {
-                let reference = members.contains_key("source").then(|| ExecRef::asked(&at.to_string())).flatten();
-                if let Some(id) = reference {
-                    return found.push((path.clone(), id));
-                }
-                members.iter().map(|(name, value)| (name.clone(), value)).collect()
-            }
-            Value::Array(elements) => {
-                elements.iter().enumerate().map(|(nth, value)| (nth.to_string(), value)).collect()
-            }
-            _ => return,
-        };
-        for (name, value) in members {
-            path.push(name);
-            walk(value, path, found);
-            path.pop();
-        }
-    }
-    let mut found = Vec::new();
-    walk(tree, &mut Vec::new(), &mut found);
-    found
 }
 
 fn misfit() -> Error {

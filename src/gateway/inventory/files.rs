@@ -136,8 +136,8 @@ impl Files {
         Ok(files)
     }
 
-    /// Reads one named file, its kind told by its name and place; a database may hold several rows. A file that the
-    /// configuration of the gateway with these settings includes counts as that part of it.
+    /// Reads one file. Its name and place say what kind it is; a database may give several rows. A file that the
+    /// configuration of the gateway with these settings includes is read as that part of it.
     ///
     /// # Errors
     /// Nothing there; another user's; not a kind that is known, or a database without credentials ([`Error::Empty`]);
@@ -241,7 +241,7 @@ impl Files {
 /// Whether a file is seen for the first time, by whatever name: two agents may share one through a link, and it holds
 /// what it holds once.
 fn is_new(seen: &mut BTreeSet<PathBuf>, path: &Path) -> bool {
-    seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    seen.insert(fsio::real_or_same(path))
 }
 
 /// Where the configuration may be.

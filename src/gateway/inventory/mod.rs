@@ -10,7 +10,7 @@ mod leftovers;
 mod profiles;
 
 pub use env::EnvFile;
-pub use files::{Files, Found, Shape, agent_dirs, agent_ids, check_owner, own_stores};
+pub use files::{Files, Found, Shape, agent_dirs, agent_ids, check_owner, configuration, own_stores};
 pub use item::{At, Content, Item, Part, Place, names_variable};
 pub use leftovers::{Leftover, leftover};
 pub use profiles::Store;
@@ -19,7 +19,7 @@ use super::config::{Configuration, Document};
 use super::{Era, Fault, Settings};
 use crate::formats::auth_profiles::Carried;
 use crate::formats::openclaw_config::{self, Role};
-use crate::formats::{self, Note, NoteKind, exec_config, secretref};
+use crate::formats::{self, Note, NoteKind};
 use crate::fsio;
 use crate::model::{MAX_VALUE, Scope, SecretId};
 use serde_json::value::{RawValue, to_raw_value};
@@ -288,17 +288,14 @@ impl Inventory {
         profiles.map(|(name, raw)| (name, raw.as_ref()))
     }
 
-    /// The program that the configuration names for the vault's references, by the arguments that it gets; `None` if it
-    /// names none.
+    /// As [`Configuration::resolver`].
     pub fn resolver(&self) -> Option<Vec<String>> {
-        let entry = self.entry().map(|entry| exec_config::read(entry).0)?;
-        Some(entry.map(|configured| configured.args).unwrap_or_default())
+        self.config.as_ref()?.resolver()
     }
 
-    /// The entry of the configuration for the vault's references.
+    /// As [`Configuration::entry`].
     pub fn entry(&self) -> Option<&serde_json::Value> {
-        let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned);
-        openclaw_config::at(&self.config.as_ref()?.tree, &place)
+        self.config.as_ref()?.entry()
     }
 
     /// Every id that the gateway asks the vault for; it need not be one.

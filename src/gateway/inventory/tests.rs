@@ -166,7 +166,7 @@ fn of_a_variable_that_is_set_twice_the_other_value_is_known() {
 proptest! {
     #[test]
     fn every_json_secret_is_taken_as_it_is(value in "[^\\x00$]{1,20}") {
-        prop_assume!(!value.trim_matches(|one: char| one.is_whitespace() || one == '\u{feff}').is_empty() && secretref::env_reference(&value).is_none());
+        prop_assume!(!value.trim_matches(|one: char| one.is_whitespace() || one == '\u{feff}').is_empty() && crate::formats::secretref::env_reference(&value).is_none());
         let text = serde_json::json!({"gateway": {"auth": {"token": value}}}).to_string();
         prop_assert_eq!(targets_of(&text), [pair("gateway.auth.token", &value)]);
     }

@@ -3,7 +3,7 @@
 use super::needles::Needles;
 use super::{Edit, Error, Plan};
 use crate::formats;
-use crate::fsio::{self, Dir, Replacement};
+use crate::fsio;
 use crate::gateway::{self, Inventory, Output, Program};
 use crate::model::Vault;
 use crate::secret::SecretBuf;
@@ -83,36 +83,18 @@ pub fn apply(plan: &Plan, edits: &[Edit], program: &Program) -> Result<(), Error
 
 /// Writes a file that nobody else has written since it was read.
 pub(super) fn write(edit: &Edit) -> Result<(), Error> {
-    match &edit.old {
-        Some(old) => check_still(&edit.path, old)?,
+    let Edit { path, old, new, .. } = edit;
+    let still = || match old {
+        Some(old) => is_still(path, old),
         // A file that was made after that is not replaced.
-        None if std::fs::symlink_metadata(&edit.path).is_ok() => return Err(gateway::Error::StoreChanged.into()),
-        None => {}
-    }
-    replace(&edit.path, &edit.new)
-}
-
-/// Refuses a file that was changed after it was read.
-pub(super) fn check_still(path: &Path, bytes: &SecretBuf) -> Result<(), Error> {
-    let now = fsio::read_own(path, formats::MAX_INPUT)?;
-    if now.expose() == bytes.expose() { Ok(()) } else { Err(gateway::Error::StoreChanged.into()) }
-}
-
-/// Replaces a file of the gateway's, 0600 as the gateway has them; links are followed.
-pub(super) fn replace(path: &Path, bytes: &SecretBuf) -> Result<(), Error> {
-    let real = fsio::real_path(path)?;
-    let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else {
-        return Err(fsio::Error::Kind(real).into());
+        None => Ok(std::fs::symlink_metadata(path).is_err()),
     };
-    Ok(Replacement::write(&Dir::open(parent)?, name, bytes.expose(), 0o600)?.commit()?)
+    if fsio::replace_foreign(path, new.expose(), still)? { Ok(()) } else { Err(gateway::Error::StoreChanged.into()) }
 }
 
-/// Removes a file for good.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let dir = Dir::open(&fsio::real_path(parent)?)?;
-    dir.remove(name)?;
-    Ok(dir.sync()?)
+/// Whether a file is as it was read.
+pub(super) fn is_still(path: &Path, bytes: &SecretBuf) -> Result<bool, fsio::Error> {
+    Ok(fsio::read_own(path, formats::MAX_INPUT)?.expose() == bytes.expose())
 }
 
 /// Has a running gateway ask for its secrets again. `port` is where it listens. The reason of a refusal is given only

@@ -3,7 +3,7 @@
 use super::{Error, Keep};
 use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::gateway::{Inventory, Store};
-use crate::model::{Scope, Vault};
+use crate::model::{self, Scope, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -100,7 +100,7 @@ impl Connection {
     /// [`fsio::Error::Busy`].
     pub fn lock(root: &Path, state_dir: &Path, patience: Duration) -> Result<Lock, Error> {
         let dir = Dir::open_or_create_private(root)?.child(OsStr::new("connections"), true)?;
-        let real = state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned());
+        let real = fsio::real_or_same(state_dir);
         let digest = Sha256::digest(real.as_os_str().as_encoded_bytes());
         let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         Ok(Lock::acquire(&dir, OsStr::new(&format!("{name}.lock")), patience)?)
@@ -119,8 +119,7 @@ impl Connection {
 
     /// Whether it is that of the gateway of `state_dir`.
     pub fn is_of(&self, state_dir: &Path) -> bool {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        real(&self.state_dir) == real(state_dir)
+        fsio::real_or_same(&self.state_dir) == fsio::real_or_same(state_dir)
     }
 
     /// Notes sealed copies of files that are about to change.
@@ -179,9 +178,6 @@ impl Connection {
     }
 }
 
-/// Only the canonical form of a UUID becomes a file name.
 fn name(vault_id: &str) -> Result<String, Error> {
-    let id = uuid::Uuid::try_parse(vault_id).ok().map(|id| id.hyphenated().to_string());
-    let malformed = crate::model::Error::Malformed { line: 1, column: 1 };
-    Ok(format!("{}.json", id.filter(|id| id == vault_id).ok_or(malformed)?))
+    Ok(format!("{}.json", model::file_stem(vault_id)?))
 }

@@ -1,13 +1,13 @@
 //! Bytes of secrets that are left in the gateway's files: copies that its commands and its own edits
 //! have made over time.
 
-use super::apply::{check_still, remove};
+use super::apply::is_still;
 use super::needles::Needles;
 use super::verdict::{Left, Reason};
 use super::{Error, Keep, Plan, Road};
 use crate::formats::{self, auth_profiles, dotenv, openclaw_config};
 use crate::fsio;
-use crate::gateway::{Inventory, Leftover, Program, leftover};
+use crate::gateway::{self, Inventory, Leftover, Program, leftover};
 use crate::model::Vault;
 use crate::secret::SecretBuf;
 use crate::store;
@@ -72,9 +72,9 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
     files.into_iter().for_each(|path| look(path, None, unread));
     dirs.push(root.to_owned());
     // An agent's files may be elsewhere, also behind a link on the way to them.
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let whole = real(root);
-    dirs.extend(search.held.agents.values().filter(|dir| dir.exists() && !real(dir).starts_with(&whole)).cloned());
+    let whole = fsio::real_or_same(root);
+    let is_outside = |dir: &&PathBuf| dir.exists() && !fsio::real_or_same(dir).starts_with(&whole);
+    dirs.extend(search.held.agents.values().filter(is_outside).cloned());
     // Of another directory only what belongs to the configuration.
     let config = search.held.config_path.clone();
     let config = Some(config.as_path()).filter(|path| !path.starts_with(root));
@@ -117,8 +117,10 @@ pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Clea
         match fsio::read_own(&path, formats::MAX_INPUT) {
             Ok(bytes) => {
                 let sealed = store::keep_sealed(search.vault, kept, &path, bytes.expose())?;
-                check_still(&path, &bytes)?;
-                remove(&path)?;
+                if !is_still(&path, &bytes)? {
+                    return Err(gateway::Error::StoreChanged.into());
+                }
+                fsio::remove_foreign(&path)?;
                 cleaned.removed.push((path, sealed));
             }
             Err(_) => _ = unread.insert(path),

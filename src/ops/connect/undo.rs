@@ -3,11 +3,11 @@
 pub(super) mod values;
 
 use self::values::{entries, of_variable, plain, same_store, text_of};
-use super::apply::{replace, write};
+use super::apply::{is_still, write};
 use super::edits::{Edit, copy};
 use super::plan::store_dir;
 use super::{Connection, Error, Spot};
-use crate::formats::openclaw_config::{self, Step};
+use crate::formats::openclaw_config::{self, Member, Step};
 use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, dotenv, secretref};
 use crate::fsio;
@@ -272,7 +272,7 @@ impl Undo<'_> {
             let _lock = StoreLock::take(dir)?;
             let now = fsio::read_own(path, formats::MAX_INPUT)?;
             if let Some(original) = self.original(path, |original| same_store(original, &now)) {
-                replace(path, &original)?;
+                fsio::replace_foreign(path, original.expose(), || is_still(path, &now))?;
             }
         }
         Ok(())
@@ -318,10 +318,12 @@ fn follow_copies(path: &Path, now: &SecretBuf) -> Result<Vec<PathBuf>, Error> {
     for end in [".bak", ".last-good"] {
         let copy = PathBuf::from(format!("{}{end}", path.display()));
         let refers = |bytes: &SecretBuf| {
-            openclaw_config::tree(bytes.expose()).is_ok_and(|tree| !openclaw_config::asked(&tree).is_empty())
+            let tree = openclaw_config::tree(bytes.expose()).unwrap_or_default();
+            let ours = |member: &Member| matches!(member.content, openclaw_config::Content::Ours(_));
+            openclaw_config::members(&tree, Some(&[])).iter().any(ours)
         };
         if fsio::read_own(&copy, formats::MAX_INPUT).is_ok_and(|bytes| refers(&bytes)) {
-            replace(&copy, now)?;
+            fsio::replace_foreign(&copy, now.expose(), || Ok(true))?;
             followed.push(copy);
         }
     }

@@ -39,7 +39,7 @@ pub enum Reason {
     Argument,
     /// A variable that the gateway cannot do without.
     Needed,
-    /// A variable that the configuration sets twice: without this one the other would count.
+    /// A variable that the configuration sets twice, with different values: without this one the other would count.
     Twice,
     /// OAuth, which takes no references.
     Oauth,

@@ -4,8 +4,8 @@ use super::Gathered;
 use crate::model::{Scope, SecretId, Vault};
 
 impl Gathered {
-    /// What the vault has as the main agent's lies in the store that agents share, if the main agent has none of its
-    /// own there (see `connect`): it is the same entry on its way back, and no second one.
+    /// `connect` puts the main agent's profiles into the store that agents share. One that the vault has for `main` and
+    /// that is found there, and not with the main agent, is that same entry: it keeps its id.
     pub(super) fn give_to_main(&mut self, vault: &Vault<'_>) {
         let (main, shared) = (Scope::main(), Scope::shared());
         let of = |scope: &Scope| vault.scopes.get(scope.as_str());
