@@ -18,6 +18,8 @@ mod kill;
 mod killed;
 #[path = "crash/order.rs"]
 mod order;
+#[path = "crash/raced.rs"]
+mod raced;
 #[path = "crash/trace.rs"]
 mod trace;
 #[path = "crash/world.rs"]

@@ -1,7 +1,8 @@
 //! A directory held open: what is done in it cannot be led elsewhere meanwhile.
 
 use super::Error;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -189,10 +190,40 @@ impl Dir {
     /// Moves a name onto another, which is replaced.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses; [`Error::Mounted`] for a name that is a mount of its own.
     pub fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), Error> {
-        rustix::fs::renameat(&self.fd, from, &self.fd, to)
-            .map_err(|error| Error::io("rename", &self.path.join(from), error.into()))
+        rustix::fs::renameat(&self.fd, from, &self.fd, to).map_err(|error| self.not_renamed(to, error))
+    }
+
+    /// Moves a name to one that is free.
+    ///
+    /// # Errors
+    /// [`Error::Exists`]; as [`Dir::rename`].
+    pub fn rename_new(&self, from: &OsStr, to: &OsStr) -> Result<(), Error> {
+        match rustix::fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
+            Err(error) if is_unsupported(error) => {
+                self.link(from, self, to)?;
+                self.remove(from)
+            }
+            other => other.map_err(|error| self.not_renamed(to, error)),
+        }
+    }
+
+    /// Exchanges two files, at once; false where the file system cannot.
+    ///
+    /// # Errors
+    /// As [`Dir::rename`].
+    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> Result<bool, Error> {
+        match rustix::fs::renameat_with(&self.fd, one, &self.fd, other, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(error) if is_unsupported(error) => Ok(false),
+            Err(error) => Err(self.not_renamed(other, error)),
+        }
+    }
+
+    fn not_renamed(&self, to: &OsStr, error: Errno) -> Error {
+        let path = self.path.join(to);
+        if error == Errno::BUSY { Error::Mounted(path) } else { Error::io("replace", &path, error.into()) }
     }
 
     /// Moves a file to another directory of the same file system.
@@ -239,6 +270,11 @@ impl Dir {
     pub fn sync(&self) -> Result<(), Error> {
         rustix::fs::fsync(&self.fd).map_err(|error| Error::io("sync", &self.path, error.into()))
     }
+}
+
+/// Whether a file system, or an old kernel, has no renames with flags.
+fn is_unsupported(error: Errno) -> bool {
+    [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP].contains(&error)
 }
 
 /// Makes missing parents, 0700; what is there stays as it is.

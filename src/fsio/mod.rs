@@ -51,6 +51,8 @@ pub enum Error {
     TooLarge(PathBuf, usize),
     /// Somebody else holds the lock.
     Busy(PathBuf),
+    /// A file that is a mount of its own: the system lets nothing take its place.
+    Mounted(PathBuf),
     /// The disk gave back other bytes than were written.
     ReadBack(PathBuf),
     /// Written, but the disk did not confirm it: a power cut could take it back.

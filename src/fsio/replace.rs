@@ -2,7 +2,7 @@
 //! synced, read back, then renamed. Dropped before [`Replacement::commit`], nothing happened.
 
 use super::read::read_back;
-use super::{Dir, Error, real_path};
+use super::{Dir, Error, Meta, real_path};
 use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
@@ -43,7 +43,10 @@ impl<'a> Replacement<'a> {
     /// # Errors
     /// A full or failing disk.
     pub fn write_loosely(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
-        Self::begin(dir, name, bytes, mode)?.rename()
+        let mut this = Self::begin(dir, name, bytes, mode)?;
+        dir.rename(&this.temp, name)?;
+        this.done();
+        Ok(())
     }
 
     fn begin(dir: &'a Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<Self, Error> {
@@ -98,20 +101,79 @@ impl<'a> Replacement<'a> {
     /// # Errors
     /// When the rename fails (nothing changed) or the directory cannot be synced (the new
     /// content is there, but a power cut could still take it back).
-    pub fn commit(self) -> Result<(), Error> {
+    pub fn commit(mut self) -> Result<(), Error> {
         let (dir, path) = (self.dir, self.dir.path().join(&self.name));
-        self.rename()?;
+        self.dir.rename(&self.temp, &self.name)?;
+        self.done();
         dir.sync().map_err(|_| Error::Unsynced(path))
     }
 
-    /// Gives the new content its name; that lasts when the directory is synced.
+    /// Gives the new content its name, in the place of a file with the bytes `expected`, or of none. Anything else that is
+    /// there by then keeps its name, and the answer is false. It lasts when the directory is synced.
     ///
     /// # Errors
-    /// When the rename fails: nothing changed.
-    pub fn rename(mut self) -> Result<(), Error> {
-        self.dir.rename(&self.temp, &self.name)?;
+    /// When the system refuses: nothing changed.
+    pub fn rename_over(mut self, expected: Option<&[u8]>) -> Result<bool, Error> {
+        let Some(expected) = expected else {
+            return match self.dir.rename_new(&self.temp, &self.name) {
+                Err(Error::Exists(_)) => Ok(false),
+                other => other.map(|()| self.done()),
+            };
+        };
+        if !self.dir.exchange(&self.temp, &self.name)? {
+            // Between these two another could write; where files cannot be exchanged nothing closes that gap.
+            let is_it = self.holds(&self.name, expected)?;
+            if is_it {
+                self.dir.rename(&self.temp, &self.name)?;
+                self.done();
+            }
+            return Ok(is_it);
+        }
+        match self.holds(&self.temp, expected) {
+            Ok(true) => {
+                // It has its name. What cannot be removed now is swept by the next save.
+                let _ = self.dir.remove(&self.temp);
+                Ok(self.done())
+            }
+            outcome => {
+                self.give_back()?;
+                outcome
+            }
+        }
+    }
+
+    /// Puts back what came out of an exchange. What somebody has put there meanwhile is newer still, and stays.
+    fn give_back(&self) -> Result<(), Error> {
+        let inode = |name: &OsStr| Ok::<_, Error>(self.dir.meta(name)?.map(|meta| meta.inode));
+        let stat =
+            rustix::fs::fstat(&self.held).map_err(|error| Error::io("look at", self.dir.path(), error.into()))?;
+        let mut placed = Some(Meta::of(&stat).inode);
+        let mut out = inode(&self.temp)?;
+        loop {
+            self.dir.exchange(&self.temp, &self.name)?;
+            let expected = std::mem::replace(&mut placed, out);
+            out = inode(&self.temp)?;
+            if out == expected {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether a file has these bytes.
+    fn holds(&self, name: &OsStr, bytes: &[u8]) -> Result<bool, Error> {
+        let failed = |error| Error::io("read", &self.dir.path().join(name), error);
+        let file = match self.dir.open_file(name) {
+            Err(Error::NotFound(_) | Error::Link(_)) => return Ok(false),
+            other => other?,
+        };
+        let is_long = file.metadata().map_err(failed)?.len() == u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(is_long && SecretBuf::new(read_back(file, bytes.len()).map_err(failed)?).expose() == bytes)
+    }
+
+    /// There is no temp file any more.
+    fn done(&mut self) -> bool {
         self.temp.clear();
-        Ok(())
+        true
     }
 }
 
@@ -146,21 +208,18 @@ fn random_name(dir: &Dir) -> Result<String, Error> {
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Replaces a file of another program's, 0600; a link to it stays. `still` is asked last, when all that is left is the
-/// rename: if it says no, nothing is replaced and the answer is false.
+/// Replaces a file of another program's, 0600; a link to it stays. As [`Replacement::rename_over`]: what was written
+/// there since `expected` was read is not lost.
 ///
 /// # Errors
-/// As [`Replacement::write`]; those of `still`.
-pub fn replace_foreign(path: &Path, bytes: &[u8], still: impl FnOnce() -> Result<bool, Error>) -> Result<bool, Error> {
+/// As [`Replacement::write`] and [`Replacement::commit`].
+pub fn replace_foreign(path: &Path, bytes: &[u8], expected: Option<&[u8]>) -> Result<bool, Error> {
     let real = real_path(path)?;
     let (Some(parent), Some(name)) = (real.parent(), real.file_name()) else { return Err(Error::Kind(real)) };
     let dir = Dir::open(parent)?;
-    let replacement = Replacement::write(&dir, name, bytes, 0o600)?;
-    let is_still = still()?;
-    if is_still {
-        replacement.commit()?;
-    }
-    Ok(is_still)
+    let is_done = Replacement::write(&dir, name, bytes, 0o600)?.rename_over(expected)?;
+    dir.sync().map_err(|_| Error::Unsynced(real.clone()))?;
+    Ok(is_done)
 }
 
 /// Removes a file, or a link, for good.

@@ -7,6 +7,7 @@ use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// One step of a change.
+#[derive(Clone)]
 pub enum Op {
     /// Puts a secret: a credential object for `auth/` ids, else a JSON string. The last part
     /// is the command that brings it.
@@ -41,13 +42,19 @@ pub struct Rotation {
     pub link: Box<RawValue>,
 }
 
+impl Clone for Rotation {
+    fn clone(&self) -> Self {
+        Self { secret: Secret::new(self.secret.expose().to_owned()), link: self.link.clone() }
+    }
+}
+
 /// The member that holds the checklist.
 pub const CHECKLIST: &str = "checklist";
 /// The member of a vault whose last save was a capture.
 pub(super) const CAPTURED: &str = "captured";
 
 /// The steps of one command, all or none of which happen.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Change {
     ops: Vec<Op>,
     capture: bool,

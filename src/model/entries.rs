@@ -11,6 +11,17 @@ pub struct Entries {
     pub(super) meta: RawMap<'static>,
 }
 
+impl Clone for Entries {
+    fn clone(&self) -> Self {
+        Self {
+            scopes: self.scopes.iter().map(|(name, scope)| (name.clone(), scope.to_static())).collect(),
+            env: self.env.to_static(),
+            config: self.config.to_static(),
+            meta: self.meta.to_static(),
+        }
+    }
+}
+
 impl Entries {
     /// A copy of the entries of `vault`.
     ///

@@ -62,7 +62,9 @@ pub fn create(
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     proofs.iter().try_for_each(|proof| prove(&sealed, proof))?;
     remember(local, place, &vault, Sure::Yes)?;
-    written.rename()?;
+    if !written.rename_over(None)? {
+        return Err(fsio::Error::Exists(place.path().to_owned()).into());
+    }
     after_save(|| {
         place.dir().sync()?;
         settle(local, place, &vault)

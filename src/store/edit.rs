@@ -11,6 +11,9 @@ use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use std::time::Duration;
 
+/// How often a save is repeated on top of what somebody without our lock has put in place meanwhile.
+const TRIES: usize = 5;
+
 /// What a save has done.
 #[derive(Debug)]
 pub struct Saved {
@@ -41,12 +44,13 @@ pub struct Edit<'a> {
 
 impl Edit<'_> {
     /// Applies `change`, made while looking at `checked`, to the vault that stands now. Entries
-    /// that somebody else changed meanwhile are kept. For changes after which a key must no
-    /// longer fit see [`Edit::save_resealing`].
+    /// that somebody else changed meanwhile are kept, also by a program that takes no lock, such as one that
+    /// synchronises files: the change is then made again on top of that. For changes after which a key must no longer
+    /// fit see [`Edit::save_resealing`].
     ///
     /// # Errors
     /// [`crate::model::Error::Conflict`] for a change to the same entry; a lock that stays
-    /// taken; [`Error::RolledBack`]; a disk that fails. The old vault is then still in place,
+    /// taken; [`Error::RolledBack`]; [`Error::Raced`]; a disk that fails. What was in place is then still there,
     /// except under [`Error::AfterSave`].
     pub fn save(&self, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
         self.save_with(checked, change, None)
@@ -57,30 +61,43 @@ impl Edit<'_> {
     /// # Errors
     /// As [`Edit::save`].
     pub fn save_with(&self, checked: Checked<'_>, change: Change, new: Option<&Opener>) -> Result<Saved, Error> {
-        self.under_lock(checked, change, |vault, change, size| self.replace(vault, change, size, new))
+        self.under_lock(checked, &change, |state| self.replace(state, change.clone(), new))
     }
 
     /// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
     pub(super) fn under_lock<R>(
         &self,
         checked: Checked<'_>,
-        change: Change,
-        then: impl FnOnce(Vault<'_>, Change, usize) -> Result<R, Error>,
+        change: &Change,
+        mut then: impl FnMut(Standing<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let Self { local, place, seen, policy, patience } = *self;
         let _lock = place.lock(patience)?;
-        let sealed = place.read()?;
-        if sealed == seen.sealed {
-            return then(believable(checked, policy)?, change, seen.size());
+        let mut checked = Some(checked);
+        for _ in 0..TRIES {
+            let sealed = place.read()?;
+            let outcome = match checked.take() {
+                Some(checked) if sealed == seen.sealed => {
+                    then(Standing { vault: believable(checked, policy)?, sealed: &sealed, size: seen.size() })
+                }
+                _ => {
+                    let plain = open_again(&seen.opener, &sealed)?;
+                    let now = parse_and_check(local, place, &plain, &seen.opener, policy)?;
+                    change.check_against(&Vault::parse(seen.plain.text().unwrap_or_default())?, &now.vault)?;
+                    let size = plain.expose().len();
+                    then(Standing { vault: believable(now, policy)?, sealed: &sealed, size })
+                }
+            };
+            if !matches!(outcome, Err(Error::Raced)) {
+                return outcome;
+            }
         }
-        let plain = open_again(&seen.opener, &sealed)?;
-        let now = parse_and_check(local, place, &plain, &seen.opener, policy)?;
-        change.check_against(&checked.vault, &now.vault)?;
-        then(believable(now, policy)?, change, plain.expose().len())
+        Err(Error::Raced)
     }
 
-    fn replace(&self, mut vault: Vault<'_>, change: Change, size: usize, new: Option<&Opener>) -> Result<Saved, Error> {
+    fn replace(&self, standing: Standing<'_>, change: Change, new: Option<&Opener>) -> Result<Saved, Error> {
         let Self { local, place, seen, .. } = *self;
+        let Standing { mut vault, sealed: old, size } = standing;
         let proof = &seen.opener;
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let generations = place.generations()?;
@@ -93,9 +110,15 @@ impl Edit<'_> {
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
         keys.iter().try_for_each(|key| prove(&sealed, key))?;
-        snapshot::keep(place, &generations, &displaced)?;
+        let is_new = snapshot::keep(place, &generations, &displaced)?;
         generations.sync()?;
-        written.rename()?;
+        if !written.rename_over(Some(old))? {
+            // What was kept under this name may be what somebody has put in place meanwhile.
+            if is_new {
+                generations.remove(displaced.as_ref())?;
+            }
+            return Err(Error::Raced);
+        }
         after_save(|| {
             place.dir().sync()?;
             settle(local, place, &vault)?;
@@ -103,6 +126,15 @@ impl Edit<'_> {
         })?;
         Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: Vec::new() })
     }
+}
+
+/// The vault that stands now, under the lock.
+pub(super) struct Standing<'s> {
+    pub(super) vault: Vault<'s>,
+    /// Its file.
+    pub(super) sealed: &'s [u8],
+    /// The size of its payload.
+    pub(super) size: usize,
 }
 
 /// Opens what somebody else has saved meanwhile; a key that no longer fits is a conflict.

@@ -52,6 +52,8 @@ pub enum Error {
     RolledBack,
     /// Written from a state that this host's last one is no part of.
     Forked,
+    /// A program without our lock kept putting another vault in place.
+    Raced,
     /// Generations that the key at hand cannot open, so that they cannot be sealed anew.
     Unreadable(Vec<String>),
     /// No kept generation with this number.

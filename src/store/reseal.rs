@@ -5,7 +5,7 @@
 //! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
 //! save first finishes what it finds undone.
 
-use super::edit::{Edit, after_save, prove, recipients, seal_vault, settle, stamp};
+use super::edit::{Edit, Standing, after_save, prove, recipients, seal_vault, settle, stamp};
 use super::snapshot::{self, Snapshot};
 use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, tag};
 use crate::fsio::{Dir, Replacement};
@@ -71,18 +71,18 @@ impl Edit<'_> {
         proof: &Opener,
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
-        self.under_lock(checked, change, |vault, change, size| self.reseal(vault, change, size, proof, unreadable))
+        self.under_lock(checked, &change, |state| self.reseal(state, change.clone(), proof, unreadable))
     }
 
     fn reseal(
         &self,
-        mut vault: Vault<'_>,
+        standing: Standing<'_>,
         change: Change,
-        size: usize,
         proof: &Opener,
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
         let Self { local, place, seen, .. } = *self;
+        let Standing { mut vault, sealed: standing, size } = standing;
         let generations = place.generations()?;
         finish(&generations, &vault, &seen.opener)?;
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
@@ -125,7 +125,9 @@ impl Edit<'_> {
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
         prove(&sealed, proof)?;
-        written.rename()?;
+        if !written.rename_over(Some(standing))? {
+            return Err(Error::Raced);
+        }
         after_save(|| {
             place.dir().sync()?;
             // What could not be noted must not keep the old copies there.

@@ -31,7 +31,9 @@ pub fn place_whole(
         let _lock = local.lock_known(&checked.vault.vault_id);
         remember(local, place, &checked.vault, if asked { Sure::Yes } else { Sure::Believed })?;
     }
-    written.rename()?;
+    if !written.rename_over(None)? {
+        return Err(fsio::Error::Exists(place.path().to_owned()).into());
+    }
     after_save(|| {
         place.dir().sync()?;
         settle(local, place, &checked.vault)

@@ -81,14 +81,16 @@ pub(super) fn name_of(vault: &Vault<'_>) -> String {
 }
 
 /// Gives the standing vault file a second name among the generations; where the file system
-/// has no second names, a copy.
-pub(super) fn keep(place: &Place, generations: &Dir, name: &str) -> Result<(), Error> {
+/// has no second names, a copy. Whether it is new.
+pub(super) fn keep(place: &Place, generations: &Dir, name: &str) -> Result<bool, Error> {
     let name = OsStr::new(name);
     match place.dir().link(place.name(), generations, name) {
+        Ok(()) => {}
         // A crash between this and the rename leaves it there already.
-        Ok(()) | Err(fsio::Error::Exists(_)) => Ok(()),
-        Err(_) => Ok(Replacement::write(generations, name, &place.read()?, 0o600)?.commit()?),
+        Err(fsio::Error::Exists(_)) => return Ok(false),
+        Err(_) => Replacement::write(generations, name, &place.read()?, 0o600)?.commit()?,
     }
+    Ok(true)
 }
 
 /// The kept generations, oldest first.

@@ -3,6 +3,8 @@
 
 use super::world::{AGEVAULT, Ran, World, run};
 use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
 
 /// A command of agevault, and what it is given.
 #[derive(Clone, Copy)]
@@ -45,6 +47,34 @@ impl Job<'_> {
     /// The `n`-th use of `call` fails with `error`.
     pub fn failing_at(self, world: &World, call: &str, n: usize, error: &str) -> Ran {
         self.injected(world, call, n, &format!("error={error}"))
+    }
+
+    /// Stopped at the `n`-th use of `call` until `then` is done; `None` if it does not come to that.
+    pub fn interrupted_at(self, world: &World, call: &str, n: usize, then: impl FnOnce()) -> Option<Ran> {
+        let log = world.home().with_file_name("trace");
+        let _ = std::fs::remove_file(&log);
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=STOP:when={n}"));
+        let options = ["-o", log.to_str().unwrap(), "-e", &trace, "-e", &inject];
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| self.under(world, &options));
+            let stopped = loop {
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                let line = text.lines().find(|line| line.contains("stopped by SIGSTOP"));
+                if let Some(pid) = line.and_then(|line| line.split_whitespace().next()) {
+                    break Some(pid.to_owned());
+                }
+                if running.is_finished() {
+                    break None;
+                }
+                std::thread::sleep(Duration::from_micros(500));
+            };
+            if let Some(pid) = &stopped {
+                then();
+                assert!(Command::new("kill").args(["-CONT", pid]).status().unwrap().success());
+            }
+            let ran = running.join().unwrap();
+            stopped.map(|_| ran)
+        })
     }
 
     fn injected(self, world: &World, call: &str, n: usize, what: &str) -> Ran {

@@ -75,6 +75,12 @@ pub fn of_file(error: &fsio::Error) -> Words {
             format!("another command keeps {}", name::path(path)),
             "repeat when it is done, or wait longer with --lock-timeout",
         ),
+        Error::Mounted(path) => Words::new(
+            "mounted",
+            exit::FAILED,
+            format!("{} is a mount of its own, so that nothing can take its place", name::path(path)),
+            "nothing was changed; mount the directory that holds it instead of the file",
+        ),
         Error::ReadBack(path) => Words::new(
             "read-back",
             exit::FAILED,

@@ -34,6 +34,12 @@ pub fn of_store(error: &store::Error) -> Words {
             "the vault file was saved by another host from an older state than the last one seen here".to_owned(),
             "compare both files (agevault history list); then repeat with --accept-rollback to go on from this one",
         ),
+        Error::Raced => Words::new(
+            "raced",
+            exit::CONFLICT,
+            "another program keeps putting a vault in place of this one",
+            "nothing was changed; stop what synchronises the file for a moment, then repeat",
+        ),
         Error::Unreadable(names) => Words::new(
             "unreadable-generations",
             exit::CONFLICT,

@@ -81,20 +81,11 @@ pub fn apply(plan: &Plan, edits: &[Edit], program: &Program) -> Result<(), Error
     env.iter().try_for_each(|edit| write(edit))
 }
 
-/// Writes a file that nobody else has written since it was read.
+/// Writes a file that nobody else has written since it was read, or made.
 pub(super) fn write(edit: &Edit) -> Result<(), Error> {
-    let Edit { path, old, new, .. } = edit;
-    let still = || match old {
-        Some(old) => is_still(path, old),
-        // A file that was made after that is not replaced.
-        None => Ok(std::fs::symlink_metadata(path).is_err()),
-    };
-    if fsio::replace_foreign(path, new.expose(), still)? { Ok(()) } else { Err(gateway::Error::StoreChanged.into()) }
-}
-
-/// Whether a file is as it was read.
-pub(super) fn is_still(path: &Path, bytes: &SecretBuf) -> Result<bool, fsio::Error> {
-    Ok(fsio::read_own(path, formats::MAX_INPUT)?.expose() == bytes.expose())
+    let old = edit.old.as_ref().map(SecretBuf::expose);
+    let is_done = fsio::replace_foreign(&edit.path, edit.new.expose(), old)?;
+    if is_done { Ok(()) } else { Err(gateway::Error::StoreChanged.into()) }
 }
 
 /// Has a running gateway ask for its secrets again. `port` is where it listens. The reason of a refusal is given only

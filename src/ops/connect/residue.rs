@@ -1,7 +1,6 @@
 //! Bytes of secrets that are left in the gateway's files: copies that its commands and its own edits
 //! have made over time.
 
-use super::apply::is_still;
 use super::needles::Needles;
 use super::verdict::{Left, Reason};
 use super::{Error, Keep, Plan, Road};
@@ -117,7 +116,7 @@ pub fn clean(search: &Search<'_>, kept: &Path, program: &Program) -> Result<Clea
         match fsio::read_own(&path, formats::MAX_INPUT) {
             Ok(bytes) => {
                 let sealed = store::keep_sealed(search.vault, kept, &path, bytes.expose())?;
-                if !is_still(&path, &bytes)? {
+                if fsio::read_own(&path, formats::MAX_INPUT)?.expose() != bytes.expose() {
                     return Err(gateway::Error::StoreChanged.into());
                 }
                 fsio::remove_foreign(&path)?;

@@ -3,7 +3,7 @@
 pub(super) mod values;
 
 use self::values::{entries, of_variable, plain, same_store, text_of};
-use super::apply::{is_still, write};
+use super::apply::write;
 use super::edits::{Edit, copy};
 use super::plan::store_dir;
 use super::{Connection, Error, Spot};
@@ -272,7 +272,7 @@ impl Undo<'_> {
             let _lock = StoreLock::take(dir)?;
             let now = fsio::read_own(path, formats::MAX_INPUT)?;
             if let Some(original) = self.original(path, |original| same_store(original, &now)) {
-                fsio::replace_foreign(path, original.expose(), || is_still(path, &now))?;
+                fsio::replace_foreign(path, original.expose(), Some(now.expose()))?;
             }
         }
         Ok(())
@@ -322,8 +322,8 @@ fn follow_copies(path: &Path, now: &SecretBuf) -> Result<Vec<PathBuf>, Error> {
             let ours = |member: &Member| matches!(member.content, openclaw_config::Content::Ours(_));
             openclaw_config::members(&tree, Some(&[])).iter().any(ours)
         };
-        if fsio::read_own(&copy, formats::MAX_INPUT).is_ok_and(|bytes| refers(&bytes)) {
-            fsio::replace_foreign(&copy, now.expose(), || Ok(true))?;
+        let Ok(bytes) = fsio::read_own(&copy, formats::MAX_INPUT) else { continue };
+        if refers(&bytes) && fsio::replace_foreign(&copy, now.expose(), Some(bytes.expose()))? {
             followed.push(copy);
         }
     }
