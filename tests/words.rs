@@ -215,6 +215,7 @@ fn seals() -> Vec<seal::Error> {
         seal::Error::NoSlot => [seal::Error::NoSlot],
         seal::Error::Memory(_) => [seal::Error::Memory(512)],
         seal::Error::BadIdentity(..) => [seal::Error::BadIdentity(3, "an age identity with a typing error")],
+        seal::Error::LowOrder => [seal::Error::LowOrder],
         seal::Error::BadRecipient => [seal::Error::BadRecipient],
         seal::Error::PostQuantum => [seal::Error::PostQuantum],
         seal::Error::Plugin(..) => [

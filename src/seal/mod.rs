@@ -48,6 +48,8 @@ pub enum Error {
     BadIdentity(usize, &'static str),
     /// Not a recipient that can be used here.
     BadRecipient,
+    /// A recipient for which everybody has the key.
+    LowOrder,
     /// An SSH key of a kind that is not used.
     Ssh(SshRefused),
     /// A post-quantum recipient, which age keeps from standing beside any other.
@@ -79,7 +81,7 @@ impl Recipient {
     /// Reads `age1...`, with the slot for a passphrase, `ssh-ed25519 AAAA...` or `age1NAME1...`.
     ///
     /// # Errors
-    /// [`Error::BadRecipient`] for anything else, [`Error::Ssh`] for other SSH keys,
+    /// [`Error::BadRecipient`] for anything else, [`Error::Ssh`] for other SSH keys, [`Error::LowOrder`],
     /// [`Error::PostQuantum`].
     pub fn parse(public: &str, slot: Option<Slot>) -> Result<Self, Error> {
         if slot.is_none() {
@@ -96,6 +98,9 @@ impl Recipient {
             }
         }
         let native: x25519::Recipient = public.parse().map_err(|_| Error::BadRecipient)?;
+        if is_low_order(public) {
+            return Err(Error::LowOrder);
+        }
         Ok(match slot {
             Some(slot) => Self::Passphrase(native, slot),
             None => Self::Native(native),
@@ -111,6 +116,15 @@ impl Recipient {
             Self::Plugin(plugin) => plugin.public().to_owned(),
         }
     }
+}
+
+/// Whether everybody could open what is sealed to a native recipient: its point has a small order, so that the shared
+/// secret would be zero (RFC 7748, section 6.1).
+fn is_low_order(public: &str) -> bool {
+    use curve25519_dalek::traits::IsIdentity;
+    let point = bech32::decode(public).ok().and_then(|(_, bytes)| <[u8; 32]>::try_from(bytes).ok());
+    let cleared = point.map(|point| curve25519_dalek::MontgomeryPoint(point) * curve25519_dalek::Scalar::from(8_u8));
+    cleared.is_none_or(|cleared| cleared.is_identity())
 }
 
 impl Recipient {

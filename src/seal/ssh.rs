@@ -92,7 +92,7 @@ impl Recipient {
         let point = key.and_then(|key| key.decompress()).ok_or(Error::BadRecipient)?;
         // What is sealed to a point of small order opens with any key.
         if point.is_small_order() {
-            return Err(Error::BadRecipient);
+            return Err(Error::LowOrder);
         }
         Ok(Self { point: point.to_montgomery(), blob })
     }

@@ -90,7 +90,7 @@ pub struct Globals {
     #[arg(long, global = true)]
     pub accept_rollback: bool,
     /// How long to wait for another command that is saving, in seconds
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub lock_timeout: u64,
     /// Answer yes to every question
     #[arg(short, long, global = true)]

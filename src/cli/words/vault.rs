@@ -124,6 +124,12 @@ pub fn of_seal(error: &seal::Error) -> Words {
             "this is no recipient that can be used here",
             "a recipient begins with age1, as age-keygen -y prints it, or with ssh-ed25519, as in id_ed25519.pub",
         ),
+        Error::LowOrder => Words::new(
+            "low-order",
+            exit::USAGE,
+            "this recipient is a point of small order: everybody could open what is sealed to it",
+            "no key pair has it; take the recipient that age-keygen -y prints",
+        ),
         Error::PostQuantum => Words::new(
             "post-quantum",
             exit::USAGE,
