@@ -375,6 +375,7 @@ fn connects() -> Vec<connect::Error> {
             connect::Error::Resolver(Some(4)),
         ],
         connect::Error::Unresolved(_) => [connect::Error::Unresolved(names())],
+        connect::Error::ViewsGone(_) => [connect::Error::ViewsGone(vec![path()])],
         connect::Error::Unmigrated(_) => [connect::Error::Unmigrated(vec![path()])],
         connect::Error::NoReferences => [connect::Error::NoReferences],
         connect::Error::Store(_) => [connect::Error::Store(Box::new(fsio::Error::Owner(path(), 1000).into()))],
@@ -498,6 +499,7 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Connected(_) => [Cli::Connected(names())],
         Cli::Unresolvable(_) => [Cli::Unresolvable(1), Cli::Unresolvable(3)],
         Cli::Run(_) => [Cli::Run(run::Error::NotFound)],
+        Cli::LeftViews(_) => [Cli::LeftViews(names())],
         Cli::CaptureConflict(_) => [
             Cli::CaptureConflict(names().into_iter().map(|name| (name, Why::BothChanged)).collect()),
             Cli::CaptureConflict(vec![(name(), Why::LostRefresh)]),
@@ -586,6 +588,8 @@ fn findings() -> Vec<Finding> {
             Drift::Gone(_) => [Drift::Gone(names())],
             Drift::Unread(_) => [Drift::Unread(path())],
             Drift::Plaintext(_) => [Drift::Plaintext(names())],
+            Drift::Unmigrated(_) => [Drift::Unmigrated(vec![path()])],
+            Drift::ViewsGone(_) => [Drift::ViewsGone(vec![path()])],
             Drift::Moved(_) => [Drift::Moved(version)],
             Drift::Version { .. } => [Drift::Version { was: "2026.6.11".to_owned(), now: version }],
         })

@@ -24,7 +24,8 @@ pub fn run(context: &Context) -> Result<(), Error> {
         let unread = |one: &Drift| matches!(one, Drift::Unread(_));
         report.findings.extend(drift.into_iter().filter(|one| !unread(one)).map(Finding::Drift));
     }
-    let missing = connect::missing_views(context.local.root(), &state_dir, &gateway::agent_ids(&settings)?);
+    let agents = gateway::agent_ids(&settings)?;
+    let missing = connect::missing_views(context.local.root(), &state_dir, &agents, known.era());
     report.findings.extend((!missing.is_empty()).then_some(Finding::ViewsGone(missing)));
     let count = report.findings.iter().filter(|finding| !finding.is_warning()).count();
     if context.out.json {

@@ -41,6 +41,8 @@ pub enum Error {
     Run(ops::run::Error),
     /// What no rule decides between the gateway and the vault; everything else was captured.
     CaptureConflict(Vec<(String, ops::judge::Why)>),
+    /// Views that the gateway changed before it kept these in databases.
+    LeftViews(Vec<String>),
     /// There is no vault at this path; the newest generation that was kept there.
     NoVault(PathBuf, Option<u64>),
     /// A request of the gateway's that is none.

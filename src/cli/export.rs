@@ -1,6 +1,7 @@
 //! `render`, `export`, `wipe`: views for the gateway.
 
 use super::args::{Export, Format, Only, Render, Wipe};
+use super::capture_stores;
 use super::context::{Context, Opened, agent};
 use super::environment::runtime_dir;
 use super::handover::connection;
@@ -249,7 +250,13 @@ pub fn wipe(context: &mut Context, args: &Wipe) -> Result<(), Error> {
         local: context.local.root(),
         patience: context.patience(),
     };
-    let report = wipe::wipe(&checked.vault, &request)?;
+    let report = match wipe::wipe(&checked.vault, &request) {
+        // A capture looks into databases then, and not at what views had.
+        Err(views::Error::Changed(names)) if capture_stores::databases(context, &opened)?.is_some() => {
+            return Err(Error::LeftViews(names));
+        }
+        report => report?,
+    };
     if context.out.json {
         let paths = |paths: &[PathBuf]| paths.iter().map(|path| shown(path)).collect::<Vec<_>>();
         return context.out.json(&json!({

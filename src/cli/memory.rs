@@ -73,6 +73,25 @@ pub fn put(
     Ok(())
 }
 
+/// Takes away the views of a gateway that keeps its profiles in databases now.
+///
+/// # Errors
+/// As [`connect::leave_views`].
+pub fn leave(context: &Context, opened: &Opened, vault: &Vault<'_>, state_dir: &Path) -> Result<(), Error> {
+    let (local, kept) = (context.local.root(), opened.place.path().with_file_name("backups"));
+    let left = connect::leave_views(vault, state_dir, local, context.patience(), &kept)?;
+    for (view, copy) in &left.sealed {
+        context.out.say(&format!("sealed {} as it was in {}", view.display(), copy.display()));
+    }
+    for view in &left.removed {
+        context.out.say(&format!("removed {}, a view that the gateway reads no more", view.display()));
+    }
+    if !left.removed.is_empty() {
+        context.out.say("note: agevault's lines in the gateway's unit must go: this release takes no views");
+    }
+    Ok(())
+}
+
 /// After an import that replaced something: where a view holds the same now, that is what its next change is
 /// compared with.
 ///

@@ -63,13 +63,15 @@ struct Gateway {
 
 impl Gateway {
     fn of(context: &Context, vault: &Vault<'_>) -> Self {
-        let (connection, settings) = (connection(context, &vault.vault_id), context.settings());
+        let connection = connection(context, &vault.vault_id);
         let state_dir = connection.as_ref().map(|connection| connection.state_dir.clone());
-        let state_dir = state_dir.map_or_else(|| gateway::resolve(&settings), Ok);
+        let state_dir = state_dir.map_or_else(|| gateway::resolve(&context.settings()), Ok);
         let missing = |state_dir: PathBuf| {
-            let settings = Settings { option: Some(state_dir.clone()), ..settings };
+            let here = Some(state_dir.clone());
+            let settings = Settings { option: here.clone(), ..context.settings_of(here) };
             let agents = gateway::agent_ids(&settings).unwrap_or_default();
-            ops::connect::missing_views(context.local.root(), &state_dir, &agents)
+            let era = gateway::known(&settings).era();
+            ops::connect::missing_views(context.local.root(), &state_dir, &agents, era)
         };
         let missing = state_dir.map(missing).unwrap_or_default();
         let drift = connection.as_ref().map(|connection| drift(context, connection)).unwrap_or_default();

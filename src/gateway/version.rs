@@ -64,6 +64,11 @@ impl Era {
     pub fn has_stores(self) -> bool {
         self >= Self::AgentStores
     }
+
+    /// Whether a gateway of this era looks for profiles where one of the other keeps them.
+    pub fn keeps_as(self, other: Self) -> bool {
+        self == other || !(self.has_stores() || other.has_stores())
+    }
 }
 
 /// What is known of the version of a gateway.

@@ -47,7 +47,7 @@ pub fn plan(
     let mut gathered = Gathered::default();
     inventories.iter().for_each(|inventory| gathered.take(inventory, terms));
     gathered.give_to_main(vault);
-    gathered.follow_renames(vault);
+    gathered.follow_renames(vault)?;
     gathered.compare(vault, terms, exported)
 }
 

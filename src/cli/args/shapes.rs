@@ -76,7 +76,8 @@ With --check --json, one object:
   views-gone              no view is behind files of the gateway's
   references-gone         references that connect had put are not there any more
   plaintext               secrets are in the gateway's files again
-  stores-moved            a newer release keeps profiles in databases
+  stores-unmigrated       openclaw doctor --fix has yet to take files of profiles into its store
+  stores-moved            another release keeps profiles elsewhere than the one that was connected
   other-version           another release is installed than at the last connect (a warning)
 Without --check the output is the answer of the protocol.";
 

@@ -22,6 +22,19 @@ pub(super) fn complete(held: &mut Inventory) -> Result<(), Error> {
     held.take_not_read().map_or(Ok(()), |unread| Err(Error::Unreadable(Box::new(unread))))
 }
 
+/// Refuses a gateway with databases that has yet to take files of profiles into them.
+pub(super) fn migrated(context: &Context, vault: &Vault<'_>, held: &Inventory) -> Result<(), Error> {
+    let connection = Connection::load(context.local.root(), &vault.vault_id)?;
+    let gone = connection.map(|connection| connection.dangling()).unwrap_or_default();
+    if !gone.is_empty() {
+        return Err(connect::Error::ViewsGone(gone).into());
+    }
+    match held.unmigrated.as_slice() {
+        [] => Ok(()),
+        files => Err(connect::Error::Unmigrated(files.to_vec()).into()),
+    }
+}
+
 /// Has the gateway of these settings ask for its secrets again. The reason of a refusal is left out: without a vault it
 /// cannot be searched for secrets.
 ///

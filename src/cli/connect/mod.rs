@@ -6,7 +6,7 @@ mod show;
 mod undo;
 
 pub use guard::reload;
-use guard::{bound, readable, unchanged};
+use guard::{bound, migrated, readable, unchanged};
 
 use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
@@ -151,6 +151,9 @@ impl Way {
         // What is taken in is what is replaced: nothing that is written meanwhile is lost.
         let mut held = self.held()?;
         readable(&mut held)?;
+        if self.has_left_views() {
+            migrated(context, &context.check(&opened)?.vault, &held)?;
+        }
         let key = self.key(context, &held)?;
         let asked = Asked { held: &held, key: &key, without };
         let (plan, _) = self.preview(context, &opened, &asked)?;
@@ -261,6 +264,9 @@ impl Way {
         finish::remember(context, vault, &step, held, sealed.clone())?;
         connect::apply(&plan, &edits, program)?;
         memory::put(context, opened, vault, &self.settings, &request, &plan)?;
+        if self.has_left_views() {
+            memory::leave(context, opened, vault, &self.state_dir)?;
+        }
         show::tell(context, &plan, &sealed);
         finish::finish(context, vault, &step)
     }

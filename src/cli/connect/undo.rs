@@ -2,7 +2,7 @@
 
 use super::super::context::{Context, Opened};
 use super::super::{Error, words};
-use super::guard::{bound, complete, port};
+use super::guard::{bound, complete, migrated, port};
 use super::{Way, memory};
 use crate::formats;
 use crate::fsio;
@@ -20,7 +20,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let _lock = way.lock(context)?;
     complete(&mut way.held()?)?;
     // While somebody thought about it, the gateway may have renewed something.
-    let opened = memory::capture(context, opened)?;
+    let opened = if way.has_left_views() { opened } else { memory::capture(context, opened)? };
     let checked = context.check(&opened)?;
     let vault = &checked.vault;
     let (root, id) = (context.local.root(), &vault.vault_id);
@@ -28,10 +28,15 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let agents = gateway::agent_ids(settings)?;
     let still = || opened.is_current();
     let linked = connection.as_ref().map(|connection| connection.views.clone()).unwrap_or_default();
-    let of_views = connect::take_views_back(
-        vault,
-        &Back { state_dir, agents: &agents, linked: &linked, local: root, patience: context.patience(), still: &still },
-    )?;
+    let of_views = if way.has_left_views() {
+        migrated(context, vault, &way.held()?)?;
+        memory::leave(context, &opened, vault, state_dir)?;
+        Undone::default()
+    } else {
+        let patience = context.patience();
+        let back = Back { state_dir, agents: &agents, linked: &linked, local: root, patience, still: &still };
+        connect::take_views_back(vault, &back)?
+    };
     let before = way.held()?;
     let again = || Ok(crate::gateway::Inventory::read(settings, Some(way.version.era()))?);
     let open = |copy: &Path| {
@@ -62,7 +67,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         true => "the gateway had no references to the vault",
         false => "the gateway has its secrets itself again; the vault keeps its copies",
     });
-    if !linked.is_empty() {
+    if !(linked.is_empty() || way.has_left_views()) {
         out.say("note: agevault's lines in the gateway's unit must go: export --refs --link is refused from now on");
     }
     if let Some(what) = words::reload(&reload) {

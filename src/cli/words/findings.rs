@@ -1,7 +1,8 @@
 //! What a gateway still has in plaintext, and how it differs from what `connect` left.
 
+use super::gateway::{REPAIR, REPAIR_WITH_VIEWS};
 use super::name::plain;
-use super::{Words, exit, name};
+use super::{Words, exit, name, views};
 use crate::ops::connect::{Drift, Left, Reason};
 
 /// Words for a gateway that was connected and is not as it should be.
@@ -110,10 +111,20 @@ pub fn drift(drift: &Drift) -> Words {
             format!("the gateway's files hold in plaintext again: {}", names(ids)),
             "agevault connect puts references in their places; of a value that is not the vault's, --on-conflict replace takes it and keep does not",
         ),
+        Drift::Unmigrated(paths) => found(
+            "stores-unmigrated",
+            format!("files of profiles are not migrated to this release: {}", views(paths)),
+            REPAIR,
+        ),
+        Drift::ViewsGone(paths) => found(
+            "stores-unmigrated",
+            format!("files of profiles are not migrated to this release, and no view is behind them: {}", views(paths)),
+            REPAIR_WITH_VIEWS,
+        ),
         Drift::Moved(version) => found(
             "stores-moved",
-            format!("profiles are in databases, as OpenClaw {version} has them: views in memory are not read any more"),
-            "agevault connect takes what the gateway has now and puts references there",
+            format!("profiles are elsewhere with OpenClaw {version} than with the release that was connected"),
+            "agevault connect takes what the gateway has there now and puts references in its place",
         ),
         Drift::Version { was, now } => found(
             "other-version",

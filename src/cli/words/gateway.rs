@@ -3,7 +3,7 @@
 use super::super::Reach;
 use super::file::of_file;
 use super::name::plain;
-use super::{Words, exit, name};
+use super::{Words, exit, name, views};
 use crate::gateway::{Error, Fault};
 use crate::model::SecretId;
 use crate::ops::connect::{self, Reload, Road};
@@ -97,6 +97,12 @@ pub(super) fn of_database(path: &Path, fault: Fault) -> Words {
     }
 }
 
+/// What a gateway is to do whose own repair comes first.
+pub const REPAIR: &str = "run openclaw doctor --fix, which takes them into its store, then agevault connect";
+/// The same where it would find links to views that are gone.
+pub const REPAIR_WITH_VIEWS: &str = "agevault --gateway-version 2026.6.1 export --refs --link makes the views again, then openclaw doctor --fix takes them \
+     into its store, then agevault connect; agevault wipe gives them up";
+
 /// Words for a gateway that was not connected.
 pub fn of_connect(error: &connect::Error) -> Words {
     use connect::Error;
@@ -130,11 +136,17 @@ pub fn of_connect(error: &connect::Error) -> Words {
         Error::Unmigrated(paths) => Words::new(
             "unmigrated",
             exit::CONFLICT,
+            format!("this gateway wants files of profiles migrated first: {}", views(paths)),
+            REPAIR,
+        ),
+        Error::ViewsGone(paths) => Words::new(
+            "unmigrated",
+            exit::CONFLICT,
             format!(
-                "this gateway wants files of profiles migrated first: {}",
-                paths.iter().map(|path| name::path(path)).collect::<Vec<_>>().join(", ")
+                "this gateway wants files of profiles migrated first, and no view is behind them: {}",
+                views(paths)
             ),
-            "nothing was changed; run openclaw doctor --fix, which takes them into its store, then agevault connect",
+            REPAIR_WITH_VIEWS,
         ),
         Error::NoReferences => Words::new(
             "no-references",
@@ -272,7 +284,7 @@ pub fn road(road: Road) -> &'static str {
             "in a view in memory, beside references; agevault capture --watch takes back what the gateway renews"
         }
         Road::Own => "stays with the gateway, in plaintext",
-        Road::Nowhere => "the gateway does not have it",
+        Road::Nowhere => "the gateway does not have it; agevault connect --restore-oauth puts it there",
         Road::Shadowed => "out of use: the gateway takes a profile of the same provider before it",
         Road::NoTarget => "stays in openclaw.json: this gateway takes no reference there",
         Road::TooLong => "its id is too long for a reference",

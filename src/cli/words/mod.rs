@@ -158,6 +158,7 @@ pub fn of(error: &Error) -> Words {
         ),
         Error::Import(error) => refusal::import(error),
         Error::Run(error) => run::of_run(error),
+        Error::LeftViews(names) => vault::of_left_views(names),
         Error::CaptureConflict(names) => capture::conflict(names),
         Error::Value(refused) => refusal::value(*refused),
         Error::Request(refused) => refusal::request(*refused),

@@ -198,13 +198,26 @@ pub fn of_model(error: &model::Error) -> Words {
     }
 }
 
+/// Words for views that the gateway changed before it kept these in databases.
+pub fn of_left_views(names: &[String]) -> Words {
+    changed(
+        names,
+        "the gateway keeps profiles in databases now: agevault connect takes what is there, seals these views and removes \
+         them; --discard gives them up",
+    )
+}
+
+fn changed(names: &[String], hint: &str) -> Words {
+    // A view that cannot be read at all is named by its path.
+    let shown = |name: &String| if name.starts_with('/') { name::path(Path::new(name)) } else { plain(name) };
+    let names: Vec<String> = names.iter().map(shown).collect();
+    Words::new("changed", exit::CONFLICT, format!("the gateway changed what was exported: {}", names.join(", ")), hint)
+}
+
 /// Words for views.
 pub fn of_views(error: &views::Error) -> Words {
     use views::Error;
     let place = |token, what: String, hint: &str| Words::new(token, exit::UNSAFE, what, hint);
-    // A view that cannot be read at all is named by its path.
-    let shown = |name: &String| if name.starts_with('/') { name::path(Path::new(name)) } else { plain(name) };
-    let names = |names: &[String]| names.iter().map(shown).collect::<Vec<_>>().join(", ");
     match error {
         Error::File(error) => of_file(error),
         Error::Model(error) => of_model(error),
@@ -215,10 +228,8 @@ pub fn of_views(error: &views::Error) -> Words {
             "the vault was saved by another command meanwhile",
             "no view was changed; run it again",
         ),
-        Error::Changed(changed) => Words::new(
-            "changed",
-            exit::CONFLICT,
-            format!("the gateway changed what was exported: {}", names(changed)),
+        Error::Changed(names) => changed(
+            names,
             "agevault capture takes it into the vault, with --removals what was removed there too, and names what only agevault set takes; --discard gives it up",
         ),
         Error::Unreadable(paths) => super::capture::unreadable(paths),

@@ -15,7 +15,11 @@ pub enum Drift {
     Gone(Vec<String>),
     /// Secrets in plaintext where a reference could be.
     Plaintext(Vec<String>),
-    /// The stores of profiles are in databases now; views in memory are not read any more.
+    /// Files of profiles that this version takes into its databases first, by its own repair.
+    Unmigrated(Vec<PathBuf>),
+    /// The same, but they are links to views that are gone.
+    ViewsGone(Vec<PathBuf>),
+    /// This version keeps profiles elsewhere than the one then: what is there now was not looked at yet.
     Moved(Version),
     /// Another version is installed than then.
     Version {
@@ -31,8 +35,18 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
     let mut found = unread(inventory);
     let is_whole = found.is_empty();
     let version = installed.or_else(|| Version::parse(&connection.gateway));
-    let moved = version.filter(|version| version.era().has_stores() && !connection.views.is_empty());
-    found.extend(moved.map(Drift::Moved));
+    let then = Version::parse(&connection.gateway).map(Version::era);
+    let moved = version.filter(|now| then.is_some_and(|then| !now.era().keeps_as(then)));
+    let gone =
+        if version.is_some_and(|version| version.era().has_stores()) { connection.dangling() } else { Vec::new() };
+    if !gone.is_empty() {
+        found.push(Drift::ViewsGone(gone));
+    } else if !inventory.unmigrated.is_empty() {
+        found.push(Drift::Unmigrated(inventory.unmigrated.clone()));
+    } else {
+        found.extend(moved.map(Drift::Moved));
+    }
+    let elsewhere = !found.is_empty();
     let asked = inventory.asked();
     // A view that is gone with a boot says nothing of what is in it; that it is gone is told elsewhere.
     let in_view = |id: &str| !connection.views.is_empty() && id.starts_with("auth/");
@@ -52,7 +66,8 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
     if !names.is_empty() {
         found.push(Drift::Plaintext(names.into_iter().collect()));
     }
-    if let Some(now) = installed.filter(|now| now.to_string() != connection.gateway) {
+    let other = installed.filter(|now| now.to_string() != connection.gateway);
+    if let Some(now) = other.filter(|_| !elsewhere) {
         found.push(Drift::Version { was: connection.gateway.clone(), now });
     }
     found

@@ -31,7 +31,7 @@ pub use record::{Connection, Spot};
 pub use residue::{Cleaned, Search, clean};
 pub use undo::{Undo, Undone, only_in_vault};
 pub use verdict::{Left, Reason, holds_secret, plaintext};
-pub use views::{Back, Place, has_links, missing_views, put_views, take_views_back, unlinked};
+pub use views::{Back, LeftViews, Place, has_links, leave_views, missing_views, put_views, take_views_back, unlinked};
 
 use crate::{formats, fsio, gateway, model, store};
 use std::path::PathBuf;
@@ -57,6 +57,8 @@ pub enum Error {
     Unresolved(Vec<String>),
     /// Files of profiles that the gateway wants migrated first.
     Unmigrated(Vec<PathBuf>),
+    /// The same, but they are links to views that are gone.
+    ViewsGone(Vec<PathBuf>),
     /// The gateway is older than references.
     NoReferences,
     /// The vault is connected to the gateway of this other state directory.

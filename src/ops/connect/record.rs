@@ -117,6 +117,12 @@ impl Connection {
         records.filter_map(read).filter(|record| record.is_of(state_dir)).collect()
     }
 
+    /// Its files that are links to views, but lead to none.
+    pub fn dangling(&self) -> Vec<PathBuf> {
+        let dangles = |path: &&PathBuf| path.is_symlink() && !path.exists();
+        self.views.iter().filter(dangles).cloned().collect()
+    }
+
     /// Whether it is that of the gateway of `state_dir`.
     pub fn is_of(&self, state_dir: &Path) -> bool {
         fsio::real_or_same(&self.state_dir) == fsio::real_or_same(state_dir)

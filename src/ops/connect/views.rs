@@ -1,13 +1,13 @@
 //! Views in memory, for gateways that keep OAuth in a file: every other secret in them is a reference.
 
 use super::{Connection, Error, Undone};
-use crate::formats::auth_profiles::Carried;
-use crate::fsio::Dir;
-use crate::fsio::Replacement;
+use crate::formats::{self, auth_profiles::Carried};
+use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::{Era, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
 use crate::ops::export::{self, Content, Guard, Links, Only, Originals, Report, Still, render};
 use crate::ops::wipe;
+use crate::store;
 use crate::views::{self, Changes, Key, Kind, Leases, Ledger, Seen, Stay, Target, check_unchanged, digests};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -147,6 +147,55 @@ pub fn take_views_back(vault: &Vault<'_>, back: &Back<'_>) -> Result<Undone, Err
     Ok(undone)
 }
 
+/// What [`leave_views`] took away.
+#[derive(Debug, Default)]
+pub struct LeftViews {
+    /// Views that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Those of them that the gateway had changed, each with its sealed copy.
+    pub sealed: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Takes away the views of a gateway that keeps its profiles in databases now: it reads them no more, and its own repair
+/// took what was in them. One that it changed may hold what nothing else has: it is sealed into `kept` first.
+///
+/// # Errors
+/// A lease on the views; a view that cannot be sealed or removed.
+pub fn leave_views(
+    vault: &Vault<'_>,
+    state_dir: &Path,
+    local: &Path,
+    patience: Duration,
+    kept: &Path,
+) -> Result<LeftViews, Error> {
+    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let of_gateway =
+        |place: &views::Place| place.references && place.links.keys().any(|link| link.starts_with(state_dir));
+    let places: Vec<(PathBuf, Vec<PathBuf>)> = ledger
+        .dirs()
+        .filter_map(|dir| Some((dir, ledger.place(dir).filter(|place| of_gateway(place))?)))
+        .map(|(dir, place)| (dir.to_owned(), place.views.keys().map(|kind| dir.join(kind.path())).collect()))
+        .collect();
+    drop(ledger);
+    let mut left = LeftViews::default();
+    for (dir, files) in places {
+        let wipe = |changes| wipe::wipe(vault, &wipe::Request { dir: Some(&dir), changes, local, patience });
+        let report = match wipe(Changes::Keep) {
+            Err(views::Error::Changed(_)) => {
+                for file in files.into_iter().filter(|file| file.exists()) {
+                    let bytes = fsio::read_own(&file, formats::MAX_INPUT)?;
+                    let copy = store::keep_sealed(vault, kept, &file, bytes.expose())?;
+                    left.sealed.push((file, copy));
+                }
+                wipe(Changes::Discard)
+            }
+            other => other,
+        }?;
+        left.removed.extend(report.removed);
+    }
+    Ok(left)
+}
+
 /// The files of agents that would become links to views.
 pub fn unlinked(state_dir: &Path, agents: &BTreeSet<Scope>) -> Vec<PathBuf> {
     let files = agents.iter().map(|agent| state_dir.join(Kind::AuthProfiles(agent.clone()).path()));
@@ -161,8 +210,11 @@ pub fn has_links(state_dir: &Path, agents: &BTreeSet<Scope>) -> bool {
 
 /// Places of the gateway's own files that should be links to views in memory, and lead to none: those that
 /// dangle, and those that connections remember and that are gone or ordinary files again. An agent whose
-/// directory is gone has none. Local state is in `root`.
-pub fn missing_views(root: &Path, state_dir: &Path, agents: &BTreeSet<Scope>) -> Vec<PathBuf> {
+/// directory is gone has none; nor has a gateway of an `era` with databases. Local state is in `root`.
+pub fn missing_views(root: &Path, state_dir: &Path, agents: &BTreeSet<Scope>, era: Option<Era>) -> Vec<PathBuf> {
+    if era.is_some_and(Era::has_stores) {
+        return Vec::new();
+    }
     let known = Connection::of_gateway(root, state_dir).into_iter().flat_map(|connection| connection.views);
     let known: BTreeSet<PathBuf> = known.filter(|path| path.parent().is_some_and(Path::exists)).collect();
     let kinds = agents.iter().cloned().map(Kind::AuthProfiles).chain([Kind::Env]);

@@ -1,7 +1,8 @@
 //! Profiles that the gateway's own repair gave another name.
 
-use super::Gathered;
-use crate::model::{Op, Scope, SecretId, Vault};
+use super::{Error, Gathered};
+use crate::model::{Credential, Kind, Op, Scope, SecretId, Vault};
+use crate::store::Lineage;
 use serde_json::value::RawValue;
 
 /// From 2026.6.1 on `openclaw doctor` makes profiles of the first provider profiles of the second.
@@ -11,28 +12,31 @@ const OTHER: &str = "chatgpt-";
 
 impl Gathered {
     /// Follows a repair: a profile that the vault has under the old name and the gateway under the new one is the same
-    /// one. One that the gateway still asks for by its old id keeps it.
-    pub(super) fn follow_renames(&mut self, vault: &Vault<'_>) {
+    /// one. If the vault has it under both, since a view was captured in between, the old one goes. One that the gateway
+    /// still asks for by its old id keeps it.
+    pub(super) fn follow_renames(&mut self, vault: &Vault<'_>) -> Result<(), Error> {
+        let lineage = Lineage::of(vault)?;
         let (from, to) = RENAMED;
         let gathered: Vec<(Scope, String)> = self.entries.keys().filter_map(of_auth).collect();
-        let has = |scope: &Scope, profile: &str| {
-            let in_vault = vault.scopes.get(scope.as_str()).and_then(|entries| entries.profiles.get(profile));
-            in_vault.is_some()
-        };
         for (name, entries) in &vault.scopes {
             let Ok(scope) = Scope::parse(name) else { continue };
             for (old, raw) in entries.profiles.iter() {
                 let Some(suffix) = old.strip_prefix(from).and_then(|rest| rest.strip_prefix(':')) else { continue };
                 let still = gathered.contains(&(scope.clone(), old.to_owned()))
                     || self.referred.contains(&(scope.clone(), old.to_owned()));
+                if still || !is_login(raw) {
+                    continue;
+                }
                 let new = [format!("{to}:{suffix}"), format!("{to}:{OTHER}{suffix}")];
-                let new =
-                    new.into_iter().find(|new| gathered.contains(&(scope.clone(), new.clone())) && !has(&scope, new));
-                let Some(new) = new.filter(|_| !still && is_login(raw)) else { continue };
-                let ids = SecretId::auth(scope.clone(), old).ok().zip(SecretId::auth(scope.clone(), &new).ok());
-                let Some((old_id, new_id)) = ids else { continue };
-                self.plan.renamed.push((old_id.to_string(), new_id.to_string()));
-                self.plan.change.push(Op::Rename(old_id, new_id));
+                let new = new.into_iter().filter(|new| gathered.contains(&(scope.clone(), new.clone())));
+                let is_it = |new: &SecretId| {
+                    let came_to = |have| is_same(raw, have) || lineage.is_superseded(new, raw);
+                    vault.get(new).is_none_or(came_to)
+                };
+                let new = new.filter_map(|new| SecretId::auth(scope.clone(), &new).ok()).find(is_it);
+                let Some((old, new)) = SecretId::auth(scope.clone(), old).ok().zip(new) else { continue };
+                self.plan.renamed.push((old.to_string(), new.to_string()));
+                self.plan.change.push(if vault.get(&new).is_none() { Op::Rename(old, new) } else { Op::Remove(old) });
             }
             // The order of the provider that is gone; the gateway has put it before that of the other one.
             let moved = self.plan.renamed.iter().any(|(old, _)| old.starts_with(&format!("auth/{name}/{from}:")));
@@ -40,6 +44,7 @@ impl Gathered {
                 self.plan.change.push(Op::Order(scope, from.to_owned(), None));
             }
         }
+        Ok(())
     }
 }
 
@@ -49,6 +54,11 @@ fn of_auth(id: &SecretId) -> Option<(Scope, String)> {
 
 /// Whether it is OAuth: keys and tokens of a connected gateway are references, which keep their ids.
 fn is_login(raw: &RawValue) -> bool {
-    let credential = crate::model::Credential::parse("", raw);
-    credential.is_ok_and(|credential| credential.kind() == Some(crate::model::Kind::Oauth))
+    Credential::parse("", raw).is_ok_and(|credential| credential.kind() == Some(Kind::Oauth))
+}
+
+/// Whether two logins have one refresh token.
+fn is_same(one: &RawValue, other: &RawValue) -> bool {
+    let refresh = |raw| Some(Credential::parse("", raw).ok()?.text("refresh")?.expose().to_owned());
+    refresh(one).is_some_and(|token: String| refresh(other) == Some(token))
 }

@@ -185,4 +185,18 @@ fn a_login_that_the_gateway_renamed_is_renamed_in_the_vault() {
     assert_eq!(after["access"], "new");
     let order = &vault.scopes["main"].order;
     assert!(!order.contains_key("openai-codex"));
+
+    // A capture between the repair and this one brought the new name: it stays alone, if it is the same login.
+    for (refresh, renamed) in [("r", &names[..]), ("of another login", &[])] {
+        let new = json!({"type": "oauth", "provider": "openai", "access": "new", "refresh": refresh});
+        world.vault["scopes"] =
+            json!({"main": {"profiles": {"openai-codex:default": login("old"), "openai:default": new}}});
+        let document = sorted(&world.vault);
+        let mut vault = Vault::parse(&document).unwrap();
+        let captured = of(&vault, json!({"openai:default": new}));
+        assert_eq!(captured.renamed, renamed, "{refresh}");
+        captured.change.apply(&mut vault, 1).unwrap();
+        let old = SecretId::auth(Scope::main(), "openai-codex:default").unwrap();
+        assert_eq!((vault.get(&old).is_none(), vault.get(&id).is_some()), (!renamed.is_empty(), true), "{refresh}");
+    }
 }
