@@ -29,8 +29,9 @@ pub struct Wired {
     vault: PathBuf,
     port: u16,
     node: PathBuf,
-    package: PathBuf,
-    compiled: PathBuf,
+    pub package: PathBuf,
+    /// Where Node keeps what it made of the programs of the package.
+    pub compiled: PathBuf,
     /// What else the gateway's commands have in their environment.
     pub env: Vec<(&'static str, PathBuf)>,
     turns: Cell<u32>,
@@ -67,7 +68,7 @@ impl Wired {
             provider: Provider::start(),
             identity,
             port: free.expect("a free port").port(),
-            compiled: package.ancestors().nth(2).expect("the folder of the gateway").join("compiled"),
+            compiled: compiled(&package),
             node,
             package,
             env: Vec::new(),
@@ -257,6 +258,11 @@ impl Wired {
         assert!(looked_at > 10, "there are files to look at");
         found
     }
+}
+
+/// Where Node keeps what it made of the programs of a package.
+pub fn compiled(package: &Path) -> PathBuf {
+    package.ancestors().nth(2).expect("the folder of the gateway").join("compiled")
 }
 
 /// A gateway that runs removes files while they are looked at.
