@@ -46,8 +46,8 @@ pub fn plan(
 ) -> Result<Plan, Error> {
     let mut gathered = Gathered::default();
     inventories.iter().for_each(|inventory| gathered.take(inventory, terms));
-    gathered.give_to_main(vault);
     gathered.follow_renames(vault)?;
+    gathered.give_to_main(vault);
     gathered.compare(vault, terms, exported)
 }
 

@@ -51,7 +51,9 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         Connection::forget(root, id)?;
     }
     let after = way.held()?;
-    let only_here = connect::only_in_vault(vault, &after);
+    let mut only_here = connect::only_in_vault(vault, &after);
+    // A release that gave its place another name keeps the reference's id.
+    only_here.retain(|id| !ids.contains(id));
     let reload = connect::reload(program, port(settings, way.version)?, Some(vault))?;
     let out = context.out;
     if out.json {

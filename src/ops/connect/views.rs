@@ -171,14 +171,17 @@ pub fn leave_views(
     let ledger = Ledger::load(local, &vault.vault_id, patience)?;
     let of_gateway =
         |place: &views::Place| place.references && place.links.keys().any(|link| link.starts_with(state_dir));
-    let places: Vec<(PathBuf, Vec<PathBuf>)> = ledger
+    let places: Vec<(PathBuf, Vec<PathBuf>, BTreeSet<PathBuf>)> = ledger
         .dirs()
         .filter_map(|dir| Some((dir, ledger.place(dir).filter(|place| of_gateway(place))?)))
-        .map(|(dir, place)| (dir.to_owned(), place.views.keys().map(|kind| dir.join(kind.path())).collect()))
+        .map(|(dir, place)| {
+            let files = place.views.keys().map(|kind| dir.join(kind.path())).collect();
+            (dir.to_owned(), files, place.links.keys().cloned().collect())
+        })
         .collect();
     drop(ledger);
     let mut left = LeftViews::default();
-    for (dir, files) in places {
+    for (dir, files, links) in places {
         let wipe = |changes| wipe::wipe(vault, &wipe::Request { dir: Some(&dir), changes, local, patience });
         let report = match wipe(Changes::Keep) {
             Err(views::Error::Changed(_)) => {
@@ -191,9 +194,20 @@ pub fn leave_views(
             }
             other => other,
         }?;
+        remove_links(links, &report.removed);
         left.removed.extend(report.removed);
     }
     Ok(left)
+}
+
+/// Removes links to views that are gone, under whatever name the gateway's repair keeps them beside these.
+fn remove_links(beside: BTreeSet<PathBuf>, gone: &[PathBuf]) {
+    for entry in beside.iter().filter_map(|path| std::fs::read_dir(path.parent()?).ok()).flatten().flatten() {
+        if std::fs::read_link(entry.path()).is_ok_and(|to| gone.contains(&to)) {
+            // One that stays leads nowhere, and harms nobody.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// The files of agents that would become links to views.

@@ -20,20 +20,28 @@ impl Gathered {
         let gathered: Vec<(Scope, String)> = self.entries.keys().filter_map(of_auth).collect();
         for (name, entries) in &vault.scopes {
             let Ok(scope) = Scope::parse(name) else { continue };
+            // What the main agent had may lie in the store that agents share.
+            let shared = Some(Scope::shared()).filter(|_| scope == Scope::main());
+            let places: Vec<Scope> = [scope.clone()].into_iter().chain(shared).collect();
             for (old, raw) in entries.profiles.iter() {
                 let Some(suffix) = old.strip_prefix(from).and_then(|rest| rest.strip_prefix(':')) else { continue };
-                let still = gathered.contains(&(scope.clone(), old.to_owned()))
-                    || self.referred.contains(&(scope.clone(), old.to_owned()));
-                if still || !is_login(raw) {
+                let lies = |profile: &str| places.iter().any(|at| gathered.contains(&(at.clone(), profile.to_owned())));
+                let referred = self.referred.contains(&(scope.clone(), old.to_owned()));
+                if lies(old) || referred || !is_login(raw) {
                     continue;
                 }
                 let new = [format!("{to}:{suffix}"), format!("{to}:{OTHER}{suffix}")];
-                let new = new.into_iter().filter(|new| gathered.contains(&(scope.clone(), new.clone())));
+                let new = new.into_iter().filter(|new| lies(new));
+                let id_of = |new: String| {
+                    let known =
+                        |at: &&Scope| SecretId::auth((*at).clone(), &new).is_ok_and(|id| vault.get(&id).is_some());
+                    SecretId::auth(places.iter().find(known).unwrap_or(&scope).clone(), &new).ok()
+                };
                 let is_it = |new: &SecretId| {
                     let came_to = |have| is_same(raw, have) || lineage.is_superseded(new, raw);
                     vault.get(new).is_none_or(came_to)
                 };
-                let new = new.filter_map(|new| SecretId::auth(scope.clone(), &new).ok()).find(is_it);
+                let new = new.filter_map(id_of).find(is_it);
                 let Some((old, new)) = SecretId::auth(scope.clone(), old).ok().zip(new) else { continue };
                 self.plan.renamed.push((old.to_string(), new.to_string()));
                 self.plan.change.push(if vault.get(&new).is_none() { Op::Rename(old, new) } else { Op::Remove(old) });

@@ -10,15 +10,17 @@ impl Gathered {
         let (main, shared) = (Scope::main(), Scope::shared());
         let of = |scope: &Scope| vault.scopes.get(scope.as_str());
         let has = |scope: &Scope, profile: &str| of(scope).is_some_and(|have| have.profiles.get(profile).is_some());
+        let comes = |id: &SecretId| self.plan.renamed.iter().any(|(_, new)| *new == id.to_string());
         let entries: Vec<SecretId> = self.entries.keys().cloned().collect();
         for id in entries {
             let SecretId::Auth(scope, profile) = &id else { continue };
-            if *scope != shared || !has(&main, profile) || has(&shared, profile) {
+            if *scope != shared || has(&shared, profile) {
                 continue;
             }
             let own = self.referred.contains(&(main.clone(), profile.clone()));
             let Some(mains) = SecretId::auth(main.clone(), profile).ok().filter(|_| !own) else { continue };
-            if !self.entries.contains_key(&mains)
+            if (has(&main, profile) || comes(&mains))
+                && !self.entries.contains_key(&mains)
                 && let Some(value) = self.entries.remove(&id)
             {
                 self.entries.insert(mains, value);

@@ -186,6 +186,14 @@ fn a_login_that_the_gateway_renamed_is_renamed_in_the_vault() {
     let order = &vault.scopes["main"].order;
     assert!(!order.contains_key("openai-codex"));
 
+    // From 2026.8.1 on what the main agent had lies in the store that agents share.
+    let mut vault = Vault::parse(&document).unwrap();
+    let file = json!({"version": 1, "profiles": {"openai:default": login("new")}}).to_string();
+    let moved = plan(&vault, &[inventory(Some(Shape::Store(Scope::shared())), &file)], terms, &known).unwrap();
+    assert_eq!(moved.renamed, names);
+    moved.change.apply(&mut vault, 1).unwrap();
+    assert!(vault.get(&id).unwrap().get().contains("new") && !vault.scopes.contains_key("_shared"));
+
     // A capture between the repair and this one brought the new name: it stays alone, if it is the same login.
     for (refresh, renamed) in [("r", &names[..]), ("of another login", &[])] {
         let new = json!({"type": "oauth", "provider": "openai", "access": "new", "refresh": refresh});
