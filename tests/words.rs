@@ -464,6 +464,7 @@ fn imports() -> Vec<import::Error> {
 fn unread() -> Vec<gateway::Unread> {
     let whys = samples!(gateway::Why {
         gateway::Why::File(_) => [gateway::Why::File(fsio::Error::NotFound(path()))],
+        gateway::Why::Relative => [gateway::Why::Relative],
         gateway::Why::Format(_) => [gateway::Why::Format(formats::Error::NotText)],
         gateway::Why::Database(_) => [gateway::Why::Database(gateway::Fault::Damaged)],
         gateway::Why::Include => [gateway::Why::Include],
@@ -489,10 +490,11 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         Cli::Connect(_) => [Cli::Connect(connect::Error::TooMany(512))],
         Cli::Unattended => [Cli::Unattended],
         Cli::Left(_) => [
-            Cli::Left(Findings { left: 1, stale: false }),
-            Cli::Left(Findings { left: 3, stale: false }),
-            Cli::Left(Findings { left: 0, stale: true }),
-            Cli::Left(Findings { left: 3, stale: true }),
+            Cli::Left(Findings { left: 1, stale: false, planned: false }),
+            Cli::Left(Findings { left: 3, stale: false, planned: false }),
+            Cli::Left(Findings { left: 0, stale: true, planned: false }),
+            Cli::Left(Findings { left: 3, stale: true, planned: false }),
+            Cli::Left(Findings { left: 3, stale: false, planned: true }),
         ],
         Cli::Unreadable(_) => [Cli::Unreadable(Box::new(unread().swap_remove(0)))],
         Cli::Unread(..) => [Cli::Unread(1, Box::new(unread().swap_remove(1))), Cli::Unread(3, Box::new(unread().swap_remove(2)))],
@@ -587,6 +589,8 @@ fn findings() -> Vec<Finding> {
         samples!(Drift {
             Drift::Gone(_) => [Drift::Gone(names())],
             Drift::Unread(_) => [Drift::Unread(path())],
+            Drift::NoEntry => [Drift::NoEntry],
+            Drift::Unresolved(_) => [Drift::Unresolved(names())],
             Drift::Plaintext(_) => [Drift::Plaintext(names())],
             Drift::Unmigrated(_) => [Drift::Unmigrated(vec![path()])],
             Drift::ViewsGone(_) => [Drift::ViewsGone(vec![path()])],

@@ -21,8 +21,9 @@ pub fn run(context: &Context) -> Result<(), Error> {
     let installed = gateway::installed(&settings).map(|installed| installed.version);
     for connection in Connection::of_gateway(context.local.root(), &state_dir) {
         let drift = connect::drift(&held, &connection, installed);
-        let unread = |one: &Drift| matches!(one, Drift::Unread(_));
-        report.findings.extend(drift.into_iter().filter(|one| !unread(one)).map(Finding::Drift));
+        // The check itself has found these.
+        let known = |one: &Drift| matches!(one, Drift::Unread(_) | Drift::NoEntry);
+        report.findings.extend(drift.into_iter().filter(|one| !known(one)).map(Finding::Drift));
     }
     let agents = gateway::agent_ids(&settings)?;
     let missing = connect::missing_views(context.local.root(), &state_dir, &agents, known.era());

@@ -29,6 +29,10 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     }
     let opened = context.open()?;
     let checked = context.check(&opened)?;
+    // What is found without being named is the gateway's, and must not become another one's.
+    if args.paths.is_empty() && args.format.is_none() {
+        super::connect::bound(context, &checked.vault, &gateway::resolve(&context.settings())?)?;
+    }
     let on = on_conflict(args.on_conflict);
     let mut exported = Unchanged::default();
     let mut dirs: Vec<PathBuf> = args.paths.iter().filter(|path| path.is_dir()).cloned().collect();

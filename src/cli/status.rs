@@ -74,7 +74,7 @@ impl Gateway {
             ops::connect::missing_views(context.local.root(), &state_dir, &agents, era)
         };
         let missing = state_dir.map(missing).unwrap_or_default();
-        let drift = connection.as_ref().map(|connection| drift(context, connection)).unwrap_or_default();
+        let drift = connection.as_ref().map(|connection| drift(context, connection, vault)).unwrap_or_default();
         Self { connection, missing, drift, left_out: left_out(context, vault) }
     }
 
@@ -85,7 +85,7 @@ impl Gateway {
 }
 
 /// How a connected gateway differs now from what `connect` left.
-fn drift(context: &Context, connection: &Connection) -> Vec<Drift> {
+fn drift(context: &Context, connection: &Connection, vault: &Vault<'_>) -> Vec<Drift> {
     // What the environment says of this very gateway counts, such as where its configuration is.
     let here = context.settings();
     let is_it = gateway::resolve(&here).is_ok_and(|dir| connection.is_of(&dir));
@@ -93,7 +93,11 @@ fn drift(context: &Context, connection: &Connection) -> Vec<Drift> {
     let installed = gateway::installed(&settings).map(|installed| installed.version);
     let version = installed.or_else(|| Version::parse(&connection.gateway));
     match Inventory::read(&settings, version.map(Version::era)) {
-        Ok(inventory) => ops::connect::drift(&inventory, connection, installed),
+        Ok(inventory) => {
+            let mut drift = ops::connect::drift(&inventory, connection, installed);
+            drift.extend(ops::connect::unresolved(&inventory, vault));
+            drift
+        }
         Err(error) => {
             context.out.warn(&format!("warning: the gateway was not looked at: {}", words::of(&error.into()).what));
             Vec::new()

@@ -4,7 +4,7 @@ mod edit;
 mod places;
 mod splice;
 
-pub use super::suspicion::is_key;
+pub use super::suspicion::{is_key, is_pointer, names_secret};
 pub use edit::{Step, at, edit, tree};
 pub use places::{Content, Member, Role, members};
 

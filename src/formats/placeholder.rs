@@ -20,6 +20,8 @@ pub enum Placeholder {
     Ciphertext(Tool),
     /// A value of which only the ends are shown, or nothing.
     Masked,
+    /// An example of a value, or a word that says that one was taken out.
+    Example,
     /// The first lines of a PEM block, without its end.
     Torn,
     /// A member of a file that says how the other members are encrypted.
@@ -57,7 +59,7 @@ pub enum Tool {
 
 impl Placeholder {
     /// Every kind, each tool's too.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Blank,
         Self::Redacted,
         Self::Variable,
@@ -74,6 +76,7 @@ impl Placeholder {
         Self::Ciphertext(Tool::Pgp),
         Self::Ciphertext(Tool::Sops),
         Self::Masked,
+        Self::Example,
         Self::Torn,
         Self::Metadata,
     ];
@@ -86,6 +89,7 @@ impl Placeholder {
             Self::Variable => "variable",
             Self::Reference(tool) | Self::Ciphertext(tool) => tool.token(),
             Self::Masked => "masked",
+            Self::Example => "example",
             Self::Torn => "torn",
             Self::Metadata => "metadata",
         }
@@ -167,6 +171,8 @@ pub fn placeholder(text: &str) -> Option<Placeholder> {
         Some(Placeholder::Torn)
     } else if text.len() <= LONGEST_MASK && (is_masked(text) || is_row_of_x(text)) {
         Some(Placeholder::Masked)
+    } else if is_example(text) {
+        Some(Placeholder::Example)
     } else {
         None
     }
@@ -185,7 +191,26 @@ fn is_template(text: &str) -> bool {
             .and_then(|rest| rest.strip_suffix(close))
             .is_some_and(|name| !name.is_empty() && !name.contains(close))
     };
-    within("${", "}") || within("{{", "}}") || within("${{", "}}")
+    within("${", "}") || within("{{", "}}") || within("${{", "}}") || within("$(", ")")
+}
+
+/// Longest example, in bytes.
+const LONGEST_EXAMPLE: usize = 64;
+
+/// `[redacted]`, `***REDACTED***`, `<removed>`, `YOUR_API_KEY`, `your-token-here`: words alone, without a digit.
+fn is_example(text: &str) -> bool {
+    if text.len() > LONGEST_EXAMPLE || text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let words: Vec<String> = text
+        .split(|next: char| !next.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let gone = ["redacted", "masked", "hidden", "removed", "omitted", "changeme"];
+    let is_gone = matches!(words.as_slice(), [word] if gone.contains(&word.as_str()));
+    let is_yours = words.len() > 1 && words.first().is_some_and(|word| word == "your");
+    is_gone || is_yours
 }
 
 /// Longest part that a mask leaves readable at each end. Gateways show eight characters, consoles of providers the
@@ -227,115 +252,4 @@ fn is_row_of_x(text: &str) -> bool {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-pub(crate) mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    /// One text of every kind, for tests of everything that takes values.
-    pub(crate) const SAMPLES: [(&str, Placeholder); 37] = [
-        ("", Placeholder::Blank),
-        (" \u{feff}\n\t", Placeholder::Blank),
-        ("__OPENCLAW_REDACTED__", Placeholder::Redacted),
-        (" __OPENCLAW_REDACTED__\n", Placeholder::Redacted),
-        ("${OPENAI_API_KEY}", Placeholder::Variable),
-        ("$OPENAI_API_KEY", Placeholder::Variable),
-        ("secretref-env:OPENAI_API_KEY", Placeholder::Variable),
-        ("__env__:OPENAI_API_KEY", Placeholder::Variable),
-        ("${key:-none}", Placeholder::Variable),
-        ("${{ secrets.OPENAI }}", Placeholder::Variable),
-        ("{{ op://Private/OpenAI/credential }}", Placeholder::Variable),
-        ("op://Private/Open AI/credential", Placeholder::Reference(Tool::OnePassword)),
-        ("ref+vault://secret/openai#/key", Placeholder::Reference(Tool::Vals)),
-        ("vault:secret/data/openai#key", Placeholder::Reference(Tool::Vault)),
-        ("vault://secret/openai", Placeholder::Reference(Tool::Vault)),
-        ("secretref-managed", Placeholder::Reference(Tool::Gateway)),
-        ("arn:aws:secretsmanager:eu-west-1:1:secret:openai", Placeholder::Reference(Tool::Aws)),
-        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k)", Placeholder::Reference(Tool::Azure)),
-        ("ENC[AES256_GCM,data:qEmHtnqB,iv:kj9,tag:4e,type:str]", Placeholder::Ciphertext(Tool::Sops)),
-        ("encrypted:BDqDBibm4wsYqMpCjTQ6BsDHmMadg9K3", Placeholder::Ciphertext(Tool::Dotenvx)),
-        ("ENC(G6N718UuyPE5bHyWKyuLQSm02auQPUtm)", Placeholder::Ciphertext(Tool::Jasypt)),
-        (
-            "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----",
-            Placeholder::Ciphertext(Tool::Age),
-        ),
-        ("-----BEGIN PGP MESSAGE-----\n\nhQE=\n-----END PGP MESSAGE-----", Placeholder::Ciphertext(Tool::Pgp)),
-        ("$ANSIBLE_VAULT;1.1;AES256\n6162", Placeholder::Ciphertext(Tool::Ansible)),
-        ("sk-...abcd", Placeholder::Masked),
-        ("sk-ant-a...bcdefghi", Placeholder::Masked),
-        ("sk-ant-api03-Ab3…xYzA", Placeholder::Masked),
-        ("sk-ant-****", Placeholder::Masked),
-        ("********", Placeholder::Masked),
-        ("••••••••", Placeholder::Masked),
-        ("ghp_************************1234", Placeholder::Masked),
-        ("...", Placeholder::Masked),
-        ("xxxxxxxx", Placeholder::Masked),
-        ("sk-proj-xxxxxxxxxxxxxxxxxxxxxxxx", Placeholder::Masked),
-        ("XXXX-XXXX-XXXX", Placeholder::Masked),
-        ("-----BEGIN RSA PRIVATE KEY-----", Placeholder::Torn),
-        ("-----BEGIN PRIVATE KEY-----\nMIIE", Placeholder::Torn),
-    ];
-
-    #[test]
-    fn each_form_is_told_for_what_it_is() {
-        for (text, kind) in SAMPLES {
-            assert_eq!(placeholder(text), Some(kind), "{text}");
-        }
-        let shown: BTreeSet<Placeholder> =
-            SAMPLES.iter().map(|(_, kind)| *kind).chain([Placeholder::Metadata]).collect();
-        assert_eq!(shown, Placeholder::ALL.into_iter().collect::<BTreeSet<_>>());
-        let tokens: BTreeSet<&str> = Placeholder::ALL.iter().map(|kind| kind.token()).collect();
-        assert_eq!(tokens.len(), Placeholder::ALL.len(), "a token means one kind");
-        assert!(is_metadata("sops_version") && is_metadata("sops_age__list_0__map_enc") && !is_metadata("SOPS_KEY"));
-    }
-
-    #[test]
-    fn what_is_a_secret_is_taken_for_one() {
-        for text in [
-            "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789-ABCDEFGHIJ",
-            "AIzaSyA-1234567890abcdefghijklmnopqrstu",
-            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
-            "correct horse ... battery staple",
-            "p*ss..w**rd",
-            "https://user:pass@host.example/...",
-            "postgres://user:${pw}@host",
-            "$1$salt$hash",
-            "refer+ence",
-            "vault:password",
-            "enc[",
-            "foxxx",
-            "max",
-            "{\"type\":\"service_account\"}",
-            "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n",
-            "${a}${b}",
-        ] {
-            assert_eq!(placeholder(text), None, "{text}");
-        }
-    }
-
-    proptest! {
-        /// The shapes in which providers make keys: none of them is mistaken.
-        #[test]
-        fn no_generated_key_is_a_placeholder(
-            prefix in "(sk-|sk-ant-api03-|ghp_|xoxb-|AIza|glpat-|)", body in "[A-Za-z0-9_-]{24,64}"
-        ) {
-            prop_assume!(!body.to_lowercase().contains("xx"));
-            let key = format!("{prefix}{body}");
-            prop_assert_eq!(placeholder(&key), None);
-        }
-
-        /// Whatever is masked in the usual ways is known as such, from whatever key.
-        #[test]
-        fn every_mask_of_a_key_is_known(key in "[A-Za-z0-9_-]{20,60}", head in 0_usize..12, tail in 0_usize..9,
-            mask in "(\\.\\.\\.|…|\\*{3,40}|•{3,40})") {
-            let masked = format!("{}{mask}{}", &key[..head], &key[key.len() - tail..]);
-            prop_assert_eq!(placeholder(&masked), Some(Placeholder::Masked));
-        }
-
-        #[test]
-        fn white_space_around_it_changes_nothing(at in 0_usize..SAMPLES.len(), around in "[ \\n\\t\u{a0}]{0,3}") {
-            let (text, kind) = SAMPLES[at];
-            prop_assert_eq!(placeholder(&format!("{around}{text}{around}")), Some(kind));
-        }
-    }
-}
+pub(crate) mod tests;

@@ -17,10 +17,23 @@ pub fn is_powerful(name: &str) -> bool {
 }
 
 /// Last words of names that say where requests are sent.
-const ADDRESSES: [&str; 7] = ["api_base", "api_url", "base_url", "endpoint", "enterprise_url", "host", "proxy"];
+const ADDRESSES: [&str; 12] = [
+    "addr",
+    "address",
+    "api_base",
+    "endpoint",
+    "homeserver",
+    "host",
+    "index",
+    "issuer",
+    "proxy",
+    "registry",
+    "uri",
+    "url",
+];
 
 /// Whether a variable or a member of this name says to which address a secret is sent: `HTTPS_PROXY`,
-/// `OPENAI_BASE_URL`, `baseUrl`. An address that is itself a secret, such as `DATABASE_URL`, is none.
+/// `OPENAI_BASE_URL`, `baseUrl`, `issuer`.
 pub fn names_address(name: &str) -> bool {
     let mut words = String::with_capacity(name.len() + 4);
     let mut before = 'A';
@@ -31,7 +44,7 @@ pub fn names_address(name: &str) -> bool {
         before = character;
     }
     let is_end = |end: &&str| words.strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
-    ADDRESSES.iter().any(|end| is_end(&end))
+    ADDRESSES.iter().any(is_end)
 }
 
 fn has_prefix(name: &str) -> bool {
@@ -63,11 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn names_of_addresses_are_told_from_credentials_that_are_addresses() {
-        for name in ["HTTPS_PROXY", "https_proxy", "OPENAI_BASE_URL", "OPENAI_API_BASE", "OLLAMA_HOST", "baseUrl"] {
+    fn names_of_addresses_are_told_from_others() {
+        for name in
+            ["HTTPS_PROXY", "https_proxy", "OPENAI_BASE_URL", "OPENAI_API_BASE", "OLLAMA_HOST", "VAULT_ADDR", "baseUrl"]
+        {
             assert!(names_address(name), "{name}");
         }
-        for name in ["DATABASE_URL", "SLACK_WEBHOOK_URL", "OPENAI_API_KEY", "refresh", "accountId"] {
+        for name in ["OPENAI_API_KEY", "refresh", "accountId", "GHOST_KEY"] {
             assert!(!names_address(name), "{name}");
         }
     }

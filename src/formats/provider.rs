@@ -67,8 +67,12 @@ pub fn is_variable(name: &str) -> bool {
 /// Variables that providers look at too, but that mostly are for something else.
 const OF_OTHERS: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 
-/// The provider whose key a variable holds: the one that it is named after, or else the one whose
-/// first variable it is, or the first that looks for it.
+/// Providers of nothing but web search: gateways have their keys from the configuration or a variable, and from no profile
+/// (plugins of 2026.4.27 and 2026.9.6).
+const OF_THE_WEB: [&str; 5] = ["brave", "exa", "firecrawl", "perplexity", "tavily"];
+
+/// The provider that has its key from a profile as well as from this variable: the one that it is named after, or else
+/// the one whose first variable it is, or the first that looks for it.
 pub fn of_variable(name: &str) -> Option<&'static str> {
     if OF_OTHERS.contains(&name) {
         return None;
@@ -81,7 +85,7 @@ pub fn of_variable(name: &str) -> Option<&'static str> {
     };
     let first = |line: &&str| line.split(' ').nth(1) == Some(name);
     let found = lines().filter(takes).find(named).or_else(|| lines().find(first));
-    found.or_else(|| lines().find(takes)).and_then(id)
+    found.or_else(|| lines().find(takes)).and_then(id).filter(|id| !OF_THE_WEB.contains(id))
 }
 
 fn lines() -> impl Iterator<Item = &'static str> {
@@ -121,7 +125,7 @@ mod tests {
         assert_eq!(variables("#").count() + variables("nobody").count(), 0);
         assert_eq!(of_variable("ANTHROPIC_API_KEY"), Some("anthropic"));
         assert_eq!((of_variable("OPENAI_API_KEY"), of_variable("HOME")), (Some("openai"), None));
-        assert_eq!(of_variable("GITHUB_TOKEN"), None);
+        assert_eq!((of_variable("GITHUB_TOKEN"), of_variable("BRAVE_API_KEY")), (None, None));
         assert!(is_variable("GROQ_API_KEY") && !is_variable("groq") && !is_variable("HOME"));
     }
 }

@@ -27,7 +27,7 @@ const ENDS: [&str; 17] = [
 ];
 
 /// Last words of variables.
-const WORDS: [&str; 9] = ["AUTH", "CREDENTIALS", "DSN", "KEY", "PASS", "PASSWORD", "PAT", "SECRET", "TOKEN"];
+const WORDS: [&str; 10] = ["AUTH", "CREDENTIALS", "DSN", "KEY", "PASS", "PASSWORD", "PAT", "PWD", "SECRET", "TOKEN"];
 
 /// How keys of well-known issuers begin.
 const KEYS: [&str; 25] = [
@@ -61,18 +61,38 @@ const KEYS: [&str; 25] = [
 const SHORTEST: usize = 8;
 
 /// Whether the name of a member or of a variable says that its value is a secret.
-pub(super) fn names_secret(name: &str) -> bool {
+pub fn names_secret(name: &str) -> bool {
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let shouted = name.contains('_') && !name.chars().any(|character| character.is_ascii_lowercase());
     let word = name.rsplit('_').next().unwrap_or_default();
     ENDS.iter().any(|end| letters.ends_with(end)) || (shouted && WORDS.contains(&word))
 }
 
+/// Whether the name of a list says that its elements are secrets: `apiKeys`, `tokens`.
+pub(super) fn names_list(name: &str) -> bool {
+    names_secret(name) || name.strip_suffix('s').is_some_and(names_secret)
+}
+
 /// Whether a text looks like a key of a well-known issuer, or is an address with a password in it.
 pub fn is_key(text: &str) -> bool {
     let text = js::trim(text);
     let issued = KEYS.iter().any(|start| text.starts_with(start) && text.len() >= start.len() + SHORTEST);
-    issued || has_password(text)
+    issued || has_password(text) || is_webhook(text)
+}
+
+/// Addresses that are all that is needed to post somewhere.
+fn is_webhook(text: &str) -> bool {
+    ["https://hooks.slack.com/services/", "https://discord.com/api/webhooks/", "https://discordapp.com/api/webhooks/"]
+        .iter()
+        .any(|start| text.starts_with(start) && text.len() >= start.len() + SHORTEST)
+}
+
+/// Whether a text is rather random than a path: long, with digits and letters of both cases, and no word of a path.
+fn is_random(text: &str) -> bool {
+    let has = |test: fn(&char) -> bool| text.chars().any(|character| test(&character));
+    let mixed = has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);
+    let base64 = text.chars().all(|character| character.is_ascii_alphanumeric() || "+/=_-".contains(character));
+    text.len() >= 20 && mixed && base64 && text.matches('/').count() <= 1 + text.len() / 16
 }
 
 /// `scheme://user:password@host`
@@ -100,10 +120,11 @@ pub(super) fn of_argument(text: &str, asks: bool) -> (Option<&str>, bool) {
 }
 
 /// Whether a text leads to a secret and is none: a path or an address without a password.
-pub(super) fn is_pointer(text: &str) -> bool {
+pub fn is_pointer(text: &str) -> bool {
     let text = js::trim(text);
     let path = text.starts_with('/') || text.starts_with("~/") || text.starts_with("./");
-    (path && !text.contains(char::is_whitespace)) || (text.contains("://") && !has_password(text))
+    let is_path = path && !text.contains(char::is_whitespace) && !is_random(text);
+    is_path || (text.contains("://") && !has_password(text) && !is_webhook(text))
 }
 
 #[cfg(test)]

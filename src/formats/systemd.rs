@@ -21,8 +21,8 @@ pub fn render(entries: &[(&str, &Secret)]) -> Result<SecretBuf, Error> {
 }
 
 /// The secrets that a unit, a drop-in or a file of variables hands to a service: line, name and value of each word
-/// `NAME=value` whose name or value says that it is one.
-pub fn secrets(text: &str) -> Vec<(usize, EnvName, Secret)> {
+/// `NAME=value` whose name or value says that it is one. In a command, where an option has the name, it is no variable.
+pub fn secrets(text: &str) -> Vec<(usize, Option<EnvName>, Secret)> {
     let is_quote = |character| matches!(character, '"' | '\'');
     let of_word = |word: &str| {
         let (name, value) = word.split_once('=')?;
@@ -35,9 +35,12 @@ pub fn secrets(text: &str) -> Vec<(usize, EnvName, Secret)> {
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with(['#', ';']));
     let words = lines.flat_map(|(line, nth)| {
         let line = line.trim_start();
-        line.strip_prefix("Environment=").unwrap_or(line).split_whitespace().map(move |word| (nth, word))
+        let command = ["ExecStart=", "SetCredential="].iter().find_map(|start| line.strip_prefix(start));
+        let rest = command.unwrap_or_else(|| line.strip_prefix("Environment=").unwrap_or(line));
+        rest.split_whitespace().map(move |word| (nth, command.is_none(), word.trim_start_matches('-')))
     });
-    words.filter_map(|(nth, word)| of_word(word).map(|(name, value)| (nth, name, value))).collect()
+    let found = words.filter_map(|(nth, is_variable, word)| Some((nth, is_variable, of_word(word)?)));
+    found.map(|(nth, is_variable, (name, value))| (nth, is_variable.then_some(name), value)).collect()
 }
 
 fn encode(value: &str) -> Result<String, Misfit> {
@@ -97,8 +100,10 @@ mod tests {
     fn secrets_of_a_unit_are_found_by_name_or_value() {
         let unit = "[Service]\n# Environment=OLD_TOKEN=o\nEnvironment=\"A_TOKEN=one two\" LOG=debug\n\
                     Environment='B=ghp_0123456789'\nExecStart=/x --token=y\nC_KEY=v\nD_TOKEN=/run/secrets/d\nE_TOKEN=\n";
-        let found: Vec<_> = secrets(unit).into_iter().map(|(line, name, _)| (line, name.as_str().to_owned())).collect();
-        assert_eq!(found, [(3, "A_TOKEN".to_owned()), (4, "B".to_owned()), (6, "C_KEY".to_owned())]);
+        let name = |name: Option<EnvName>| name.map(|name| name.as_str().to_owned()).unwrap_or_default();
+        let found: Vec<_> = secrets(unit).into_iter().map(|(line, of, _)| (line, name(of))).collect();
+        let found: Vec<_> = found.iter().map(|(line, name)| (*line, name.as_str())).collect();
+        assert_eq!(found, [(3, "A_TOKEN"), (4, "B"), (5, ""), (6, "C_KEY")]);
     }
 
     #[test]

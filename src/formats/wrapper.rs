@@ -42,6 +42,12 @@ impl Wrapper {
         Some(Self { program, options, only, command: rest.cloned().collect() })
     }
 
+    /// Whether it asks this vault, and not another one.
+    pub fn is_of(&self, vault: Option<&str>) -> bool {
+        let named = self.options.windows(2).find(|pair| pair.first().is_some_and(|option| option == "--vault"));
+        vault.is_some() && named.and_then(|pair| pair.last()).map(String::as_str) == vault
+    }
+
     /// The command itself, and its arguments.
     pub fn inner(&self) -> (String, Vec<String>) {
         let (program, args) = self.command.split_first().unzip();

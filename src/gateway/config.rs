@@ -14,6 +14,8 @@ use std::path::{Component, Path, PathBuf};
 const INCLUDE: &str = "$include";
 /// How deep files may include each other; the gateway's bound.
 const MAX_DEPTH: usize = 10;
+/// How many files, each as often as it is included: far more than anybody writes.
+const MAX_FILES: usize = 500;
 
 /// One file of a configuration.
 pub struct Document {
@@ -55,9 +57,10 @@ impl Configuration {
         let tree = loader.take(path, bytes, Some(Vec::new()), &mut Vec::new())?;
         let mut documents = loader.documents;
         let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
-        documents.iter().for_each(|document| *times.entry(document.path.clone()).or_default() += 1);
+        documents.iter().for_each(|document| *times.entry(fsio::real_or_same(&document.path)).or_default() += 1);
         // A reference at one of its places would be one at all of them.
-        let several = |document: &&mut Document| times.get(&document.path).is_some_and(|times| *times > 1);
+        let several =
+            |document: &&mut Document| times.get(&fsio::real_or_same(&document.path)).is_some_and(|times| *times > 1);
         documents.iter_mut().filter(several).for_each(|document| document.mount = None);
         Ok(Self { documents, tree })
     }
@@ -148,7 +151,8 @@ impl Loader<'_> {
     fn open(&mut self, path: &Path, mount: Option<&[String]>, chain: &mut Vec<PathBuf>) -> Result<Value, Why> {
         let real = fsio::real_or_same(path).starts_with(fsio::real_or_same(&self.root));
         let inside = path.starts_with(&self.root) && real;
-        if !inside || chain.len() > MAX_DEPTH || chain.iter().any(|above| above == path) {
+        let many = self.documents.len() + chain.len() > MAX_FILES;
+        if !inside || many || chain.len() > MAX_DEPTH || chain.iter().any(|above| above == path) {
             return Err(Why::Include);
         }
         let bytes = fsio::read_trusted(path, formats::MAX_INPUT).map_err(Why::File)?;

@@ -20,8 +20,8 @@ pub use config::{Configuration, Document};
 pub use converse::{Output, converse};
 pub use database::Fault;
 pub use inventory::{
-    At, Content, EnvFile, Files, Found, Inventory, Item, Leftover, Part, Place, Shape, Store, Unread, Why, agent_dirs,
-    agent_ids, check_owner, configuration, leftover, names_variable, own_stores,
+    At, Content, Dirs, EnvFile, Files, Found, Inventory, Item, Leftover, Part, Place, Shape, Store, Unread, Why,
+    agent_dirs, agent_ids, check_owner, configuration, leftover, names_variable, own_stores,
 };
 pub use port::{listens, port};
 pub use program::{Program, StoreChange};

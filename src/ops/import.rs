@@ -26,6 +26,8 @@ struct Gathered {
     stated: BTreeSet<(Scope, String)>,
     /// Profiles of stores that are references to a vault.
     referred: BTreeSet<(Scope, String)>,
+    /// Places of the configuration that are references to the vault, and what they ask for.
+    asked: Vec<(SecretId, String)>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,
     plan: Plan,
@@ -47,6 +49,7 @@ pub fn plan(
     let mut gathered = Gathered::default();
     inventories.iter().for_each(|inventory| gathered.take(inventory, terms));
     gathered.follow_renames(vault)?;
+    gathered.follow_moves(vault);
     gathered.give_to_main(vault);
     gathered.compare(vault, terms, exported)
 }
@@ -78,6 +81,7 @@ impl Gathered {
                     self.plan.same += 1;
                     self.referred.insert((scope.clone(), profile.clone()));
                 }
+                (Content::Ours(asked), SecretId::Config(_)) => self.asked.push((id.clone(), asked.clone())),
                 _ => {}
             }
         }

@@ -217,8 +217,10 @@ fn redirects(profile: &str, old: &RawValue, new: &RawValue) -> bool {
     let has = |credential: &Credential<'_>, name: &str, raw: &RawValue| {
         credential.get(name).is_some_and(|have| model::same_json(have, raw))
     };
+    // What lies in an object may be anything.
+    let leads = |name: &str, raw: &RawValue| names_address(name) || raw.get().starts_with(['{', '[']);
     let differ = |one: &Credential<'_>, other: &Credential<'_>| {
-        one.members().filter(|(name, _)| names_address(name)).any(|(name, raw)| !has(other, name, raw))
+        one.members().filter(|(name, raw)| leads(name, raw)).any(|(name, raw)| !has(other, name, raw))
     };
     old.provider() != new.provider() || differ(&old, &new) || differ(&new, &old)
 }

@@ -25,10 +25,11 @@ pub const CONNECT: &str = "\
 With --json, one object:
   version 1; gateway, its version; added and removed, ids of references; removed_there, ids that
   the gateway had removed and that come back; entry, the members written of the resolver's entry,
-  or null; commands, places of commands that run under agevault run now; roads {id: road}; reload,
-  one of done, degraded, refused, not-running; left [{file, at, ids, why}], what is in plaintext.
+  or null; commands, places of commands that run under agevault run, and unwrapped, of those that
+  do not any more; roads {id: road}; reload, one of done, degraded, refused, not-running;
+  left [{file, at, ids, why}], what is in plaintext.
   With --dry-run: done false, dotenv, the names that would leave the .env, views, whether they would
-  be written, and links, in the place of gateway, reload and left.
+  be written, and links, in the place of gateway and reload; left is what would stay.
   With --undo: version 1; put_back, ids; files that hold plaintext again; only_in_vault, ids; reload
 A road says how a secret reaches the gateway:
   store      a reference in its store

@@ -41,7 +41,6 @@ pub fn remember(
     connection.program = way.settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
     connection.keep = request.keep;
-    connection.dropped.extend(plan.dropped.clone());
     connection.dotenv.extend(plan.dotenv.iter().cloned());
     connection.set_in_config.extend(plan.set_in_config.clone());
     connection.note_originals(sealed);
@@ -117,7 +116,7 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     left.dedup();
     show::rest(context.out, request, &again, &show::Rest { cleaned: &cleaned, left: &left, reload: &reload, plan })?;
     let left = left.iter().filter(|left: &&Left| !left.why.is_kept()).count();
-    Ok(Findings { left, stale: matches!(reload, Reload::Refused { .. }) })
+    Ok(Findings { left, planned: false, stale: matches!(reload, Reload::Refused { .. }) })
 }
 
 /// Files outside the state directory that gateways of this user leave secrets in.

@@ -58,7 +58,10 @@ pub(super) fn unchanged(plan: &Plan) -> Result<(), Error> {
 }
 
 /// One vault, one gateway: the secrets of one are not written to another.
-pub(super) fn bound(context: &Context, vault: &Vault<'_>, state_dir: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// [`connect::Error::Another`].
+pub fn bound(context: &Context, vault: &Vault<'_>, state_dir: &Path) -> Result<(), Error> {
     let connection = Connection::load(context.local.root(), &vault.vault_id)?;
     match connection.filter(|connection| !connection.is_of(state_dir)) {
         Some(other) => Err(connect::Error::Another(other.state_dir).into()),

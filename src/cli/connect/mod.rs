@@ -5,8 +5,8 @@ mod guard;
 mod show;
 mod undo;
 
-pub use guard::reload;
-use guard::{bound, migrated, readable, unchanged};
+pub use guard::{bound, reload};
+use guard::{migrated, readable, unchanged};
 
 use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
@@ -61,6 +61,8 @@ pub struct Findings {
     pub left: usize,
     /// The gateway that runs did not take its secrets anew.
     pub stale: bool,
+    /// Nothing was done: this is what a dry run foresees.
+    pub planned: bool,
 }
 
 impl Findings {
@@ -69,7 +71,7 @@ impl Findings {
     /// # Errors
     /// [`Error::Left`].
     pub fn outcome(self) -> Result<(), Error> {
-        if self == Self::default() { Ok(()) } else { Err(Error::Left(self)) }
+        if self.left == 0 && !self.stale { Ok(()) } else { Err(Error::Left(self)) }
     }
 }
 
@@ -160,8 +162,11 @@ impl Way {
         if args.dry_run {
             let agents = gateway::agent_ids(&self.settings)?;
             let unlinked = if plan.views { connect::unlinked(&self.state_dir, &agents) } else { Vec::new() };
-            show::plan(context, &plan, &unlinked, args.plan)?;
-            return Ok(Done { opened, findings: Findings::default() });
+            let keep = self.keep(context, &context.check(&opened)?.vault)?;
+            let left = connect::plaintext(&held, self.version, keep, &plan);
+            show::plan(context, &plan, &unlinked, &left, args.plan)?;
+            let left = left.iter().filter(|left| !left.why.is_kept()).count();
+            return Ok(Done { opened, findings: Findings { left, stale: false, planned: true } });
         }
         import::take(context, &opened, &held, self.on_conflict(), &|vault| self.known(context, vault, &held))?;
         // Nothing is removed that is not in the file.

@@ -18,11 +18,16 @@ pub fn tell(context: &Context, plan: &Plan, sealed: &[(PathBuf, PathBuf)]) {
     }
     plan.added.iter().for_each(|id| out.say(&format!("referred {}", words::plain(id))));
     plan.commands.iter().for_each(|at| out.say(&format!("{} runs under agevault run now", words::plain(at))));
+    plan.unwrapped
+        .iter()
+        .for_each(|at| out.say(&format!("{} does not run under agevault run any more", words::plain(at))));
+    let given_up = |id: &String| {
+        format!("gave up the gateway's own value of {}, which is in the sealed copy only", words::plain(id))
+    };
+    plan.given_up.iter().for_each(|id| out.say(&given_up(id)));
     plan.removed.iter().for_each(|id| out.say(&format!("removed the reference to {}", words::plain(id))));
     removed_there(out, plan);
-    if !plan.dotenv.is_empty() {
-        out.say(&format!("took {} out of the .env", words::count(plan.dotenv.len(), "entry", "entries")));
-    }
+    plan.dotenv.iter().for_each(|name| out.say(&format!("took {} out of the .env", words::plain(name))));
     if plan.is_empty() {
         out.say("nothing is to be changed");
     }
@@ -64,17 +69,10 @@ pub fn rest(out: Out, request: &Request<'_>, now: &Plan, rest: &Rest<'_>) -> Res
     let Rest { cleaned, left, reload, plan } = *rest;
     let path = |path: &PathBuf| path.display().to_string();
     if out.json {
-        let left: Vec<Value> = left
-            .iter()
-            .map(|left| {
-                let at = left.at.as_ref().map(ToString::to_string);
-                json!({"file": path(&left.file), "at": at, "ids": left.ids, "why": words::left_token(left.why)})
-            })
-            .collect();
         return out.json(&json!({
             "version": 1, "gateway": request.version.to_string(), "added": plan.added, "removed": plan.removed,
-            "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "roads": tokens(now),
-            "reload": words::reload_token(reload), "left": left,
+            "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "unwrapped": plan.unwrapped, "roads": tokens(now),
+            "reload": words::reload_token(reload), "left": left_json(left),
         }));
     }
     for (copy, sealed) in &cleaned.removed {
@@ -82,10 +80,11 @@ pub fn rest(out: Out, request: &Request<'_>, now: &Plan, rest: &Rest<'_>) -> Res
     }
     roads(out, now);
     for left in left {
-        let (what, hint) = words::left(left);
-        out.say(&what);
+        let (what, hint) = words::left(left, false);
+        let tell = |text: &str| if left.why.is_kept() { out.say(text) } else { out.warn(text) };
+        tell(&what);
         if !hint.is_empty() {
-            out.say(&format!("  {hint}"));
+            tell(&format!("  {hint}"));
         }
     }
     if let Some(what) = words::reload(reload) {
@@ -102,14 +101,23 @@ pub fn rest(out: Out, request: &Request<'_>, now: &Plan, rest: &Rest<'_>) -> Res
     Ok(())
 }
 
+fn left_json(left: &[Left]) -> Vec<Value> {
+    let one = |left: &Left| {
+        let at = left.at.as_ref().map(ToString::to_string);
+        json!({"file": left.file.display().to_string(), "at": at, "ids": left.ids, "why": words::left_token(left.why)})
+    };
+    left.iter().map(one).collect()
+}
+
 /// Shows what would be done, with every road if `whole`; `unlinked` are the files that would become links to views.
-pub fn plan(context: &Context, plan: &Plan, unlinked: &[PathBuf], whole: bool) -> Result<(), Error> {
+pub fn plan(context: &Context, plan: &Plan, unlinked: &[PathBuf], left: &[Left], whole: bool) -> Result<(), Error> {
     let out = context.out;
     if out.json {
         return out.json(&json!({
             "version": 1, "done": false, "added": plan.added, "removed": plan.removed, "dotenv": plan.dotenv,
-            "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "views": plan.views,
+            "removed_there": plan.removed_there, "entry": plan.entry, "commands": plan.commands, "unwrapped": plan.unwrapped, "views": plan.views,
             "links": unlinked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(), "roads": tokens(plan),
+            "left": left_json(left),
         }));
     }
     if let Some(members) = &plan.entry {
@@ -120,6 +128,12 @@ pub fn plan(context: &Context, plan: &Plan, unlinked: &[PathBuf], whole: bool) -
     }
     for at in &plan.commands {
         out.line(&format!("would run {at} under agevault run"))?;
+    }
+    for at in &plan.unwrapped {
+        out.line(&format!("would not run {at} under agevault run any more"))?;
+    }
+    for id in &plan.given_up {
+        out.line(&format!("would give up the gateway's own value of {id}"))?;
     }
     for id in &plan.removed {
         out.line(&format!("would remove the reference to {id}"))?;
@@ -136,6 +150,13 @@ pub fn plan(context: &Context, plan: &Plan, unlinked: &[PathBuf], whole: bool) -
     }
     for (id, road) in plan.roads.iter().filter(|_| whole) {
         out.line(&format!("{id}: {}", words::road(*road)))?;
+    }
+    for left in left {
+        let (what, hint) = words::left(left, true);
+        out.line(&what)?;
+        if !hint.is_empty() {
+            out.line(&format!("  {hint}"))?;
+        }
     }
     match (plan.is_empty(), plan.views) {
         (true, false) => out.line("nothing would be changed"),

@@ -43,7 +43,21 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         let sealed = fsio::read_own(copy, formats::MAX_INPUT + 64 * 1024).ok()?;
         opened.seen.opener().open(sealed.expose()).ok()
     };
-    let undo = Undo { vault, held: &before, program, connection: connection.as_ref(), again: &again, open: &open };
+    let kept = opened.place.path().with_file_name("backups");
+    let seal = |path: &Path, bytes: &crate::secret::SecretBuf| {
+        let copy = crate::store::keep_sealed(vault, &kept, path, bytes.expose())?;
+        context.out.say(&format!("sealed {} as it was in {}", path.display(), copy.display()));
+        Ok(())
+    };
+    let undo = Undo {
+        seal: &seal,
+        vault,
+        held: &before,
+        program,
+        connection: connection.as_ref(),
+        again: &again,
+        open: &open,
+    };
     let Undone { mut ids, mut files } = undo.run()?;
     ids.extend(of_views.ids);
     files.extend(of_views.files);

@@ -35,7 +35,7 @@ pub fn of_file(error: &fsio::Error) -> Words {
             "exists",
             exit::CONFLICT,
             format!("there is something at {} already", name::path(path)),
-            "it is not overwritten; choose another place or move it away",
+            "it is not overwritten; name another place, for an identity with --generate-identity=PATH",
         ),
         Error::Kind(path) => place(
             "wrong-kind",

@@ -8,6 +8,11 @@ use crate::ops::connect::{Drift, Left, Reason};
 /// Words for a gateway that was connected and is not as it should be.
 pub fn of_findings(findings: super::super::connect::Findings) -> Words {
     let places = name::count(findings.left, "place still holds plaintext", "places still hold plaintext");
+    if findings.planned {
+        let places = name::count(findings.left, "place would still hold", "places would still hold");
+        let hint = "nothing was changed; each is named above, with what would change it";
+        return Words::new("findings", exit::FINDINGS, format!("{places} plaintext"), hint);
+    }
     let (what, hint) = match (findings.left, findings.stale) {
         (0, _) => (
             "everything was done, but the gateway that runs did not take its secrets anew".to_owned(),
@@ -22,8 +27,8 @@ pub fn of_findings(findings: super::super::connect::Findings) -> Words {
     Words::new("findings", exit::FINDINGS, what, hint)
 }
 
-/// What is left in plaintext, and what would change that.
-pub fn left(left: &Left) -> (String, String) {
+/// What is left in plaintext, or would be, and what would change that.
+pub fn left(left: &Left, would: bool) -> (String, String) {
     let file = name::path(&left.file);
     let place = left.at.as_ref().map(|at| format!(", {}", plain(&at.to_string()))).unwrap_or_default();
     let ids = plain(&left.ids.join(", "));
@@ -66,7 +71,8 @@ pub fn left(left: &Left) -> (String, String) {
             );
         }
     };
-    (format!("left in plaintext: {file}{place}{ids}"), hint.to_owned())
+    let verb = if would { "would stay" } else { "left" };
+    (format!("{verb} in plaintext: {file}{place}{ids}"), hint.to_owned())
 }
 
 /// The same in one stable word.
@@ -101,6 +107,17 @@ pub fn drift(drift: &Drift) -> Words {
             format!("{} cannot be read: what the gateway has in it is not known", name::path(file)),
             "agevault connect --dry-run says what is wrong with it",
         ),
+        Drift::NoEntry => found(
+            "not-connected",
+            "the gateway's configuration does not name the vault's resolver: nobody answers for its references"
+                .to_owned(),
+            "agevault connect writes the entry anew",
+        ),
+        Drift::Unresolved(ids) => found(
+            "references-unresolved",
+            format!("the gateway asks for these, and the vault has no value: {}", names(ids)),
+            "put them back with agevault set or agevault auth; or run agevault connect, which removes dead references",
+        ),
         Drift::Gone(ids) => found(
             "references-gone",
             format!("the gateway has no reference any more to: {}", names(ids)),
@@ -108,8 +125,8 @@ pub fn drift(drift: &Drift) -> Words {
         ),
         Drift::Plaintext(ids) => found(
             "plaintext",
-            format!("the gateway's files hold in plaintext again: {}", names(ids)),
-            "agevault connect puts references in their places; of a value that is not the vault's, --on-conflict replace takes it and keep does not",
+            format!("the gateway's files hold in plaintext: {}", names(ids)),
+            "agevault connect takes what is new and puts references there; where the vault has another value, --on-conflict replace takes the gateway's and keep leaves the vault's",
         ),
         Drift::Unmigrated(paths) => found(
             "stores-unmigrated",

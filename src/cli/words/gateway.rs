@@ -170,7 +170,10 @@ pub fn of_connect(error: &connect::Error) -> Words {
             "another-gateway",
             exit::CONFLICT,
             format!("this vault is connected to the gateway at {}", name::path(dir)),
-            "nothing was changed; name it with --state-dir, or disconnect it with agevault connect --undo first",
+            format!(
+                "nothing was changed; another gateway needs a vault of its own (--vault FILE); agevault --state-dir {} connect --undo frees this one",
+                name::path(dir)
+            ),
         ),
         Error::NotConnected(dir) => Words::new(
             "unconnected",
@@ -218,7 +221,9 @@ pub fn of_connect(error: &connect::Error) -> Words {
 pub fn reach(reach: Reach) -> &'static str {
     match reach {
         Reach::Reload => "the gateway takes it after openclaw secrets reload, or agevault connect",
-        Reach::Gone => "the gateway still asks for it: run agevault connect to remove the reference",
+        Reach::Gone => {
+            "the gateway still asks for what has gone (agevault resolve --check names it): put it back with agevault set, or have agevault connect remove the references"
+        }
         Reach::Connect => "run agevault connect to hand it to the gateway",
     }
 }

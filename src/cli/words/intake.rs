@@ -35,6 +35,7 @@ fn placeholder(kind: Placeholder) -> String {
         Placeholder::Reference(of) => format!("it is a reference of {}, not a secret", tool(of)),
         Placeholder::Ciphertext(of) => format!("it is ciphertext of {}, not a secret", tool(of)),
         Placeholder::Masked => "it is masked: only the ends of a secret, or none of it".to_owned(),
+        Placeholder::Example => "it is an example, or a word that stands for a value".to_owned(),
         Placeholder::Torn => "it is the beginning of a PEM block without its end".to_owned(),
         Placeholder::Metadata => "it is metadata of sops, not a secret".to_owned(),
     }

@@ -77,7 +77,7 @@ pub fn of_keys(error: &Error) -> Words {
             "wrong-key",
             format!("{} does not open the vault", source(from)),
             match from {
-                Source::DefaultIdentity(_) => "name another key with -i FILE or -p; or move that file away",
+                Source::DefaultIdentity(_) => "name another key with -i FILE or -p",
                 _ => "agevault recipients list, run with a key that opens it, shows which ones do",
             },
         ),

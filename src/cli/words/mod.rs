@@ -153,7 +153,7 @@ pub fn of(error: &Error) -> Words {
         Error::Unresolvable(findings) => Words::new(
             "findings",
             exit::FINDINGS,
-            format!("the gateway does not get all of its secrets: {}", name::count(*findings, "finding", "findings")),
+            format!("not all is as it should be: {}", name::count(*findings, "finding", "findings")),
             "",
         ),
         Error::Import(error) => refusal::import(error),

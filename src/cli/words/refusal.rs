@@ -140,6 +140,15 @@ pub fn unread(unread: &Unread) -> Words {
             None => format(error, Some(&unread.path)),
         },
         Why::Database(fault) => super::gateway::of_database(&unread.path, *fault),
+        Why::Relative => Words::new(
+            "relative-agent-dir",
+            exit::DAMAGED,
+            format!(
+                "{} is an agentDir relative to where the gateway is started, which is not known here",
+                name::path(&unread.path)
+            ),
+            "write the whole path into the configuration, or one that begins with ~",
+        ),
         Why::Include => Words::new(
             "bad-include",
             exit::UNSAFE,

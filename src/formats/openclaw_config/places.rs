@@ -6,6 +6,7 @@ use crate::formats::{js, provider, suspicion, targets};
 use crate::model::EnvName;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// Words that stand for a credential elsewhere under `models.providers.*.apiKey`.
 const MARKERS: [&str; 8] = [
@@ -80,23 +81,28 @@ pub fn members(document: &Value, mount: Option<&[String]>) -> Vec<Member> {
 }
 
 /// What each element of a list is known by; `None` for one that has no name, or shares it.
-pub fn element_names(elements: &[Value]) -> Vec<Option<String>> {
+fn element_names(elements: &[Value]) -> Vec<Option<String>> {
     let text = |element: &Value, member: &str| {
         let text = element.get(member)?.as_str().map(js::trim).filter(|text| !text.is_empty())?;
         Some(text.to_owned())
     };
-    let name = |element: &Value| {
-        NAMES.iter().find_map(|member| {
-            let name = text(element, member)?;
-            let sharing = elements.iter().filter(|other| text(other, member).as_ref() == Some(&name)).count();
-            (sharing == 1).then_some(name)
-        })
+    let counts = |texts: &[Option<String>]| {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        texts.iter().flatten().for_each(|text| *counts.entry(text.clone()).or_default() += 1);
+        counts
     };
-    let names: Vec<Option<String>> = elements.iter().map(name).collect();
+    let is_alone = |counts: &HashMap<String, usize>, text: &String| counts.get(text) == Some(&1);
+    let mut names: Vec<Option<String>> = vec![None; elements.len()];
+    for member in NAMES {
+        let texts: Vec<Option<String>> = elements.iter().map(|element| text(element, member)).collect();
+        let counts = counts(&texts);
+        for (name, text) in names.iter_mut().zip(texts).filter(|(name, _)| name.is_none()) {
+            *name = text.filter(|text| is_alone(&counts, text));
+        }
+    }
     // A name by one member may be that of another element by another member.
-    let unique =
-        |name: &Option<String>| name.clone().filter(|_| names.iter().filter(|other| *other == name).count() == 1);
-    names.iter().map(unique).collect()
+    let counts = counts(&names);
+    names.into_iter().map(|name| name.filter(|name| is_alone(&counts, name))).collect()
 }
 
 struct Walk {
@@ -214,8 +220,11 @@ impl Walk {
         }
         let secret = match value {
             Value::String(text) => {
+                // An element has the name of its list.
                 let in_list = self.at.last().is_some_and(|last| last.parse::<usize>().is_ok()) && self.path.is_none();
-                suspicion::is_key(text) || (!in_list && suspicion::names_secret(name))
+                let above = self.at.iter().nth_back(1).filter(|_| in_list);
+                let named = above.map_or_else(|| suspicion::names_secret(name), |list| suspicion::names_list(list));
+                suspicion::is_key(text) || named
             }
             Value::Object(_) => ExecRef::asked(&value.to_string()).is_some() || is_reference(value),
             _ => false,

@@ -29,9 +29,11 @@ impl Inventory {
     /// A name that an earlier file has is looked up there.
     pub(super) fn dotenv(&mut self, path: &Path, bytes: &SecretBuf) -> Result<(), formats::Error> {
         let read = dotenv::parse(bytes.expose())?;
-        let of_file = |note: Note| match note.name.is_empty() {
-            true => Note { name: path.display().to_string(), ..note },
-            false => note,
+        // A line is one of a file.
+        let of_file = |note: Note| match (note.name.is_empty(), note.lines) {
+            (true, _) => Note { name: path.display().to_string(), ..note },
+            (false, Some(_)) => Note { name: format!("{}, {}", path.display(), note.name), ..note },
+            (false, None) => note,
         };
         self.notes.extend(read.notes.into_iter().map(of_file));
         for unread in &read.unread {
@@ -60,7 +62,7 @@ impl Inventory {
         for (line, name, value) in systemd::secrets(&String::from_utf8_lossy(bytes.expose())) {
             let Ok(content) = text(&value).map(Content::Value) else { continue };
             let place = Place { file: path.to_owned(), at: At::Lines(line, line) };
-            let id = Some(SecretId::Env(name));
+            let id = name.map(SecretId::Env);
             self.items.push(Item { place, owner: None, id, content, part: Part::Service, used: false });
         }
     }

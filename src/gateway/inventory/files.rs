@@ -2,6 +2,7 @@
 
 use super::super::config::Configuration;
 use super::super::{Error, Settings, resolve, sqlite};
+use super::agents::{self, agent_of};
 use super::{Unread, Why};
 use crate::formats;
 use crate::formats::openclaw_config::{self, Config};
@@ -10,7 +11,6 @@ use crate::gateway::service_files;
 use crate::model::Scope;
 use crate::secret::SecretBuf;
 use rustix::fs::{Mode, OFlags};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,7 @@ impl Files {
             let read = bytes.and_then(|bytes| openclaw_config::parse(bytes.expose()).ok());
             files.unused_configs.extend(read.map(|read| (path, read)));
         }
-        files.agents = agents(&dir, settings, files.config.as_ref())?;
+        files.agents = agents::all(&dir, settings, files.config.as_ref(), &mut files.unread)?;
         let shared = dir.join("state").join(sqlite::SHARED_NAME);
         files.database(&shared, || sqlite::shared(&shared));
         for (agent, agent_dir) in files.agents.clone() {
@@ -258,61 +258,6 @@ pub fn configuration(settings: &Settings) -> Result<Option<Configuration>, Error
     Files::default().configuration(settings, &resolve(settings)?)
 }
 
-/// The agent in `.../agents/<id>/agent/<file>`.
-fn agent_of(path: &Path) -> Option<Scope> {
-    let dir = path.parent()?.parent()?;
-    let agents = dir.parent()?.file_name()?;
-    (agents == "agents").then(|| Scope::parse(dir.file_name()?.to_str()?).ok()).flatten()
-}
-
-/// The directories of the agents: those of the state directory, and where the configuration or the environment has
-/// them instead.
-fn agents(dir: &Path, settings: &Settings, config: Option<&Configuration>) -> Result<BTreeMap<Scope, PathBuf>, Error> {
-    let root = dir.join("agents");
-    let entries = std::fs::read_dir(&root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let agent = |path: PathBuf| {
-        let scope = Scope::parse(path.file_name()?.to_str()?).ok().filter(Scope::is_agent)?;
-        path.is_dir().then(|| (scope, path.join("agent")))
-    };
-    let mut agents: BTreeMap<Scope, PathBuf> = entries.filter_map(agent).collect();
-    for (scope, path) in config.map(|config| moved(&config.tree)).unwrap_or_default() {
-        if let Some(path) = settings.path(Some(&path))?.filter(|path| path.is_absolute()) {
-            agents.insert(scope, path);
-        }
-    }
-    let main = settings.path(settings.agent_dir.as_ref())?.filter(|_| settings.option.is_none());
-    agents.extend(main.map(|path| (Scope::main(), path)));
-    Ok(agents)
-}
-
-/// The agents to which the configuration gives a directory.
-fn moved(tree: &Value) -> Vec<(Scope, String)> {
-    let list = openclaw_config::at(tree, &["agents", "list"].map(str::to_owned));
-    let list = list.and_then(Value::as_array).into_iter().flatten();
-    let listed = list.filter_map(|agent| Some((agent.get("id")?.as_str()?, agent.get("agentDir")?.as_str()?)));
-    let entries = openclaw_config::at(tree, &["agents", "entries"].map(str::to_owned));
-    let entries = entries.and_then(Value::as_object).into_iter().flatten();
-    let named = entries.filter_map(|(name, agent)| Some((name.as_str(), agent.get("agentDir")?.as_str()?)));
-    let agent = |(name, path): (&str, &str)| Some((Scope::parse(name).ok().filter(Scope::is_agent)?, path.to_owned()));
-    listed.chain(named).filter_map(agent).collect()
-}
-
-/// Where each agent has its files.
-///
-/// # Errors
-/// As [`resolve`].
-pub fn agent_dirs(settings: &Settings) -> Result<BTreeMap<Scope, PathBuf>, Error> {
-    agents(&resolve(settings)?, settings, configuration(settings)?.as_ref())
-}
-
-/// The agents that have a directory.
-///
-/// # Errors
-/// As [`resolve`].
-pub fn agent_ids(settings: &Settings) -> Result<BTreeSet<Scope>, Error> {
-    Ok(agent_dirs(settings)?.into_keys().collect())
-}
-
 /// The files in which the gateway keeps OAuth credentials itself.
 ///
 /// # Errors
@@ -320,7 +265,7 @@ pub fn agent_ids(settings: &Settings) -> Result<BTreeSet<Scope>, Error> {
 pub fn own_stores(settings: &Settings) -> Result<Vec<PathBuf>, Error> {
     let databases = |path: PathBuf| ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", path.display())));
     let mut files: Vec<PathBuf> = databases(resolve(settings)?.join("state").join(sqlite::SHARED_NAME)).into();
-    for agent in agent_dirs(settings)?.into_values() {
+    for agent in agents::agent_dirs(settings)?.into_values() {
         files.push(agent.join("auth-profiles.json"));
         files.extend(databases(agent.join(sqlite::AGENT_NAME)));
     }

@@ -1,6 +1,6 @@
 //! Files that a gateway has made besides those that it reads: copies, what it generates, what its services read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a file is, by its name and place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,16 +11,24 @@ pub enum Leftover {
     Generated,
 }
 
-/// What a file of the state directory `root`, or of the directory of the configuration, is.
-pub fn leftover(path: &Path, root: &Path, config_dir: Option<&Path>) -> Option<Leftover> {
+/// The directories of a gateway in which such files are.
+pub struct Dirs<'d> {
+    /// The state directory.
+    pub root: &'d Path,
+    /// The directory of the configuration.
+    pub config: Option<&'d Path>,
+    /// Those of the agents.
+    pub agents: &'d [PathBuf],
+}
+
+/// What a file is, by its name and its very place: anywhere else a file of that name is somebody's own.
+pub fn leftover(path: &Path, dirs: &Dirs<'_>) -> Option<Leftover> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let parent = path.parent();
-    let folder = |up: usize| path.ancestors().nth(up).and_then(Path::file_name);
-    if name == "catalog.json" && folder(2).is_some_and(|name| name == "plugins") {
-        return Some(Leftover::Generated);
-    }
+    let above = |up: usize| path.ancestors().nth(up);
+    let of_agent = |up: usize| above(up).is_some_and(|dir| dirs.agents.iter().any(|agent| agent == dir));
+    let plugins = above(2).and_then(Path::file_name).is_some_and(|name| name == "plugins");
     // With the keys of profiles in it until the gateway makes it again, with markers in their places.
-    if name == "models.json" && folder(1).is_some_and(|name| name == "agent") {
+    if (name == "catalog.json" && plugins && of_agent(3)) || (name == "models.json" && of_agent(1)) {
         return Some(Leftover::Generated);
     }
     let of_config =
@@ -31,10 +39,12 @@ pub fn leftover(path: &Path, root: &Path, config_dir: Option<&Path>) -> Option<L
     let of_store = ["auth-profiles.json.", "auth.json.", "oauth.json."].iter().any(|start| name.starts_with(start));
     let migrated = [".migrated-", ".sqlite-import.", ".oauth-ref.", ".openai-provider-unification."];
     let migrated = migrated.iter().any(|mark| name.contains(mark));
-    let in_root = parent == Some(root) || parent == config_dir;
+    let in_root = above(1) == Some(dirs.root) || above(1) == dirs.config;
+    let beside_store = of_agent(1) || above(1) == Some(&dirs.root.join("credentials"));
     // What a gateway took for damage when it put a copy back, or did not take at all.
     let refused = [".clobbered.", ".rejected."].iter().any(|mark| name.contains(mark));
-    let copy = (of_store && migrated) || (in_root && of_config && (backup || refused || name.ends_with(".last-good")));
+    let copy = (of_store && migrated && beside_store)
+        || (in_root && of_config && (backup || refused || name.ends_with(".last-good")));
     copy.then_some(Leftover::Copy)
 }
 
@@ -45,7 +55,9 @@ mod tests {
     #[test]
     fn what_nothing_reads_any_more_is_told_from_what_the_gateway_reads() {
         let root = Path::new("/s");
-        let of = |path: &str| leftover(&root.join(path), root, Some(Path::new("/c")));
+        let agents = ["main", "x"].map(|agent| root.join("agents").join(agent).join("agent"));
+        let dirs = Dirs { root, config: Some(Path::new("/c")), agents: &agents };
+        let of = |path: &str| leftover(&root.join(path), &dirs);
         for path in [
             "openclaw.json.bak",
             "openclaw.json.bak.3",
@@ -69,6 +81,9 @@ mod tests {
             "agents/main/agent/auth-profiles.json.bak",
             "gateway.systemd.env",
             "catalog.json",
+            "workspace/shop/plugins/cart/catalog.json",
+            "workspace/project/agent/models.json",
+            "workspace/auth-profiles.json.migrated-2026-x",
         ] {
             assert_eq!(of(path), None, "{path}");
         }

@@ -3,22 +3,25 @@
 //! [`Files`] finds and reads the files, [`Inventory`] reads what is in them as the gateway does. One file that cannot
 //! be read does not keep the others from being read: it is in [`Inventory::unread`].
 
+mod agents;
 mod env;
 mod files;
 mod item;
 mod leftovers;
 mod profiles;
 
+pub use agents::{agent_dirs, agent_ids};
 pub use env::EnvFile;
-pub use files::{Files, Found, Shape, agent_dirs, agent_ids, check_owner, configuration, own_stores};
+pub use files::{Files, Found, Shape, check_owner, configuration, own_stores};
 pub use item::{At, Content, Item, Part, Place, names_variable};
-pub use leftovers::{Leftover, leftover};
+pub use leftovers::{Dirs, Leftover, leftover};
 pub use profiles::Store;
 
 use super::config::{Configuration, Document};
 use super::{Era, Fault, Settings};
 use crate::formats::auth_profiles::Carried;
 use crate::formats::openclaw_config::{self, Role};
+use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, Note, NoteKind};
 use crate::fsio;
 use crate::model::{MAX_VALUE, Scope, SecretId};
@@ -79,6 +82,8 @@ pub enum Why {
     Database(Fault),
     /// The gateway refuses to include it: outside the directory of the configuration, or too deep.
     Include,
+    /// The directory of an agent, relative to where the gateway was started.
+    Relative,
 }
 
 impl Inventory {
@@ -164,11 +169,19 @@ impl Inventory {
                 let name = member.at.join(".");
                 let flawed = document.read.flawed.contains(&member.at);
                 let whole = [document.mount.as_deref().unwrap_or_default(), &member.at[..]].concat();
+                // Lists are put one behind the other: each element counts, and none has the name alone.
+                let in_list = member.path.as_ref().is_some_and(|path| !path.ends_with(&member.at));
+                let mut is_shared = false;
                 if let Some(before) = member.path.as_ref().and_then(|path| places.remove(path))
                     && let Some(item) = self.items.get_mut(before)
                 {
-                    item.used = false;
-                    self.notes.push(Note::new(&name, NoteKind::Shadowed));
+                    if in_list {
+                        item.id = None;
+                        is_shared = true;
+                    } else {
+                        item.used = false;
+                        self.notes.push(Note::new(&name, NoteKind::Shadowed));
+                    }
                 }
                 let content = if flawed { Some(Content::Unparsed) } else { self.content(&name, &member) };
                 let Some(content) = content else { continue };
@@ -177,6 +190,7 @@ impl Inventory {
                 }
                 let (id, part) = match member.role {
                     _ if flawed => (None, Part::Other),
+                    Role::Target if is_shared => (None, Part::Target(whole)),
                     Role::Variable(name) => (Some(SecretId::Env(name)), Part::Variable),
                     Role::Target => (of_path(member.path.as_deref()), Part::Target(whole)),
                     Role::Command(at, variable) => {
@@ -192,6 +206,17 @@ impl Inventory {
             }
         }
         self.config = Some(config);
+        // A command that another vault serves is none of ours.
+        let vault = self.vault();
+        let mut items = std::mem::take(&mut self.items);
+        items.retain(|item| {
+            let (Part::Command(at, _), Content::Ours(_)) = (&item.part, &item.content) else { return true };
+            let document =
+                self.config.iter().flat_map(|config| &config.documents).find(|one| one.path == item.place.file);
+            let object = document.and_then(|document| openclaw_config::at(document.tree(), at)?.as_object());
+            object.and_then(Wrapper::read).is_some_and(|wrapper| wrapper.is_of(vault.as_deref()))
+        });
+        self.items = items;
         self.variables_of_config(&near);
     }
 
@@ -291,6 +316,14 @@ impl Inventory {
     /// As [`Configuration::resolver`].
     pub fn resolver(&self) -> Option<Vec<String>> {
         self.config.as_ref()?.resolver()
+    }
+
+    /// The vault that the configuration's resolver asks.
+    pub fn vault(&self) -> Option<String> {
+        let args = self.resolver()?;
+        args.windows(2)
+            .find(|pair| pair.first().is_some_and(|option| option == "--vault"))
+            .and_then(|pair| pair.last().cloned())
     }
 
     /// As [`Configuration::entry`].

@@ -134,6 +134,14 @@ impl Inventory {
             let (owner, content) = (Some(scope.clone()), Content::Unparsed);
             self.items.push(Item { place, owner, id: None, content, part: Part::Other, used: false });
         }
+        // What the gateway does not take for a credential may hold a secret all the same.
+        let ignored: BTreeSet<&String> =
+            store.notes.iter().filter(|note| is_ignored(note.what)).map(|note| &note.name).collect();
+        for profile in ignored.into_iter().filter(|profile| !store.profiles.iter().any(|(have, _)| have == *profile)) {
+            let place = Place { file: path.to_owned(), at: At::Profile(profile.clone()) };
+            let (owner, content) = (Some(scope.clone()), Content::Unparsed);
+            self.items.push(Item { place, owner, id: None, content, part: Part::Other, used: false });
+        }
         let refers = |raw: &RawValue| auth_profiles::referred(raw).is_some();
         let referred = |name: &str| store.profiles.iter().any(|(profile, raw)| profile == name && refers(raw));
         // What is about lines or the whole file is of use with its name alone.
@@ -161,6 +169,12 @@ impl Inventory {
         }
         Ok(())
     }
+}
+
+/// Whether a note says that the gateway passes over a profile.
+fn is_ignored(what: NoteKind) -> bool {
+    use NoteKind::{NoProvider, NotAName, NotAnObject, NotUtf8, Nul, TooLarge, UnknownType};
+    matches!(what, NoProvider | NotAName | NotAnObject | NotUtf8 | Nul | TooLarge | UnknownType)
 }
 
 /// What a credential holds: one that refers to the vault holds nothing else.

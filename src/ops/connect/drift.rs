@@ -2,7 +2,7 @@
 
 use super::{Connection, holds_secret};
 use crate::gateway::{Inventory, Item, Part, Version};
-use crate::model::SecretId;
+use crate::model::{SecretId, Vault};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -11,6 +11,10 @@ use std::path::PathBuf;
 pub enum Drift {
     /// A file that cannot be read: what the gateway has in it is not known.
     Unread(PathBuf),
+    /// Its configuration does not name the resolver any more: nobody answers for its references.
+    NoEntry,
+    /// References for which the vault has no value.
+    Unresolved(Vec<String>),
     /// References that it had then and has no more.
     Gone(Vec<String>),
     /// Secrets in plaintext where a reference could be.
@@ -47,14 +51,12 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
         found.extend(moved.map(Drift::Moved));
     }
     let elsewhere = !found.is_empty();
+    if is_whole && inventory.entry().is_none() && !connection.refs.is_empty() {
+        found.push(Drift::NoEntry);
+    }
     let asked = inventory.asked();
     // A view that is gone with a boot says nothing of what is in it; that it is gone is told elsewhere.
     let in_view = |id: &str| !connection.views.is_empty() && id.starts_with("auth/");
-    let gone: Vec<String> = connection.refs.difference(&asked).filter(|id| !in_view(id)).cloned().collect();
-    // What could not be read may have them.
-    if is_whole && !gone.is_empty() {
-        found.push(Drift::Gone(gone));
-    }
     let plaintext = |item: &&Item| {
         let command = item.id.is_some() && matches!(item.part, Part::Command(..));
         let could =
@@ -63,6 +65,13 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
     };
     let name = |item: &Item| item.id.as_ref().map(SecretId::to_string);
     let names: BTreeSet<String> = inventory.items.iter().filter(plaintext).filter_map(name).collect();
+    // What is in plaintext in its place has its own word.
+    let is_gone = |id: &&String| !in_view(id) && !names.contains(*id);
+    let gone: Vec<String> = connection.refs.difference(&asked).filter(is_gone).cloned().collect();
+    // What could not be read may have them.
+    if is_whole && !gone.is_empty() {
+        found.push(Drift::Gone(gone));
+    }
     if !names.is_empty() {
         found.push(Drift::Plaintext(names.into_iter().collect()));
     }
@@ -71,6 +80,13 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
         found.push(Drift::Version { was: connection.gateway.clone(), now });
     }
     found
+}
+
+/// The references of a gateway for which this vault has no value.
+pub fn unresolved(inventory: &Inventory, vault: &Vault<'_>) -> Option<Drift> {
+    let has = |id: &String| SecretId::parse(id).is_ok_and(|id| vault.get(&id).is_some());
+    let missing: Vec<String> = inventory.asked().into_iter().filter(|id| !has(id)).collect();
+    (!missing.is_empty()).then_some(Drift::Unresolved(missing))
 }
 
 /// Each file that is there and cannot be read.

@@ -14,6 +14,8 @@ use std::path::Path;
 const SHORTEST: usize = 8;
 /// How much of each end of a value tells that it was there, in bytes.
 const END: usize = 16;
+/// Larger files are not searched, and named: no gateway writes one with its secrets.
+const LARGEST: u64 = 8 * 1024 * 1024 * 1024;
 /// How much of a file is looked at once, in bytes.
 const PIECE: usize = 1024 * 1024;
 
@@ -94,6 +96,9 @@ impl Needles {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(failed)?,
         };
+        if file.metadata().map_err(failed)?.len() > LARGEST {
+            return Err(fsio::Error::TooLarge(path.to_owned(), usize::try_from(LARGEST).unwrap_or(usize::MAX)).into());
+        }
         let mut piece = vec![0; PIECE + self.longest];
         loop {
             let mut filled = 0;

@@ -90,10 +90,12 @@ pub struct Plan {
     pub dotenv: BTreeSet<String>,
     /// Those of them that the configuration sets, and where.
     pub set_in_config: BTreeMap<String, Spot>,
-    /// Configuration secrets that leave it without a reference.
-    pub dropped: BTreeMap<String, Spot>,
     /// Commands that are to run under `agevault run`, by their places.
     pub commands: Vec<String>,
+    /// Those that ran there and have no secret any more.
+    pub unwrapped: Vec<String>,
+    /// Entries of which the gateway's own, different value goes, as `--on-conflict keep` asks for.
+    pub given_up: Vec<String>,
     /// Ids for which the gateway gets a new or another reference.
     pub added: Vec<String>,
     /// Those of them that the gateway had already, and that were removed there.

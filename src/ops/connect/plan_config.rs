@@ -1,14 +1,13 @@
 //! The configuration's part of a plan: the resolver's entry, references, commands under `agevault run`.
 
-use super::plan::{Planner, provider_of};
+use super::plan::{MAX_REFS, Planner};
 use super::undo::values::text_of;
 use super::{Entry, Error, Road, Spot, edits, known};
 use crate::formats::openclaw_config::{self, Step};
-use crate::formats::provider;
 use crate::formats::secretref::{self, ExecRef};
 use crate::formats::wrapper::{self, Wrapper};
 use crate::gateway::{At, Content, Item, Part};
-use crate::model::{EnvName, Scope, SecretId};
+use crate::model::{EnvName, SecretId};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +32,9 @@ impl Planner<'_> {
         }
         for ((file, at), items) in commands {
             self.command(file, at, &items);
+        }
+        if self.plan.added.len() > MAX_REFS {
+            return Err(Error::TooMany(MAX_REFS));
         }
         // What names a variable is seen in the configuration as it will be.
         self.texts = edits::of_config(&self.plan, held)?.into_iter().map(|edit| edit.new).collect();
@@ -59,7 +61,18 @@ impl Planner<'_> {
         if have != Some(&entry) {
             self.plan.entry = Some(have.map(|have| differing(have, &entry)).unwrap_or_default());
             let place = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-            self.step(&self.held.config_path, Step::Put(place, entry));
+            // Where it is: a second one beside an included one would be merged with that, lists and all.
+            let documents = self.held.config.iter().flat_map(|config| &config.documents);
+            let there: Vec<(PathBuf, Vec<String>)> = documents
+                .filter_map(|document| {
+                    let rest = place.strip_prefix(&document.mount.as_deref()?[..])?;
+                    openclaw_config::at(document.tree(), rest).map(|_| (document.path.clone(), rest.to_vec()))
+                })
+                .collect();
+            let mut there = there.into_iter();
+            let (file, at) = there.next().unwrap_or_else(|| (self.held.config_path.clone(), place.clone()));
+            self.step(&file, Step::Put(at, entry));
+            there.for_each(|(file, at)| self.step(&file, Step::Remove(at)));
         }
         Ok(())
     }
@@ -84,8 +97,11 @@ impl Planner<'_> {
     /// Whether what the gateway has for a variable is what the vault has: another value may be newer.
     pub(super) fn is_current(&self, id: &SecretId) -> bool {
         let SecretId::Env(name) = id else { return true };
-        let theirs = self.held.variable(name.as_str());
-        theirs.is_none_or(|raw| known::is_raw_value(self.vault, id, raw))
+        let theirs = self.held.variable(name.as_str()).into_iter();
+        // What the service is given goes before any file.
+        let given = self.held.items.iter().filter(|item| item.part == Part::Service && item.id.as_ref() == Some(id));
+        let mut values = theirs.chain(given.filter_map(|item| item.content.value()));
+        values.all(|raw| known::is_raw_value(self.vault, id, raw))
     }
 
     fn refer(&mut self, item: &Item, path: &[String], to: &SecretId) {
@@ -101,9 +117,8 @@ impl Planner<'_> {
         if self.vault.get(id).is_none() {
             return;
         }
-        let changed = !known::is_raw_value(self.vault, id, raw) && !self.request.yields;
-        // The gateway's audit takes a reference that no request ever reaches for a mistake.
-        let shadowed = matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
+        let differs = !known::is_raw_value(self.vault, id, raw);
+        let changed = differs && !self.request.yields;
         let road = if names == TOKEN && self.request.keep.gateway_token {
             Road::Own
         } else if !id.fits_secret_ref() {
@@ -114,11 +129,8 @@ impl Planner<'_> {
             // What the gateway has is newer than what was taken in.
             self.plan.changed.push(id.to_string());
             Road::Config
-        } else if shadowed {
-            self.step(&item.place.file, Step::Remove(path.to_vec()));
-            self.plan.dropped.insert(id.to_string(), spot(item, path));
-            Road::Shadowed
         } else {
+            self.plan.given_up.extend(differs.then(|| id.to_string()));
             self.refer(item, path, id);
             Road::Config
         };
@@ -134,7 +146,8 @@ impl Planner<'_> {
         let own = own.filter(|own| self.vault.get(own).is_some() && own.fits_secret_ref());
         let to = SecretId::parse(asked).ok();
         let known = to.as_ref().filter(|to| self.vault.get(to).is_some());
-        let shadowed = matches!(names.as_slice(), ["models", "providers", name, "apiKey"] if self.has_profile(name));
+        // One that was moved here with its reference is an entry of its own.
+        let is_moved = |to: &SecretId| matches!(to, SecretId::Config(_)) && own.is_some_and(|own| own != to);
         match known {
             Some(to) if names == TOKEN && self.request.keep.gateway_token => {
                 // A gateway that had a reference gets its token back.
@@ -143,22 +156,17 @@ impl Planner<'_> {
                 }
                 self.road(to, Road::Own);
             }
-            Some(to) if shadowed => {
-                self.step(&item.place.file, Step::Remove(path.to_vec()));
-                self.plan.dropped.insert(to.to_string(), spot(item, path));
-                self.road(to, Road::Shadowed);
-            }
-            Some(to) => self.road(to, Road::Config),
-            None if own.is_some() => own.into_iter().for_each(|own| {
+            Some(to) if !is_moved(to) => self.road(to, Road::Config),
+            _ if own.is_some() => own.into_iter().for_each(|own| {
                 self.refer(item, path, own);
                 self.road(own, Road::Config);
             }),
             // Without its own token a gateway does not start, and says why.
-            None if !names.starts_with(&["gateway", "auth"]) => {
+            _ if !names.starts_with(&["gateway", "auth"]) => {
                 self.plan.removed.push(asked.to_owned());
                 self.step(&item.place.file, Step::Remove(path.to_vec()));
             }
-            None => {}
+            _ => {}
         }
     }
 
@@ -182,8 +190,10 @@ impl Planner<'_> {
             return items.iter().filter_map(|item| item.id.clone()).for_each(|id| self.road(&id, Road::NoTarget));
         };
         let options = self.request.entry.args.split_last().map(|(_, options)| options.to_vec()).unwrap_or_default();
-        let command =
-            Wrapper::read(object).map_or_else(|| [vec![program.clone()], args.clone()].concat(), |old| old.command);
+        let vault = self.held.vault();
+        let old = Wrapper::read(object).filter(|old| old.is_of(vault.as_deref()));
+        let was_wrapped = old.is_some();
+        let command = old.map_or_else(|| [vec![program.clone()], args.clone()].concat(), |old| old.command);
         let mut new = Wrapper {
             program: self.request.entry.command.to_string_lossy().into_owned(),
             options: [options, vec!["--quiet".to_owned()]].concat(),
@@ -207,13 +217,13 @@ impl Planner<'_> {
             self.road(&id, road);
         }
         new.only.sort();
-        let was_wrapped = Wrapper::read(object).is_some();
         if new.only.is_empty() && !was_wrapped {
             return;
         }
         let (program_now, args_now) = if new.only.is_empty() { new.inner() } else { (new.program.clone(), new.args()) };
         if (program_now.as_str(), &args_now) != (program.as_str(), &args) {
-            self.plan.commands.push(at.join("."));
+            let list = if new.only.is_empty() { &mut self.plan.unwrapped } else { &mut self.plan.commands };
+            list.push(at.join("."));
             self.step(file, Step::Put([at, &["command".to_owned()]].concat(), Value::from(program_now)));
             self.step(file, Step::Put([at, &["args".to_owned()]].concat(), Value::from(args_now)));
         }
@@ -224,6 +234,9 @@ impl Planner<'_> {
         let id = match &item.content {
             Content::Ours(asked) => {
                 let id = SecretId::parse(asked).ok().filter(|id| self.vault.get(id).is_some());
+                let own = item.id.as_ref().filter(|own| self.vault.get(own).is_some());
+                let is_moved = matches!(id, Some(SecretId::Config(_))) && own.is_some();
+                let id = if is_moved { own.cloned() } else { id };
                 if id.is_none() {
                     self.plan.removed.push(asked.clone());
                 }
@@ -233,23 +246,18 @@ impl Planner<'_> {
             Content::Value(raw) => {
                 let id = item.id.clone()?;
                 let known = known::is_raw_value(self.vault, &id, raw);
-                if self.vault.get(&id).is_some() && !known && !self.request.yields {
-                    self.plan.changed.push(id.to_string());
-                    return None;
+                if self.vault.get(&id).is_some() && !known {
+                    let list = if self.request.yields { &mut self.plan.given_up } else { &mut self.plan.changed };
+                    list.push(id.to_string());
+                    if !self.request.yields {
+                        return None;
+                    }
                 }
                 id
             }
             _ => return None,
         };
         self.vault.get(&id).is_some().then_some(id).filter(|id| self.is_current(id))
-    }
-
-    /// Whether the vault has a profile of this provider that every agent sees.
-    fn has_profile(&self, provider: &str) -> bool {
-        let of = |raw: &RawValue| provider_of(raw).is_some_and(|have| provider::same(&have, provider));
-        let scopes = [Scope::main(), Scope::shared()];
-        let vault = scopes.iter().filter_map(|scope| self.vault.scopes.get(scope.as_str()));
-        vault.flat_map(|entries| entries.profiles.iter()).any(|(_, raw)| of(raw))
     }
 }
 

@@ -110,6 +110,7 @@ impl Planner<'_> {
                 // A file that the gateway looks into later may have an older value; all of them are sealed.
                 let first = there.first().is_some_and(|value| known::is_value(vault, &id, value));
                 if self.request.yields || first {
+                    self.plan.given_up.extend((!first).then(|| id.to_string()));
                     self.plan.dotenv.insert(name.to_owned());
                 } else {
                     self.plan.changed.push(id.to_string());
@@ -169,7 +170,14 @@ impl Planner<'_> {
                 order: BTreeMap::new(),
             };
             for (profile, raw) in self.held.profiles_of(&scope) {
-                if let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) {
+                let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) else {
+                    continue;
+                };
+                // One that the vault answers works, whoever made it; of those made for a variable connect knows.
+                let is_made = profile.ends_with(&format!(":{}", secretref::ALIAS));
+                if self.vault.get(&id).is_some() && !is_made && !self.is_left_behind(&id, profile)? {
+                    self.plan.refs.insert(id.to_string());
+                } else {
                     change.expect.insert(profile.clone(), Some(raw.to_owned()));
                     change.remove.push(profile.clone());
                     self.plan.removed.push(id.to_string());
@@ -189,6 +197,7 @@ impl Planner<'_> {
                 if !serves && lost && !self.request.yields {
                     self.plan.changed.push(id.to_string());
                 } else if !serves {
+                    self.plan.given_up.extend(lost.then(|| id.to_string()));
                     let known = self.held.stores.contains_key(&scope) && self.request.before.contains(&id.to_string());
                     // A view that is gone with the last boot says nothing.
                     if have.is_none() && known {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const VERSION: u32 = 1;
 const MAX_RECORD: usize = 64 * 1024 * 1024;
-/// So many sealed copies of one file are tried on the way back.
+/// So many sealed copies of one file are tried on the way back: the first and the newest.
 const MAX_COPIES: usize = 16;
 
 /// A member of a file of the configuration.
@@ -51,9 +51,6 @@ pub struct Connection {
     /// Places of its files that are links to views in memory, by their whole paths.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub views: BTreeSet<PathBuf>,
-    /// Configuration secrets that were taken out without a reference, and where they were.
-    #[serde(default)]
-    pub dropped: BTreeMap<String, Spot>,
     /// Variables that its configuration set, and where.
     #[serde(default)]
     pub set_in_config: BTreeMap<String, Spot>,
@@ -133,7 +130,10 @@ impl Connection {
         for (path, copy) in sealed {
             let copies = self.originals.entry(path).or_default();
             copies.push(copy);
-            copies.drain(..copies.len().saturating_sub(MAX_COPIES));
+            // The first one is the file as it was before everything.
+            if copies.len() > MAX_COPIES {
+                copies.remove(1);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::verdict::{Left, Reason};
 use super::{Error, Keep, Plan, Road};
 use crate::formats::{self, auth_profiles, dotenv, openclaw_config};
 use crate::fsio;
-use crate::gateway::{self, Inventory, Leftover, Program, leftover};
+use crate::gateway::{self, Dirs, Inventory, Leftover, Program, leftover};
 use crate::model::Vault;
 use crate::secret::SecretBuf;
 use crate::store;
@@ -61,7 +61,7 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
         let needles = if own.contains(&path) { &without_oauth } else { &all };
         match needles.are_in(&path) {
             // An old copy may hold a secret that the vault never had.
-            Ok(secrets) if secrets.is_empty() && !(leftover.is_some() && holds_secrets(&path)) => {}
+            Ok(secrets) if secrets.is_empty() && !leftover.is_some_and(|leftover| holds_secrets(&path, leftover)) => {}
             Ok(secrets) => found.push(Residue { path, secrets, leftover }),
             Err(_) => _ = unread.insert(path),
         }
@@ -79,6 +79,7 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
     let config = Some(config.as_path()).filter(|path| !path.starts_with(root));
     let of_config = config.and_then(|path| path.parent().map(Path::to_owned));
     dirs.extend(of_config.clone());
+    let agents: Vec<PathBuf> = search.held.agents.values().cloned().collect();
     while let Some(dir) = dirs.pop() {
         let Ok(entries) = std::fs::read_dir(&dir) else {
             unread.insert(dir);
@@ -93,7 +94,7 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
             if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
                 dirs.push(path);
             } else if kind.is_ok_and(|kind| kind.is_file()) {
-                let leftover = leftover(&path, root, of_config.as_deref());
+                let leftover = leftover(&path, &Dirs { root, config: of_config.as_deref(), agents: &agents });
                 look(path, leftover, unread);
             }
         }
@@ -165,15 +166,21 @@ impl Search<'_> {
     }
 }
 
-/// Whether an old copy may hold a secret in plaintext: one that cannot be read any more may hold anything.
-fn holds_secrets(path: &Path) -> bool {
+/// Whether an old copy holds a secret in plaintext; one that cannot be read any more, if something in it looks like a key.
+fn holds_secrets(path: &Path, leftover: Leftover) -> bool {
     let Ok(bytes) = fsio::read_own(path, formats::MAX_INPUT) else { return false };
     let of_env = path.to_string_lossy().contains(".env.");
     match openclaw_config::tree(bytes.expose()) {
         _ if of_env => !dotenv::parse(bytes.expose()).is_ok_and(|env| env.entries.is_empty() && env.unread.is_empty()),
         Ok(tree) => of_store(&bytes) || of_config(&tree),
-        Err(_) => true,
+        Err(_) => leftover == Leftover::Copy && names_secret(&String::from_utf8_lossy(bytes.expose())),
     }
+}
+
+/// Whether something in a text looks like a key, or is named as one.
+fn names_secret(text: &str) -> bool {
+    let is_edge = |character: char| character.is_whitespace() || "\"'`,=:;()[]{}<>".contains(character);
+    text.split(is_edge).any(|word| openclaw_config::is_key(word) || openclaw_config::names_secret(word))
 }
 
 fn of_store(bytes: &SecretBuf) -> bool {

@@ -2,7 +2,7 @@
 
 pub(super) mod values;
 
-use self::values::{entries, of_variable, plain, same_store, text_of};
+use self::values::{entries, is_object, meaning, names, of_variable, plain, same_store, text_of};
 use super::apply::write;
 use super::edits::{Edit, copy};
 use super::plan::store_dir;
@@ -41,6 +41,8 @@ pub struct Undo<'u> {
     pub again: &'u dyn Fn() -> Result<Inventory, Error>,
     /// Opens a sealed copy of a file; `None` if that is not possible.
     pub open: &'u dyn Fn(&Path) -> Option<SecretBuf>,
+    /// Seals a file as it is before it is changed: it may hold what the vault never had.
+    pub seal: &'u dyn Fn(&Path, &SecretBuf) -> Result<(), Error>,
 }
 
 impl Undo<'_> {
@@ -60,6 +62,15 @@ impl Undo<'_> {
             return Err(Error::Unresolved(missing.into_iter().collect()));
         }
         let env = self.env(&mut undone)?;
+        for edit in env.iter().chain(&documents) {
+            edit.old.as_ref().map_or(Ok(()), |old| (self.seal)(&edit.path, old))?;
+        }
+        for dir in stores.iter().filter_map(|change| change.dir.as_ref()) {
+            let path = dir.join("auth-profiles.json");
+            if let Ok(bytes) = fsio::read_own(&path, formats::MAX_INPUT) {
+                (self.seal)(&path, &bytes)?;
+            }
+        }
         if !stores.is_empty() {
             self.program.change_stores(&stores)?;
             // What was done is seen in the stores, and not believed.
@@ -130,7 +141,7 @@ impl Undo<'_> {
                 continue;
             }
             let mut steps = self.references(document, missing, undone);
-            steps.extend(self.dropped(document, undone));
+            steps.extend(self.variables(document, undone));
             let plaintext = !steps.is_empty();
             let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
             if openclaw_config::at(document.tree(), &provider).is_some() {
@@ -141,8 +152,7 @@ impl Undo<'_> {
             }
             let failed = |error| Error::Format(error, document.path.clone());
             let new = openclaw_config::edit(document.bytes.expose(), &steps).map_err(failed)?;
-            let tree = |bytes: &SecretBuf| openclaw_config::tree(bytes.expose()).ok();
-            let new = self.original(&document.path, |original| tree(original) == tree(&new)).unwrap_or(new);
+            let new = self.original(&document.path, |original| meaning(original) == meaning(&new)).unwrap_or(new);
             undone.files.extend(plaintext.then(|| document.path.clone()));
             changes.push(Edit { path: document.path.clone(), old: Some(copy(&document.bytes)), new, env: false });
         }
@@ -161,11 +171,15 @@ impl Undo<'_> {
                 missing.insert(asked.clone());
                 continue;
             };
-            undone.ids.insert(id.to_string());
-            steps.push(Step::Put(at.clone(), value));
             if let Part::Command(command, _) = &item.part {
                 commands.insert(command);
+                // What somebody has put there since then is newer.
+                if openclaw_config::at(document.tree(), at).is_some() {
+                    continue;
+                }
             }
+            undone.ids.insert(id.to_string());
+            steps.push(Step::Put(at.clone(), value));
         }
         for at in commands {
             let object = openclaw_config::at(document.tree(), at).and_then(Value::as_object);
@@ -180,15 +194,12 @@ impl Undo<'_> {
         steps
     }
 
-    /// What was taken out of the configuration without a reference.
-    fn dropped(&self, document: &Document, undone: &mut Undone) -> Vec<Step> {
+    /// Variables that were taken out of the configuration.
+    fn variables(&self, document: &Document, undone: &mut Undone) -> Vec<Step> {
         let mut steps = Vec::new();
-        let connection = self.connection.into_iter();
-        let secrets =
-            connection.clone().flat_map(|connection| &connection.dropped).map(|(id, spot)| (id.clone(), spot));
-        let set = connection.flat_map(|connection| &connection.set_in_config);
-        let variables = set.map(|(name, spot)| (format!("env/{name}"), spot));
-        for (id, Spot { at, .. }) in secrets.chain(variables).filter(|(_, spot)| spot.file == document.path) {
+        let set = self.connection.into_iter().flat_map(|connection| &connection.set_in_config);
+        let set = set.map(|(name, spot)| (format!("env/{name}"), spot));
+        for (id, Spot { at, .. }) in set.filter(|(_, spot)| spot.file == document.path) {
             let value = SecretId::parse(&id).ok().and_then(|id| text_of(self.vault, &id));
             // What it belonged to may be gone since then: half of it would be worse than nothing.
             let above = at.split_last().map(|(_, above)| above).unwrap_or_default();
@@ -204,20 +215,18 @@ impl Undo<'_> {
     /// What takes the place of a reference: for a variable that has its value elsewhere again what named it.
     fn value(&self, item: &Item, id: &SecretId) -> Option<Value> {
         let text = text_of(self.vault, id)?;
-        let place = item.id.as_ref().filter(|_| matches!(id, SecretId::Env(_))).map(ToString::to_string);
+        let SecretId::Env(variable) = id else { return Some(text) };
+        let place = item.id.as_ref().map(ToString::to_string);
         let named = self.connection.zip(place).and_then(|(connection, place)| connection.named.get(&place).cloned());
-        Some(named.unwrap_or(text))
+        Some(named.filter(|named| names(named, variable.as_str())).unwrap_or(text))
     }
 
     /// Files of variables as they will be: what `connect` took out comes back, unless it is there again.
     fn env(&self, undone: &mut Undone) -> Result<Vec<Edit>, Error> {
         let there = |name: &str| self.held.env.iter().any(|file| file.value(name).is_some());
         let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
-        let elsewhere = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
-        let names: Vec<&String> = taken.filter(|name| !there(name) && !elsewhere(name)).collect();
+        let in_config = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
         let value = |name: &str| model::text(self.vault.env.get(name)?);
-        let back: BTreeMap<&str, Secret> =
-            names.iter().filter_map(|name| Some((name.as_str(), value(name)?))).collect();
         let mut given: BTreeSet<&str> = BTreeSet::new();
         let mut changes = Vec::new();
         let usual = self.program.state_dir().join(".env");
@@ -231,13 +240,21 @@ impl Undo<'_> {
         paths.push(usual.clone());
         let mut seen = BTreeSet::new();
         paths.retain(|path| seen.insert(path.clone()));
+        // Which file had which variable is seen in its sealed copies, the newest of which counts.
+        let of_file = |path: &PathBuf| {
+            let originals: Vec<SecretBuf> = self.originals_of(path).collect();
+            (path.clone(), originals.iter().rev().flat_map(entries).collect())
+        };
+        let had: BTreeMap<PathBuf, BTreeMap<String, String>> = paths.iter().map(of_file).collect();
+        let of_any = |name: &str| had.values().any(|had| had.contains_key(name));
+        let names = taken.filter(|name| !there(name) && (!in_config(name) || of_any(name)));
+        let back: BTreeMap<&str, Secret> = names.filter_map(|name| Some((name.as_str(), value(name)?))).collect();
         for path in &paths {
             let old = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
-            // Which file had which variable is seen in its sealed copies.
-            let originals: Vec<SecretBuf> = self.originals_of(path).collect();
-            let had: BTreeMap<String, String> = originals.iter().rev().flat_map(entries).collect();
-            let mine =
-                |name: &&str| had.contains_key(*name) || (had.is_empty() && *path == usual && !given.contains(name));
+            let empty = BTreeMap::new();
+            let had = had.get(path).unwrap_or(&empty);
+            // What no copy names goes where the gateway looks first.
+            let mine = |name: &&str| had.contains_key(*name) || (!of_any(name) && *path == usual);
             // The first file has the value that counts, and that may be a newer one; the others get their own.
             let own = |name: &str| had.get(name).filter(|_| given.contains(name)).map(|own| Secret::new(own.clone()));
             let value =
@@ -290,12 +307,6 @@ impl Undo<'_> {
     }
 }
 
-/// Whether there is an object; the variables of a configuration make their own.
-fn is_object(document: &Document, at: &[String]) -> bool {
-    let of_env = at.iter().eq(["env"]) || at.iter().eq(["env", "vars"]);
-    at.is_empty() || of_env || openclaw_config::at(document.tree(), at).is_some_and(Value::is_object)
-}
-
 /// What the gateway `held` has no secret and no reference for: it is in the vault alone.
 pub fn only_in_vault(vault: &Vault<'_>, held: &Inventory) -> Vec<String> {
     let there: BTreeSet<&SecretId> = held.items.iter().filter_map(|item| item.id.as_ref()).collect();
@@ -322,7 +333,9 @@ fn follow_copies(path: &Path, now: &SecretBuf) -> Result<Vec<PathBuf>, Error> {
             let ours = |member: &Member| matches!(member.content, openclaw_config::Content::Ours(_));
             openclaw_config::members(&tree, Some(&[])).iter().any(ours)
         };
-        let Ok(bytes) = fsio::read_own(&copy, formats::MAX_INPUT) else { continue };
+        // A link leads to somebody else's file.
+        let is_file = std::fs::symlink_metadata(&copy).is_ok_and(|found| found.is_file());
+        let Some(bytes) = is_file.then(|| fsio::read_own(&copy, formats::MAX_INPUT).ok()).flatten() else { continue };
         if refers(&bytes) && fsio::replace_foreign(&copy, now.expose(), Some(bytes.expose()))? {
             followed.push(copy);
         }

@@ -2,11 +2,12 @@
 
 use super::known::MEMBERS;
 use super::{Keep, Plan, Road};
-use crate::formats::openclaw_config;
+use crate::formats::openclaw_config::{self, Step};
 use crate::formats::power::is_powerful;
 use crate::fsio;
 use crate::gateway::{At, Content, Inventory, Item, Part, Version};
 use crate::model::{self, Credential, SecretId};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
 
@@ -71,7 +72,7 @@ impl Reason {
 /// The plaintext of every place that `inventory` lists, of a gateway of this version.
 pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Plan) -> Vec<Left> {
     let items = inventory.items.iter().filter(|item| holds_secret(item));
-    let items = items.filter(|item| !in_memory(item)).map(|item| Left {
+    let items = items.filter(|item| !in_memory(item) && !goes(item, plan)).map(|item| Left {
         file: item.place.file.clone(),
         at: Some(item.place.at.clone()),
         ids: item.id.iter().map(SecretId::to_string).collect(),
@@ -80,6 +81,25 @@ pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Pla
     let unread = inventory.not_read();
     let unread = unread.map(|one| Left { file: one.path.clone(), at: None, ids: Vec::new(), why: Reason::Unread });
     items.chain(unread).collect()
+}
+
+/// Whether a plan that was not carried out yet takes it away.
+fn goes(item: &Item, plan: &Plan) -> bool {
+    let name = || if let Some(SecretId::Env(name)) = &item.id { Some(name.as_str()) } else { None };
+    match &item.place.at {
+        At::Profile(profile) => {
+            let wanted = item.owner.clone().is_some_and(|owner| plan.places.contains(&(owner, profile.clone())));
+            let written = plan.stores.iter().any(|change| change.put.contains_key(profile));
+            let view = item.id.as_ref().is_some_and(|id| plan.roads.get(&id.to_string()) == Some(&Road::View));
+            (wanted && (written || plan.views)) || view
+        }
+        At::Variable(_) => item.part == Part::Variable && name().is_some_and(|name| plan.dotenv.contains(name)),
+        At::Member(at) => plan.config.get(&item.place.file).into_iter().flatten().any(|step| {
+            let (Step::Put(path, _) | Step::Remove(path)) = step;
+            path == at
+        }),
+        At::Lines(..) | At::Row(_) => false,
+    }
 }
 
 /// Whether an item is a secret in plaintext.
@@ -101,7 +121,29 @@ fn is_setting(item: &Item, raw: &RawValue) -> bool {
 /// Whether a credential has a secret in plaintext.
 pub(super) fn has_secret(raw: &RawValue) -> bool {
     let Ok(credential) = Credential::parse("", raw) else { return true };
+    has_known_secret(raw) || credential.members().any(|(name, raw)| says_secret(name, raw))
+}
+
+/// Whether it has one in a member that is one of every credential.
+fn has_known_secret(raw: &RawValue) -> bool {
+    let credential = Credential::parse("", raw).unwrap_or_default();
     MEMBERS.iter().filter_map(|member| credential.text(member)).any(|text| !text.expose().trim().is_empty())
+}
+
+/// Whether a member says by its name or its value that it is a secret, or something in it does.
+fn says_secret(name: &str, raw: &RawValue) -> bool {
+    fn within(name: &str, value: &Value) -> bool {
+        match value {
+            Value::String(text) => {
+                let named = openclaw_config::names_secret(name) && !openclaw_config::is_pointer(text);
+                !text.trim().is_empty() && (named || openclaw_config::is_key(text))
+            }
+            Value::Array(elements) => elements.iter().any(|element| within(name, element)),
+            Value::Object(members) => members.iter().any(|(name, value)| within(name, value)),
+            _ => false,
+        }
+    }
+    !name.ends_with("Ref") && serde_json::from_str(raw.get()).is_ok_and(|value| within(name, &value))
 }
 
 /// Views are in memory, behind links of the gateway.
@@ -137,6 +179,7 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
             }
         }
         _ if road == Some(&Road::TooLong) => Reason::TooLong,
+        Part::Credential if !item.content.value().is_some_and(has_known_secret) => Reason::NoReference,
         Part::Credential => Reason::Written,
         Part::Variable if keep.dotenv => Reason::Kept,
         Part::Variable if is_twice(inventory, id) => Reason::Twice,

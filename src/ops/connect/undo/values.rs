@@ -1,7 +1,8 @@
 //! Values as a gateway writes them, and whether two files have the same.
 
 use super::super::Error;
-use crate::formats::{auth_profiles, dotenv, openclaw_config};
+use crate::formats::{auth_profiles, dotenv, openclaw_config, secretref};
+use crate::gateway::Document;
 use crate::model::{self, Credential, SecretId, Vault};
 use crate::secret::SecretBuf;
 use serde_json::value::RawValue;
@@ -46,4 +47,33 @@ pub(super) fn of_variable(raw: &RawValue, name: &str) -> Result<Box<RawValue>, E
         credential.put(&format!("{member}Ref"), &json!({"source": "env", "provider": "default", "id": name}));
     }
     Ok(credential.to_raw()?)
+}
+
+/// What a configuration means: an empty list of arguments is none.
+pub(super) fn meaning(bytes: &SecretBuf) -> Option<Value> {
+    fn without_empty(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.retain(|name, value| !(name == "args" && value.as_array().is_some_and(Vec::is_empty)));
+                members.values_mut().for_each(without_empty);
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(without_empty),
+            _ => {}
+        }
+    }
+    let mut tree = openclaw_config::tree(bytes.expose()).ok()?;
+    without_empty(&mut tree);
+    Some(tree)
+}
+
+/// Whether a text or a reference names this variable.
+pub(super) fn names(value: &Value, variable: &str) -> bool {
+    let text = value.as_str().and_then(secretref::env_reference);
+    text.or_else(|| value.get("id")?.as_str()) == Some(variable)
+}
+
+/// Whether there is an object; the variables of a configuration make their own.
+pub(super) fn is_object(document: &Document, at: &[String]) -> bool {
+    let of_env = at.iter().eq(["env"]) || at.iter().eq(["env", "vars"]);
+    at.is_empty() || of_env || openclaw_config::at(document.tree(), at).is_some_and(Value::is_object)
 }
