@@ -167,5 +167,6 @@ pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
     handover.note(context, &checked.vault, &change, false);
     context.save(&opened, checked, change)?;
     context.out.say(&format!("renamed {old} to {new}"));
+    handover.follow(&old, &new);
     handover.finish(context, opened)
 }

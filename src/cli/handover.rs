@@ -64,6 +64,13 @@ impl Handover {
         }
     }
 
+    /// What the gateway asks for by the old id, it will ask for by the new one.
+    pub fn follow(&mut self, old: &SecretId, new: &SecretId) {
+        if let Some(way) = &mut self.way {
+            way.renamed.insert(old.to_string(), new.to_string());
+        }
+    }
+
     /// The way, if `--connect` was given.
     pub fn way(&self) -> Option<&Way> {
         self.way.as_ref()

@@ -57,6 +57,7 @@ Why something is left in plaintext:
   command       a command that agevault cannot run
   too-long      its id is too long for a reference
   unparsed      lines that OpenClaw passes over
+  refused       it is not taken for a secret
   written       the gateway wrote it meanwhile
   copy          a copy of a value, found by its bytes
   unread        a file that could not be read";

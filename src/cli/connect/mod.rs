@@ -18,7 +18,7 @@ use crate::model::{Change, Op, SecretId, Vault};
 use crate::ops::connect::{self, Connection, Edit, Entry, Keep, Plan, Request};
 use crate::ops::exported::Unchanged;
 use crate::store;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Wires the gateway to the vault, or undoes that.
@@ -44,6 +44,8 @@ pub struct Way {
     /// A dry run can do without.
     program: Option<Program>,
     version: Version,
+    /// Entries that were renamed: what the gateway asks for, and what it is called now.
+    pub(super) renamed: BTreeMap<String, String>,
 }
 
 /// A gateway that was connected.
@@ -112,7 +114,7 @@ impl Way {
         };
         let installed = program.as_ref().map(|program| program.installed().version);
         let version = named.or(installed).ok_or(gateway::Error::NoProgram)?;
-        Ok(Self { options, again: false, settings, state_dir, program, version })
+        Ok(Self { options, again: false, settings, state_dir, program, version, renamed: BTreeMap::new() })
     }
 
     /// The same for a command that changes the vault, with what was chosen when the gateway was connected.
@@ -231,6 +233,7 @@ impl Way {
             memory: memory::dir()?.is_some(),
             linked: connect::has_links(&self.state_dir, &gateway::agent_ids(&self.settings)?),
             before,
+            renamed: &self.renamed,
             restore_oauth: self.options.restore_oauth,
         })
     }

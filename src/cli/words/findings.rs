@@ -62,6 +62,9 @@ pub fn left(left: &Left, would: bool) -> (String, String) {
         Reason::Command => "the command or its arguments are not plain text: agevault cannot run it",
         Reason::TooLong => "its id is too long for a reference: agevault rename gives it a shorter one",
         Reason::Unparsed => "the gateway passes over these lines: remove them",
+        Reason::Refused => {
+            "it is not taken for a secret; if it is one, agevault set puts it into the vault, and agevault connect --on-conflict keep a reference in its place"
+        }
         Reason::Written => "the gateway wrote it meanwhile: run agevault connect again",
         Reason::Copy => "a copy of a value of the vault: remove the file, or let the gateway write it anew",
         Reason::Unread => {
@@ -91,6 +94,7 @@ pub fn left_token(why: Reason) -> &'static str {
         Reason::Command => "command",
         Reason::TooLong => "too-long",
         Reason::Unparsed => "unparsed",
+        Reason::Refused => "refused",
         Reason::Written => "written",
         Reason::Copy => "copy",
         Reason::Unread => "unread",

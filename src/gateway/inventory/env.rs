@@ -57,13 +57,14 @@ impl Inventory {
         Ok(())
     }
 
-    /// What a service is given. It is named and not taken: what else the unit says of it is the operator's.
-    pub(super) fn service(&mut self, path: &Path, bytes: &SecretBuf) {
+    /// What a service is given, or a file of somebody else's has. It is named and not taken: the rest of such a file is
+    /// the operator's.
+    pub(super) fn service(&mut self, path: &Path, bytes: &SecretBuf, part: &Part) {
         for (line, name, value) in systemd::secrets(&String::from_utf8_lossy(bytes.expose())) {
             let Ok(content) = text(&value).map(Content::Value) else { continue };
             let place = Place { file: path.to_owned(), at: At::Lines(line, line) };
             let id = name.map(SecretId::Env);
-            self.items.push(Item { place, owner: None, id, content, part: Part::Service, used: false });
+            self.items.push(Item { place, owner: None, id, content, part: part.clone(), used: false });
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Shape {
     LegacyOauth,
     /// `.env`.
     Dotenv,
+    /// A `.env` beside the configuration, somebody else's.
+    Beside,
     /// A unit of the gateway's service, a drop-in of it, or a file of variables that it reads.
     Service,
 }
@@ -126,6 +128,12 @@ impl Files {
         for path in files.env_files(settings, &dir)?.into_iter().filter(|path| is_new(&mut seen, path)) {
             files.file(Shape::Dotenv, path);
         }
+        // The gateway looks into one beside its configuration when it audits, and uses nothing of it.
+        let config = files.config.as_ref().and_then(Configuration::main);
+        let beside = config.and_then(|document| document.path.parent()).map(|dir| dir.join(".env"));
+        for path in beside.into_iter().filter(|path| is_new(&mut seen, path)) {
+            files.file(Shape::Beside, path);
+        }
         let home = settings.home.as_deref().filter(|_| settings.option.is_none());
         let services = home.map(service_files).unwrap_or_default();
         for path in [dir.join("gateway.systemd.env")].into_iter().chain(services) {
@@ -207,11 +215,9 @@ impl Files {
         Ok(None)
     }
 
-    /// Files of variables: of the state directory, beside the configuration, of the user's services.
+    /// Files of variables: of the state directory, of the user's services.
     fn env_files(&self, settings: &Settings, dir: &Path) -> Result<Vec<PathBuf>, Error> {
         let mut paths = vec![dir.join(".env")];
-        let config = self.config.as_ref().and_then(Configuration::main);
-        paths.extend(config.and_then(|document| document.path.parent()).map(|beside| beside.join(".env")));
         let usual = settings.home.as_ref().map(|home| home.join(".openclaw"));
         if settings.option.is_none() && usual.as_deref() == Some(dir) {
             paths.extend(settings.home.as_ref().map(|home| home.join(".config/openclaw/gateway.env")));

@@ -144,8 +144,9 @@ impl Inventory {
         match &found.shape {
             Shape::Dotenv => self.dotenv(&found.path, &found.bytes),
             Shape::Secrets => self.rows(&found.path, &found.bytes),
-            Shape::Service => {
-                self.service(&found.path, &found.bytes);
+            Shape::Service | Shape::Beside => {
+                let part = if found.shape == Shape::Service { Part::Service } else { Part::Other };
+                self.service(&found.path, &found.bytes, &part);
                 Ok(())
             }
             _ => self.profiles(found, era),

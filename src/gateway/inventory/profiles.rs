@@ -81,7 +81,7 @@ impl Inventory {
                 Ok(())
             }
             Shape::AuthState(scope) => self.state(scope, &found.bytes),
-            Shape::Dotenv | Shape::Secrets | Shape::Service => Ok(()),
+            Shape::Dotenv | Shape::Secrets | Shape::Service | Shape::Beside => Ok(()),
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Request<'r> {
     pub linked: bool,
     /// Ids for which the gateway got a reference before.
     pub before: &'r BTreeSet<String>,
+    /// Entries that were renamed since: the old id, the new one.
+    pub renamed: &'r BTreeMap<String, String>,
     /// OAuth profiles that are to be put back, in plaintext, into stores that lack them.
     pub restore_oauth: bool,
 }

@@ -65,7 +65,7 @@ impl Planner<'_> {
             let documents = self.held.config.iter().flat_map(|config| &config.documents);
             let there: Vec<(PathBuf, Vec<String>)> = documents
                 .filter_map(|document| {
-                    let rest = place.strip_prefix(&document.mount.as_deref()?[..])?;
+                    let rest = place.strip_prefix(document.mount.as_deref()?)?;
                     openclaw_config::at(document.tree(), rest).map(|_| (document.path.clone(), rest.to_vec()))
                 })
                 .collect();
@@ -144,7 +144,8 @@ impl Planner<'_> {
             _ => Vec::new(),
         };
         let own = own.filter(|own| self.vault.get(own).is_some() && own.fits_secret_ref());
-        let to = SecretId::parse(asked).ok();
+        let now = self.request.renamed.get(asked);
+        let to = SecretId::parse(now.map_or(asked, String::as_str)).ok();
         let known = to.as_ref().filter(|to| self.vault.get(to).is_some());
         // One that was moved here with its reference is an entry of its own.
         let is_moved = |to: &SecretId| matches!(to, SecretId::Config(_)) && own.is_some_and(|own| own != to);
@@ -155,6 +156,10 @@ impl Planner<'_> {
                     self.step(&item.place.file, Step::Put(path.to_vec(), value));
                 }
                 self.road(to, Road::Own);
+            }
+            Some(to) if now.is_some() => {
+                self.refer(item, path, to);
+                self.road(to, Road::Config);
             }
             Some(to) if !is_moved(to) => self.road(to, Road::Config),
             _ if own.is_some() => own.into_iter().for_each(|own| {
@@ -233,7 +238,8 @@ impl Planner<'_> {
     fn behind(&mut self, item: &Item) -> Option<SecretId> {
         let id = match &item.content {
             Content::Ours(asked) => {
-                let id = SecretId::parse(asked).ok().filter(|id| self.vault.get(id).is_some());
+                let now = self.request.renamed.get(asked).unwrap_or(asked);
+                let id = SecretId::parse(now).ok().filter(|id| self.vault.get(id).is_some());
                 let own = item.id.as_ref().filter(|own| self.vault.get(own).is_some());
                 let is_moved = matches!(id, Some(SecretId::Config(_))) && own.is_some();
                 let id = if is_moved { own.cloned() } else { id };

@@ -7,6 +7,7 @@ use crate::formats::power::is_powerful;
 use crate::fsio;
 use crate::gateway::{At, Content, Inventory, Item, Part, Version};
 use crate::model::{self, Credential, SecretId};
+use crate::ops::intake;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ pub enum Reason {
     TooLong,
     /// Text that the gateway passes over.
     Unparsed,
+    /// It is not taken for a secret: a placeholder, or text that no entry can have.
+    Refused,
     /// It could be a reference: the gateway wrote it meanwhile.
     Written,
     /// A copy of a value of the vault, found by its bytes.
@@ -179,6 +182,7 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
             }
         }
         _ if road == Some(&Road::TooLong) => Reason::TooLong,
+        _ if item.content.value().is_some_and(|raw| intake::check_value(id, raw).is_err()) => Reason::Refused,
         Part::Credential if !item.content.value().is_some_and(has_known_secret) => Reason::NoReference,
         Part::Credential => Reason::Written,
         Part::Variable if keep.dotenv => Reason::Kept,
