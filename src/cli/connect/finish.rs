@@ -88,10 +88,6 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
         now = way.held()?;
     }
     let (root, id) = (context.local.root(), &vault.vault_id);
-    if let Some(mut connection) = Connection::load(root, id)? {
-        connection.note_orders(&now);
-        connection.save(root, id)?;
-    }
     let (own, home) = (gateway::own_stores(settings)?, settings.home.as_deref());
     let elsewhere = home.map(|home| elsewhere(home, request.state_dir)).unwrap_or_default();
     let search = Search {
@@ -114,6 +110,11 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     left.sort();
     // What the inventory could not read, the search could not either.
     left.dedup();
+    if let Some(mut connection) = Connection::load(root, id)? {
+        connection.note_orders(&now);
+        connection.left = left.iter().map(|left| connect::place_of(&left.file, left.at.as_ref())).collect();
+        connection.save(root, id)?;
+    }
     show::rest(context.out, request, &again, &show::Rest { cleaned: &cleaned, left: &left, reload: &reload, plan })?;
     let left = left.iter().filter(|left: &&Left| !left.why.is_kept()).count();
     Ok(Findings { left, planned: false, stale: matches!(reload, Reload::Refused { .. }) })

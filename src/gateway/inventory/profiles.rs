@@ -19,6 +19,8 @@ pub struct Store {
     pub order: BTreeMap<String, Vec<String>>,
     /// Profiles with a second secret, which the gateway does not use, in the very file.
     pub beside: BTreeSet<String>,
+    /// Profiles that lie in a file of earlier releases, and not in the store itself.
+    pub legacy: BTreeSet<String>,
     /// Whether a row of a database has something in it: then files beside it are left unread.
     in_database: bool,
 }
@@ -63,7 +65,10 @@ impl Inventory {
                 legacy.profiles = rest;
                 let hidden = auth_profiles::Store { profiles: hidden, notes, ..auth_profiles::Store::default() };
                 self.store(scope, &found.path, hidden, false)?;
-                self.store(scope, &found.path, legacy, !shadowed)
+                let names: Vec<String> = legacy.profiles.iter().map(|(profile, _)| profile.clone()).collect();
+                self.store(scope, &found.path, legacy, !shadowed)?;
+                self.stores.entry(scope.clone()).or_default().legacy.extend(names);
+                Ok(())
             }
             Shape::LegacyOauth => {
                 // The gateway looks there only when the agent has no store of its own.

@@ -1,10 +1,10 @@
 //! How a connected gateway differs now from what `connect` left.
 
 use super::{Connection, holds_secret};
-use crate::gateway::{Inventory, Item, Part, Version};
+use crate::gateway::{At, Inventory, Item, Part, Version};
 use crate::model::{SecretId, Vault};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +61,12 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
         let command = item.id.is_some() && matches!(item.part, Part::Command(..));
         let could =
             command || item.part == Part::Variable || version.is_some_and(|version| item.takes_reference(version));
-        item.used && could && holds_secret(item) && !is_kept(item, connection)
+        // What takes no reference was named when it was connected; what came since then was not.
+        let other = matches!(item.part, Part::Target(_) | Part::Other | Part::Argument);
+        let is_new = other && !connection.left.contains(&place_of(&item.place.file, Some(&item.place.at)));
+        item.used && (could || is_new) && holds_secret(item) && !is_kept(item, connection)
     };
-    let name = |item: &Item| item.id.as_ref().map(SecretId::to_string);
+    let name = |item: &Item| Some(item.id.as_ref().map_or_else(|| item.place.at.to_string(), SecretId::to_string));
     let names: BTreeSet<String> = inventory.items.iter().filter(plaintext).filter_map(name).collect();
     // What is in plaintext in its place has its own word.
     let is_gone = |id: &&String| !in_view(id) && !names.contains(*id);
@@ -87,6 +90,11 @@ pub fn unresolved(inventory: &Inventory, vault: &Vault<'_>) -> Option<Drift> {
     let has = |id: &String| SecretId::parse(id).is_ok_and(|id| vault.get(&id).is_some());
     let missing: Vec<String> = inventory.asked().into_iter().filter(|id| !has(id)).collect();
     (!missing.is_empty()).then_some(Drift::Unresolved(missing))
+}
+
+/// How the record of a connection names a place: no value.
+pub fn place_of(file: &Path, at: Option<&At>) -> String {
+    format!("{}: {}", file.display(), at.map(ToString::to_string).unwrap_or_default())
 }
 
 /// Each file that is there and cannot be read.

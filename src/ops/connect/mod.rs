@@ -22,7 +22,7 @@ mod views;
 
 pub use apply::{Reload, apply, reload, seal_originals};
 pub use check::{Finding, NamedKey, Report, check};
-pub use drift::{Drift, drift, unresolved};
+pub use drift::{Drift, drift, place_of, unresolved};
 pub use edits::{Edit, of as edits};
 pub use plan::{Keep, Plan, Request, Road, plan};
 pub use plan_config::check_vault;

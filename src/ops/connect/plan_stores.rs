@@ -205,7 +205,9 @@ impl Planner<'_> {
                     }
                     self.plan.added.push(id.to_string());
                     // A secret that the gateway changed after it was taken in is not replaced.
-                    change.expect.insert(profile.clone(), self.held.profile(&scope, &profile).map(RawValue::to_owned));
+                    let legacy = self.held.stores.get(&scope).is_some_and(|store| store.legacy.contains(&profile));
+                    let there = self.held.profile(&scope, &profile).filter(|_| !legacy);
+                    change.expect.insert(profile.clone(), there.map(RawValue::to_owned));
                     change.put.insert(profile, raw);
                 }
             }

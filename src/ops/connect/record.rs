@@ -45,6 +45,9 @@ pub struct Connection {
     /// Variables that stayed in its files.
     #[serde(default)]
     pub stayed: BTreeSet<String>,
+    /// Plaintext that was left then, and named: by [`place_of`](super::place_of).
+    #[serde(default)]
+    pub left: BTreeSet<String>,
     /// The orders that it had then, by store and provider.
     #[serde(default)]
     pub orders: BTreeMap<String, BTreeMap<String, Vec<String>>>,
