@@ -287,7 +287,8 @@ impl Context {
         let state_dir = gateway::resolve(&settings).unwrap_or_default();
         let connected = Connection::of_gateway(self.local.root(), &state_dir);
         let program = connected.into_iter().find_map(|connection| connection.program).filter(|path| path.exists());
-        Settings { openclaw: settings.openclaw.clone().or(program), ..settings }
+        let vault = Some(self.vault_path().to_owned());
+        Settings { openclaw: settings.openclaw.clone().or(program), vault, ..settings }
     }
 }
 

@@ -110,6 +110,7 @@ pub fn search_path() -> Vec<PathBuf> {
 pub fn gateway_settings(globals: &Globals, state_dir: Option<PathBuf>) -> Settings {
     let var = |name: &str| env::var(name).ok();
     Settings {
+        vault: None,
         option: state_dir,
         state_dir: var("OPENCLAW_STATE_DIR"),
         openclaw_home: var("OPENCLAW_HOME"),

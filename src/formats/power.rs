@@ -17,20 +17,28 @@ pub fn is_powerful(name: &str) -> bool {
 }
 
 /// Last words of names that say where requests are sent.
-const ADDRESSES: [&str; 12] = [
+const ADDRESSES: [&str; 18] = [
     "addr",
     "address",
     "api_base",
+    "domain",
     "endpoint",
     "homeserver",
     "host",
+    "hostname",
     "index",
     "issuer",
     "proxy",
+    "region",
     "registry",
+    "resource_name",
+    "server",
+    "site",
     "uri",
     "url",
 ];
+/// The same without an underscore before them: `PGHOST`, `OPENAI_BASEURL`.
+const JOINED: [&str; 2] = ["baseurl", "host"];
 
 /// Whether a variable or a member of this name says to which address a secret is sent: `HTTPS_PROXY`,
 /// `OPENAI_BASE_URL`, `baseUrl`, `issuer`.
@@ -44,7 +52,7 @@ pub fn names_address(name: &str) -> bool {
         before = character;
     }
     let is_end = |end: &&str| words.strip_suffix(*end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
-    ADDRESSES.iter().any(is_end)
+    ADDRESSES.iter().any(is_end) || JOINED.iter().any(|end| words.ends_with(end))
 }
 
 fn has_prefix(name: &str) -> bool {

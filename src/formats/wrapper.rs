@@ -42,10 +42,9 @@ impl Wrapper {
         Some(Self { program, options, only, command: rest.cloned().collect() })
     }
 
-    /// Whether it asks this vault, and not another one.
-    pub fn is_of(&self, vault: Option<&str>) -> bool {
-        let named = self.options.windows(2).find(|pair| pair.first().is_some_and(|option| option == "--vault"));
-        vault.is_some() && named.and_then(|pair| pair.last()).map(String::as_str) == vault
+    /// The vault that it asks, if it names one.
+    pub fn vault(&self) -> Option<&str> {
+        vault(&self.options)
     }
 
     /// The command itself, and its arguments.
@@ -65,6 +64,13 @@ impl Wrapper {
         args.extend(self.command.iter().cloned());
         args
     }
+}
+
+/// The vault that options name.
+pub fn vault(options: &[String]) -> Option<&str> {
+    let pair = options.windows(2).find(|pair| pair.first().is_some_and(|option| option == "--vault"));
+    let joined = || options.iter().find_map(|option| option.strip_prefix("--vault="));
+    pair.and_then(|pair| pair.last()).map(String::as_str).or_else(joined)
 }
 
 /// The words of a command; `None` if there is none, or one of them is not a text.

@@ -14,7 +14,8 @@ use std::path::{Component, Path, PathBuf};
 const INCLUDE: &str = "$include";
 /// How deep files may include each other; the gateway's bound.
 const MAX_DEPTH: usize = 10;
-/// How many files, each as often as it is included: far more than anybody writes.
+/// How many files, each as often as it is included, whose bytes together have the bound of one: far more than anybody
+/// writes.
 const MAX_FILES: usize = 500;
 
 /// One file of a configuration.
@@ -53,7 +54,7 @@ impl Configuration {
     /// [`formats::Error`] when `openclaw.json` itself cannot be read as what it is.
     pub fn load(path: &Path, bytes: SecretBuf, unread: &mut Vec<Unread>) -> Result<Self, formats::Error> {
         let root = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut loader = Loader { root, documents: Vec::new(), unread };
+        let mut loader = Loader { root, documents: Vec::new(), unread, tries: 0, bytes: 0 };
         let tree = loader.take(path, bytes, Some(Vec::new()), &mut Vec::new())?;
         let mut documents = loader.documents;
         let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
@@ -86,6 +87,9 @@ struct Loader<'l> {
     root: PathBuf,
     documents: Vec<Document>,
     unread: &'l mut Vec<Unread>,
+    /// How often a file was opened, and how much was read.
+    tries: usize,
+    bytes: usize,
 }
 
 impl Loader<'_> {
@@ -151,11 +155,13 @@ impl Loader<'_> {
     fn open(&mut self, path: &Path, mount: Option<&[String]>, chain: &mut Vec<PathBuf>) -> Result<Value, Why> {
         let real = fsio::real_or_same(path).starts_with(fsio::real_or_same(&self.root));
         let inside = path.starts_with(&self.root) && real;
-        let many = self.documents.len() + chain.len() > MAX_FILES;
+        self.tries += 1;
+        let many = self.tries > MAX_FILES || self.bytes > formats::MAX_INPUT;
         if !inside || many || chain.len() > MAX_DEPTH || chain.iter().any(|above| above == path) {
             return Err(Why::Include);
         }
         let bytes = fsio::read_trusted(path, formats::MAX_INPUT).map_err(Why::File)?;
+        self.bytes += bytes.expose().len();
         self.take(path, bytes, mount.map(<[String]>::to_vec), chain).map_err(Why::Format)
     }
 }

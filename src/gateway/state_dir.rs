@@ -9,6 +9,8 @@ const OLD_STATE: &str = ".clawdbot";
 /// What the gateway's environment and ours say about its state; values as they were set.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// The vault of the command that looks.
+    pub vault: Option<PathBuf>,
     /// Our own `--state-dir`.
     pub option: Option<PathBuf>,
     /// `OPENCLAW_STATE_DIR`.

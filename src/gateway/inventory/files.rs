@@ -84,6 +84,8 @@ pub struct Files {
     pub agents: BTreeMap<Scope, PathBuf>,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// The vault of the command that looks.
+    pub vault: Option<PathBuf>,
 }
 
 impl Files {
@@ -94,7 +96,7 @@ impl Files {
     pub fn find(settings: &Settings) -> Result<Self, Error> {
         let dir = resolve(settings)?;
         check_owner(&dir)?;
-        let mut files = Self::default();
+        let mut files = Self { vault: settings.vault.clone(), ..Self::default() };
         files.config = files.configuration(settings, &dir)?;
         let mut seen = BTreeSet::new();
         for path in CONFIG_NAMES.iter().map(|name| dir.join(name)).filter(|path| *path != files.config_path) {
@@ -134,7 +136,10 @@ impl Files {
         for path in beside.into_iter().filter(|path| is_new(&mut seen, path)) {
             files.file(Shape::Beside, path);
         }
-        let home = settings.home.as_deref().filter(|_| settings.option.is_none());
+        let is_usual = |home: &&Path| {
+            settings.option.is_none() || fsio::real_or_same(&home.join(".openclaw")) == fsio::real_or_same(&dir)
+        };
+        let home = settings.home.as_deref().filter(is_usual);
         let services = home.map(service_files).unwrap_or_default();
         for path in [dir.join("gateway.systemd.env")].into_iter().chain(services) {
             if is_new(&mut seen, &path) {

@@ -31,20 +31,23 @@ pub fn leftover(path: &Path, dirs: &Dirs<'_>) -> Option<Leftover> {
     if (name == "catalog.json" && plugins && of_agent(3)) || (name == "models.json" && of_agent(1)) {
         return Some(Leftover::Generated);
     }
-    let of_config =
-        ["openclaw.json.", "clawdbot.json.", "gateway.systemd.env."].iter().any(|start| name.starts_with(start));
-    let number =
-        |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|number| number.parse::<u8>().is_ok());
-    let backup = name.split_once(".bak").is_some_and(|(_, rest)| number(rest));
-    let of_store = ["auth-profiles.json.", "auth.json.", "oauth.json."].iter().any(|start| name.starts_with(start));
-    let migrated = [".migrated-", ".sqlite-import.", ".oauth-ref.", ".openai-provider-unification."];
-    let migrated = migrated.iter().any(|mark| name.contains(mark));
+    let rest = |names: &[&str]| {
+        let of = |start: &&str| name.strip_prefix(*start)?.strip_prefix('.').map(str::to_owned);
+        names.iter().find_map(of).unwrap_or_default()
+    };
+    // What the gateway adds to a name itself: people add other things.
+    let of_config = rest(&["openclaw.json", "clawdbot.json", "gateway.systemd.env"]);
+    let number = |number: &str| number.parse::<u8>().is_ok();
+    let backup = of_config == "bak" || of_config.strip_prefix("bak.").is_some_and(number);
+    // What a gateway took for damage when it put a copy back, or did not take at all: the time follows.
+    let stamped = ["clobbered.", "rejected."].iter().filter_map(|mark| of_config.strip_prefix(mark));
+    let refused = stamped.into_iter().any(|time| time.starts_with(|first: char| first.is_ascii_digit()));
+    let of_store = rest(&["auth-profiles.json", "auth.json", "oauth.json"]);
+    let migrated = ["migrated-", "sqlite-import.", "oauth-ref.", "openai-provider-unification."];
+    let migrated = migrated.iter().any(|mark| of_store.starts_with(mark));
     let in_root = above(1) == Some(dirs.root) || above(1) == dirs.config;
     let beside_store = of_agent(1) || above(1) == Some(&dirs.root.join("credentials"));
-    // What a gateway took for damage when it put a copy back, or did not take at all.
-    let refused = [".clobbered.", ".rejected."].iter().any(|mark| name.contains(mark));
-    let copy = (of_store && migrated && beside_store)
-        || (in_root && of_config && (backup || refused || name.ends_with(".last-good")));
+    let copy = (migrated && beside_store) || (in_root && (backup || refused || of_config == "last-good"));
     copy.then_some(Leftover::Copy)
 }
 

@@ -21,7 +21,7 @@ use super::config::{Configuration, Document};
 use super::{Era, Fault, Settings};
 use crate::formats::auth_profiles::Carried;
 use crate::formats::openclaw_config::{self, Role};
-use crate::formats::wrapper::Wrapper;
+use crate::formats::wrapper::{self, Wrapper};
 use crate::formats::{self, Note, NoteKind};
 use crate::fsio;
 use crate::model::{MAX_VALUE, Scope, SecretId};
@@ -58,6 +58,8 @@ pub struct Inventory {
     pub unread: Vec<Unread>,
     /// The files and rows as they were read.
     pub files: Vec<Found>,
+    /// The vault of the command that looks.
+    vault: Option<PathBuf>,
 }
 
 /// Something that could not be read.
@@ -97,8 +99,8 @@ impl Inventory {
 
     /// The inventory of files that were read.
     pub fn of(files: Files, era: Option<Era>) -> Self {
-        let Files { found, config, config_path, unused_configs, agents, unread } = files;
-        let mut inventory = Self { config, config_path, agents, unread, files: found, ..Self::default() };
+        let Files { found, config, config_path, unused_configs, agents, unread, vault } = files;
+        let mut inventory = Self { config, config_path, agents, unread, files: found, vault, ..Self::default() };
         let mut files = std::mem::take(&mut inventory.files);
         // Rows first: with them a gateway leaves the files of an agent unread.
         let (rows, others): (Vec<&Found>, Vec<&Found>) = files.iter().partition(|found| found.shape.row().is_some());
@@ -208,14 +210,13 @@ impl Inventory {
         }
         self.config = Some(config);
         // A command that another vault serves is none of ours.
-        let vault = self.vault();
         let mut items = std::mem::take(&mut self.items);
         items.retain(|item| {
             let (Part::Command(at, _), Content::Ours(_)) = (&item.part, &item.content) else { return true };
             let document =
                 self.config.iter().flat_map(|config| &config.documents).find(|one| one.path == item.place.file);
             let object = document.and_then(|document| openclaw_config::at(document.tree(), at)?.as_object());
-            object.and_then(Wrapper::read).is_some_and(|wrapper| wrapper.is_of(vault.as_deref()))
+            object.and_then(Wrapper::read).is_some_and(|wrapper| self.is_ours(&wrapper))
         });
         self.items = items;
         self.variables_of_config(&near);
@@ -319,12 +320,12 @@ impl Inventory {
         self.config.as_ref()?.resolver()
     }
 
-    /// The vault that the configuration's resolver asks.
-    pub fn vault(&self) -> Option<String> {
-        let args = self.resolver()?;
-        args.windows(2)
-            .find(|pair| pair.first().is_some_and(|option| option == "--vault"))
-            .and_then(|pair| pair.last().cloned())
+    /// Whether a command runs with the vault of the command that looks, or of the configuration's resolver.
+    pub fn is_ours(&self, wrapper: &Wrapper) -> bool {
+        let asked = self.resolver().and_then(|args| wrapper::vault(&args).map(PathBuf::from));
+        let named = wrapper.vault().map(Path::new);
+        let is = |vault: &PathBuf| named.is_some_and(|named| fsio::real_or_same(named) == fsio::real_or_same(vault));
+        asked.iter().chain(&self.vault).any(is)
     }
 
     /// As [`Configuration::entry`].

@@ -147,8 +147,8 @@ impl Planner<'_> {
         let now = self.request.renamed.get(asked);
         let to = SecretId::parse(now.map_or(asked, String::as_str)).ok();
         let known = to.as_ref().filter(|to| self.vault.get(to).is_some());
-        // One that was moved here with its reference is an entry of its own.
-        let is_moved = |to: &SecretId| matches!(to, SecretId::Config(_)) && own.is_some_and(|own| own != to);
+        // One that was moved here with its reference has just become an entry of its own. Otherwise the reference decides.
+        let is_moved = |to: &SecretId| own.is_some_and(|own| self.is_moved(own, to));
         match known {
             Some(to) if names == TOKEN && self.request.keep.gateway_token => {
                 // A gateway that had a reference gets its token back.
@@ -175,6 +175,12 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether a place with a reference to another place's entry has one of its own since this very run.
+    fn is_moved(&self, own: &SecretId, to: &SecretId) -> bool {
+        let is_new = !self.request.before.contains(&own.to_string());
+        matches!(to, SecretId::Config(_)) && own != to && is_new && self.vault.get(own).is_some()
+    }
+
     /// A variable that the configuration sets.
     fn variable(&mut self, item: &Item, path: &[String]) {
         let (Some(id), Some(raw)) = (&item.id, item.content.value()) else { return };
@@ -195,8 +201,7 @@ impl Planner<'_> {
             return items.iter().filter_map(|item| item.id.clone()).for_each(|id| self.road(&id, Road::NoTarget));
         };
         let options = self.request.entry.args.split_last().map(|(_, options)| options.to_vec()).unwrap_or_default();
-        let vault = self.held.vault();
-        let old = Wrapper::read(object).filter(|old| old.is_of(vault.as_deref()));
+        let old = Wrapper::read(object).filter(|old| self.held.is_ours(old));
         let was_wrapped = old.is_some();
         let command = old.map_or_else(|| [vec![program.clone()], args.clone()].concat(), |old| old.command);
         let mut new = Wrapper {
@@ -240,9 +245,8 @@ impl Planner<'_> {
             Content::Ours(asked) => {
                 let now = self.request.renamed.get(asked).unwrap_or(asked);
                 let id = SecretId::parse(now).ok().filter(|id| self.vault.get(id).is_some());
-                let own = item.id.as_ref().filter(|own| self.vault.get(own).is_some());
-                let is_moved = matches!(id, Some(SecretId::Config(_))) && own.is_some();
-                let id = if is_moved { own.cloned() } else { id };
+                let own = item.id.as_ref().filter(|own| id.as_ref().is_some_and(|to| self.is_moved(own, to)));
+                let id = own.cloned().or(id);
                 if id.is_none() {
                     self.plan.removed.push(asked.clone());
                 }
@@ -279,7 +283,9 @@ pub fn check_vault(entry: &Entry, have: Option<&Value>) -> Result<(), Error> {
     let is_same =
         |(option, value): (&str, &str)| ours(option).is_some_and(|pair| pair.last().is_some_and(|ours| ours == value));
     let Some(other) = theirs("--vault") else { return Ok(()) };
-    let same = is_same(other) || theirs("--pin").is_some_and(is_same) || !Path::new(other.1).exists();
+    // One that is not there may be on a disk that is not: its fingerprint tells.
+    let pin = theirs("--pin");
+    let same = is_same(other) || pin.is_some_and(is_same) || (pin.is_none() && !Path::new(other.1).exists());
     if same { Ok(()) } else { Err(Error::AnotherVault(PathBuf::from(other.1))) }
 }
 

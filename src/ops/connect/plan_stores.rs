@@ -140,7 +140,13 @@ impl Planner<'_> {
             let in_config = SecretId::config(&["models", "providers", provider, "apiKey"]);
             let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
             // Views hold what agents have, and nothing that was made for a variable.
-            if self.plan.views || oauth || in_config || self.wanted.get(&store).is_some_and(has_one) {
+            // A profile goes before any variable: it must not have an older value than the service.
+            if self.plan.views
+                || oauth
+                || in_config
+                || !self.is_current(&id)
+                || self.wanted.get(&store).is_some_and(has_one)
+            {
                 self.road(&id, under_run);
                 continue;
             }

@@ -45,6 +45,9 @@ pub struct Connection {
     /// Variables that stayed in its files.
     #[serde(default)]
     pub stayed: BTreeSet<String>,
+    /// Entries that were renamed since: the id that the gateway knew, and the one of now.
+    #[serde(default)]
+    pub renamed: BTreeMap<String, String>,
     /// Plaintext that was left then, and named: by [`place_of`](super::place_of).
     #[serde(default)]
     pub left: BTreeSet<String>,

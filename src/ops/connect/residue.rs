@@ -72,14 +72,18 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
     dirs.push(root.to_owned());
     // An agent's files may be elsewhere, also behind a link on the way to them.
     let whole = fsio::real_or_same(root);
-    let is_outside = |dir: &&PathBuf| dir.exists() && !fsio::real_or_same(dir).starts_with(&whole);
-    dirs.extend(search.held.agents.values().filter(is_outside).cloned());
+    // One that does not look like an agent's is somebody's own directory, or the whole machine.
+    let stores = ["auth-profiles.json", "auth.json", "openclaw-agent.sqlite"];
+    let is_inside = |dir: &Path| fsio::real_or_same(dir).starts_with(&whole);
+    let looks_like_one = |dir: &PathBuf| stores.iter().any(|name| dir.join(name).exists());
+    let of_agents = search.held.agents.values().filter(|dir| is_inside(dir) || looks_like_one(dir));
+    let agents: Vec<PathBuf> = of_agents.filter(|dir| !root.starts_with(dir)).cloned().collect();
+    dirs.extend(agents.iter().filter(|dir| dir.exists() && !is_inside(dir)).cloned());
     // Of another directory only what belongs to the configuration.
     let config = search.held.config_path.clone();
     let config = Some(config.as_path()).filter(|path| !path.starts_with(root));
     let of_config = config.and_then(|path| path.parent().map(Path::to_owned));
     dirs.extend(of_config.clone());
-    let agents: Vec<PathBuf> = search.held.agents.values().cloned().collect();
     while let Some(dir) = dirs.pop() {
         let Ok(entries) = std::fs::read_dir(&dir) else {
             unread.insert(dir);

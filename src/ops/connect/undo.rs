@@ -1,18 +1,20 @@
 //! The way back: the gateway has its secrets itself again.
 
+mod copies;
 pub(super) mod values;
 
+use self::copies::follow_copies;
 use self::values::{entries, is_object, meaning, names, of_variable, plain, same_store, text_of};
 use super::apply::write;
 use super::edits::{Edit, copy};
 use super::plan::store_dir;
 use super::{Connection, Error, Spot};
-use crate::formats::openclaw_config::{self, Member, Step};
+use crate::formats::openclaw_config::{self, Step};
 use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, dotenv, secretref};
 use crate::fsio;
 use crate::gateway::{At, Content, Document, Inventory, Item, Part, Program, StoreChange, StoreLock};
-use crate::model::{self, Scope, SecretId, Vault};
+use crate::model::{Scope, SecretId, Vault};
 use crate::secret::{Secret, SecretBuf};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +28,9 @@ pub struct Undone {
     /// Files that hold them in plaintext now.
     pub files: BTreeSet<PathBuf>,
 }
+
+/// Seals a file.
+type Seal<'s> = &'s dyn Fn(&Path, &SecretBuf) -> Result<(), Error>;
 
 /// What an undo works with.
 pub struct Undo<'u> {
@@ -42,7 +47,7 @@ pub struct Undo<'u> {
     /// Opens a sealed copy of a file; `None` if that is not possible.
     pub open: &'u dyn Fn(&Path) -> Option<SecretBuf>,
     /// Seals a file as it is before it is changed: it may hold what the vault never had.
-    pub seal: &'u dyn Fn(&Path, &SecretBuf) -> Result<(), Error>,
+    pub seal: Seal<'u>,
 }
 
 impl Undo<'_> {
@@ -86,7 +91,7 @@ impl Undo<'_> {
         for edit in env.into_iter().chain(documents) {
             write(&edit)?;
             if edit.old.is_some() {
-                copies.extend(follow_copies(&edit.path, &edit.new)?);
+                copies.extend(follow_copies(&edit.path, &edit.new, self.seal)?);
             }
         }
         undone.files.extend(copies);
@@ -143,10 +148,10 @@ impl Undo<'_> {
             let mut steps = self.references(document, missing, undone);
             steps.extend(self.variables(document, undone));
             let plaintext = !steps.is_empty();
-            let provider = ["secrets", "providers", secretref::ALIAS].map(str::to_owned).to_vec();
-            if openclaw_config::at(document.tree(), &provider).is_some() {
-                steps.push(Step::Remove(provider));
-            }
+            let entry = ["secrets", "providers", secretref::ALIAS].map(str::to_owned);
+            let entry = document.mount.as_deref().and_then(|mount| entry.strip_prefix(mount)).map(<[String]>::to_vec);
+            let entry = entry.filter(|entry| openclaw_config::at(document.tree(), entry).is_some());
+            steps.extend(entry.map(Step::Remove));
             if steps.is_empty() {
                 continue;
             }
@@ -218,7 +223,11 @@ impl Undo<'_> {
         let SecretId::Env(variable) = id else { return Some(text) };
         let place = item.id.as_ref().map(ToString::to_string);
         let named = self.connection.zip(place).and_then(|(connection, place)| connection.named.get(&place).cloned());
-        Some(named.filter(|named| names(named, variable.as_str())).unwrap_or(text))
+        let known = self.connection.into_iter().flat_map(|connection| &connection.renamed);
+        let now = id.to_string();
+        let before = known.filter(|(_, new)| **new == now).filter_map(|(old, _)| old.strip_prefix("env/"));
+        let is_named = |named: &Value| before.clone().chain([variable.as_str()]).any(|name| names(named, name));
+        Some(named.filter(is_named).unwrap_or(text))
     }
 
     /// Files of variables as they will be: what `connect` took out comes back, unless it is there again.
@@ -226,7 +235,11 @@ impl Undo<'_> {
         let there = |name: &str| self.held.env.iter().any(|file| file.value(name).is_some());
         let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
         let in_config = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
-        let value = |name: &str| model::text(self.vault.env.get(name)?);
+        let value = |name: &str| {
+            let id = format!("env/{name}");
+            let now = self.connection.and_then(|connection| connection.renamed.get(&id)).unwrap_or(&id);
+            self.vault.text(&SecretId::parse(now).ok()?)
+        };
         let mut given: BTreeSet<&str> = BTreeSet::new();
         let mut changes = Vec::new();
         let usual = self.program.state_dir().join(".env");
@@ -247,14 +260,18 @@ impl Undo<'_> {
         };
         let had: BTreeMap<PathBuf, BTreeMap<String, String>> = paths.iter().map(of_file).collect();
         let of_any = |name: &str| had.values().any(|had| had.contains_key(name));
-        let names = taken.filter(|name| !there(name) && (!in_config(name) || of_any(name)));
+        let names = taken.filter(|name| of_any(name) || !(there(name) || in_config(name)));
         let back: BTreeMap<&str, Secret> = names.filter_map(|name| Some((name.as_str(), value(name)?))).collect();
         for path in &paths {
-            let old = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
+            let held = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
+            let old = held.or_else(|| fsio::read_own(path, formats::MAX_INPUT).ok());
+            let has = old.as_ref().map(entries).unwrap_or_default();
             let empty = BTreeMap::new();
             let had = had.get(path).unwrap_or(&empty);
             // What no copy names goes where the gateway looks first.
-            let mine = |name: &&str| had.contains_key(*name) || (!of_any(name) && *path == usual);
+            let mine = |name: &&str| {
+                !has.contains_key(*name) && (had.contains_key(*name) || (!of_any(name) && *path == usual))
+            };
             // The first file has the value that counts, and that may be a newer one; the others get their own.
             let own = |name: &str| had.get(name).filter(|_| given.contains(name)).map(|own| Secret::new(own.clone()));
             let value =
@@ -320,25 +337,4 @@ pub fn only_in_vault(vault: &Vault<'_>, held: &Inventory) -> Vec<String> {
         other => there.contains(other),
     };
     vault.ids().filter(|id| !has_it(id)).map(|id| id.to_string()).collect()
-}
-
-/// Gives the copies that a gateway keeps of its configuration, and puts back when it finds the file much
-/// smaller than before, the same content, if they refer to the vault. Which.
-fn follow_copies(path: &Path, now: &SecretBuf) -> Result<Vec<PathBuf>, Error> {
-    let mut followed = Vec::new();
-    for end in [".bak", ".last-good"] {
-        let copy = PathBuf::from(format!("{}{end}", path.display()));
-        let refers = |bytes: &SecretBuf| {
-            let tree = openclaw_config::tree(bytes.expose()).unwrap_or_default();
-            let ours = |member: &Member| matches!(member.content, openclaw_config::Content::Ours(_));
-            openclaw_config::members(&tree, Some(&[])).iter().any(ours)
-        };
-        // A link leads to somebody else's file.
-        let is_file = std::fs::symlink_metadata(&copy).is_ok_and(|found| found.is_file());
-        let Some(bytes) = is_file.then(|| fsio::read_own(&copy, formats::MAX_INPUT).ok()).flatten() else { continue };
-        if refers(&bytes) && fsio::replace_foreign(&copy, now.expose(), Some(bytes.expose()))? {
-            followed.push(copy);
-        }
-    }
-    Ok(followed)
 }

@@ -63,6 +63,8 @@ impl Gathered {
         for (own, asked) in std::mem::take(&mut self.asked) {
             let other =
                 SecretId::parse(&asked).ok().filter(|other| matches!(other, SecretId::Config(_)) && *other != own);
+            // Only if the old place has a secret again: an entry that was renamed is no other one.
+            let other = other.filter(|other| self.entries.contains_key(other));
             let value = other.and_then(|other| vault.get(&other)).filter(|_| vault.get(&own).is_none());
             if let Some(value) = value {
                 self.entries.entry(own).or_insert_with(|| value.to_owned());

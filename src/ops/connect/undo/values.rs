@@ -68,7 +68,7 @@ pub(super) fn meaning(bytes: &SecretBuf) -> Option<Value> {
 
 /// Whether a text or a reference names this variable.
 pub(super) fn names(value: &Value, variable: &str) -> bool {
-    let text = value.as_str().and_then(secretref::env_reference);
+    let text = value.as_str().map(|text| secretref::env_reference(text).unwrap_or(text));
     text.or_else(|| value.get("id")?.as_str()) == Some(variable)
 }
 
