@@ -590,6 +590,7 @@ fn findings() -> Vec<Finding> {
             Drift::Gone(_) => [Drift::Gone(names())],
             Drift::Unread(_) => [Drift::Unread(path())],
             Drift::NoEntry => [Drift::NoEntry],
+            Drift::NoProgram(_) => [Drift::NoProgram(path())],
             Drift::Unresolved(_) => [Drift::Unresolved(names())],
             Drift::Plaintext(_) => [Drift::Plaintext(names())],
             Drift::Unmigrated(_) => [Drift::Unmigrated(vec![path()])],

@@ -22,7 +22,7 @@ pub fn run(context: &Context) -> Result<(), Error> {
     for connection in Connection::of_gateway(context.local.root(), &state_dir) {
         let drift = connect::drift(&held, &connection, installed);
         // The check itself has found these.
-        let known = |one: &Drift| matches!(one, Drift::Unread(_) | Drift::NoEntry);
+        let known = |one: &Drift| matches!(one, Drift::Unread(_) | Drift::NoEntry | Drift::NoProgram(_));
         report.findings.extend(drift.into_iter().filter(|one| !known(one)).map(Finding::Drift));
     }
     let agents = gateway::agent_ids(&settings)?;

@@ -117,6 +117,11 @@ pub fn drift(drift: &Drift) -> Words {
                 .to_owned(),
             "agevault connect writes the entry anew",
         ),
+        Drift::NoProgram(path) => found(
+            "resolver-gone",
+            format!("{}, which answers for the gateway's references, is not there or cannot be run", name::path(path)),
+            "agevault connect puts it there again",
+        ),
         Drift::Unresolved(ids) => found(
             "references-unresolved",
             format!("the gateway asks for these, and the vault has no value: {}", names(ids)),

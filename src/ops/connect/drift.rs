@@ -13,6 +13,8 @@ pub enum Drift {
     Unread(PathBuf),
     /// Its configuration does not name the resolver any more: nobody answers for its references.
     NoEntry,
+    /// The resolver that its configuration names is not there, or cannot be run.
+    NoProgram(PathBuf),
     /// References for which the vault has no value.
     Unresolved(Vec<String>),
     /// References that it had then and has no more.
@@ -54,6 +56,9 @@ pub fn drift(inventory: &Inventory, connection: &Connection, installed: Option<V
     if is_whole && inventory.entry().is_none() && !connection.refs.is_empty() {
         found.push(Drift::NoEntry);
     }
+    let command = inventory.entry().and_then(|entry| entry.get("command")?.as_str()).map(PathBuf::from);
+    let is_program = |path: &PathBuf| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    found.extend(command.filter(|command| !is_program(command)).map(Drift::NoProgram));
     let asked = inventory.asked();
     // A view that is gone with a boot says nothing of what is in it; that it is gone is told elsewhere.
     let in_view = |id: &str| !connection.views.is_empty() && id.starts_with("auth/");

@@ -90,6 +90,8 @@ pub fn plaintext(inventory: &Inventory, version: Version, keep: Keep, plan: &Pla
 fn goes(item: &Item, plan: &Plan) -> bool {
     let name = || if let Some(SecretId::Env(name)) = &item.id { Some(name.as_str()) } else { None };
     match &item.place.at {
+        // The reference goes into the store of today; a file of earlier releases stays.
+        At::Profile(_) if !item.used || item.place.file.ends_with("auth.json") => false,
         At::Profile(profile) => {
             let wanted = item.owner.clone().is_some_and(|owner| plan.places.contains(&(owner, profile.clone())));
             let written = plan.stores.iter().any(|change| change.put.contains_key(profile));
