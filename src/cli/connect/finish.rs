@@ -106,7 +106,9 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
         keep: request.keep,
     };
     let mut cleaned = connect::clean(&search, kept, program)?;
-    let mut left = connect::plaintext(&now, way.version, request.keep, &again);
+    // What is there now is there, whatever was planned for it.
+    let done = Plan { roads: again.roads.clone(), ..Plan::default() };
+    let mut left = connect::plaintext(&now, way.version, request.keep, &done);
     // What an item names needs no second word.
     let named: BTreeSet<(PathBuf, String)> =
         left.iter().flat_map(|left| left.ids.iter().map(|id| (left.file.clone(), id.clone()))).collect();
