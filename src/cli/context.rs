@@ -202,6 +202,28 @@ impl Context {
         Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
     }
 
+    /// The same with every other key that an option names: what one of them alone does not open, another may.
+    ///
+    /// # Errors
+    /// As [`Context::open`], for each of them.
+    pub fn open_with_all(&mut self) -> Result<Opened, Error> {
+        let place = self.place()?;
+        let sealed = place.read()?;
+        let (plain, opener) = self.unlock(&sealed, place.path())?;
+        let mut beside = Vec::new();
+        let used = self.ladder().first_present();
+        for source in self.named_identities().iter().filter(|source| !used.contains(source)) {
+            beside.extend(keys::read_identities(source, &mut self.terminal)?.into_iter().map(Opener::new));
+        }
+        let Globals { passphrase_fd, passphrase_file, .. } = &self.globals;
+        let passphrase = passphrase_fd.map(Source::PassphraseFd);
+        let passphrase = passphrase.or_else(|| passphrase_file.clone().map(Source::PassphraseFile));
+        if let Some(source) = passphrase.filter(|source| !used.contains(source)) {
+            beside.push(self.unlock_with(&sealed, place.path(), Some(source))?.1);
+        }
+        Ok(Opened { place, seen: Seen::new(sealed, plain, opener.with(beside)) })
+    }
+
     /// Every key source as it is found; with the vault, if there is one, cheap ones are tried.
     pub fn survey(&self, sealed: Option<&[u8]>) -> Vec<Found> {
         keys::survey(sealed, &self.ladder(), self.terminal.present())
@@ -232,6 +254,7 @@ impl Context {
         let mut ladder = Ladder { no_input: self.globals.no_input, ..Ladder::default() };
         match key {
             Some(Source::PassphraseFile(file)) => ladder.passphrase_file = Some(file),
+            Some(Source::PassphraseFd(fd)) => ladder.passphrase_fd = Some(fd),
             Some(identity) => ladder.identities = vec![identity],
             None => {}
         }

@@ -5,7 +5,7 @@ use super::context::{Context, Opened};
 use super::init::{WEAK_BELOW, label, passphrase_recipient};
 use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
-use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
+use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
 use crate::seal::Opener;
 use crate::store::{self, Checked, Opens, Unreadable, rotation};
 use crate::{fsio, keys};
@@ -14,7 +14,7 @@ use std::path::Path;
 /// Removes a recipient, rotates the vault secret, seals kept generations anew.
 pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Result<(), Error> {
     let label = label(name)?;
-    let opened = context.open()?;
+    let opened = context.open_with_all()?;
     let checked = context.check(&opened)?;
     let removed_last = store::last_removed(&checked.vault)?.is_some_and(|last| last == name);
     if removed_last && find(&checked.vault, &label).is_err() && store::is_unfinished(&opened.place, &checked.vault)? {
@@ -32,14 +32,22 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     if checked.vault.recipients.len() == 1 {
         return Err(model::Error::LastRecipient.into());
     }
-    // What is written is opened with the key at hand, so that one must stay.
-    if !stays(opened.seen.opener(), &checked.vault, &leaving)? {
-        return Err(Usage::RemovesItself.into());
+    // What is written is opened with a key at hand, so that one must stay.
+    let (mut proof, mut is_at_hand) = (None, false);
+    for key in opened.seen.opener().all() {
+        if proof.is_none() && stays(key, &checked.vault, &leaving)? {
+            proof = Some(key);
+        } else {
+            is_at_hand |= is_key_of(key, &leaving)?;
+        }
     }
-    let mut change = Change::of(Op::RemoveRecipient(label));
+    let proof = proof.ok_or(Usage::RemovesItself)?;
+    // Who has the leaving key as well changes a key of his own.
+    let heir = if is_at_hand { own(proof, &checked.vault, &leaving)? } else { None };
+    let mut change = Change::of(Op::RemoveRecipient(label, heir));
     change.push(Op::Rotate(rotation(&checked.vault)?));
     let readable = store::readable(&checked.vault);
-    save(context, &opened, checked, change, opened.seen.opener(), drop_unreadable)?;
+    save(context, &opened, checked, change, proof, drop_unreadable)?;
     context.out.say(&format!("removed {name}; it opens neither the vault nor its kept generations any more"));
     if readable > 0 {
         let secrets = words::count(readable, "secret", "secrets");
@@ -60,9 +68,29 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     strangers(context, &opened)
 }
 
-/// Whether the key at hand opens the vault without `leaving`.
+/// Whether this is the key of that recipient. A plugin's is tried: what it says of itself proves nothing.
+fn is_key_of(key: &Opener, recipient: &Recipient) -> Result<bool, Error> {
+    match key.plugin() {
+        None => Ok(key.public() == recipient.public),
+        Some(_) => Ok(key.opens(&store::recipients([recipient])?)?),
+    }
+}
+
+/// The label of the recipient, other than `leaving`, that this key is one of.
+fn own(key: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Result<Option<Label>, Error> {
+    for one in vault.recipients.iter().filter(|one| one.public != leaving.public) {
+        if is_key_of(key, one)? {
+            return Ok(Some(one.label.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a key at hand opens the vault without `leaving`.
 fn stays(in_use: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Result<bool, Error> {
-    let Some(plugin) = in_use.plugin() else { return Ok(in_use.public() != leaving.public) };
+    let Some(plugin) = in_use.plugin() else {
+        return Ok(vault.recipients.iter().any(|have| have.public == in_use.public() && have.public != leaving.public));
+    };
     // Which one it is is known to its plugin alone, and it may be of any kind: a native one on an OpenPGP card.
     let own = format!("age1{plugin}1");
     let left: Vec<&Recipient> = vault.recipients.iter().filter(|have| have.public != leaving.public).collect();
@@ -111,7 +139,7 @@ fn strangers(context: &Context, opened: &Opened) -> Result<(), Error> {
 
 /// Replaces a passphrase: a new slot with a new salt under the old label.
 pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
-    let opened = context.open()?;
+    let opened = context.open_with_all()?;
     let checked = context.check(&opened)?;
     let old = which(&checked, args.label.as_deref())?;
     let passphrase = keys::read_new_passphrase(source(&args.new).as_ref(), &mut context.terminal)?;

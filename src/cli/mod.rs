@@ -126,7 +126,12 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
     if unattended && globals.accept_rollback {
         return Err(Usage::AcceptUnattended.into());
     }
-    let mut context = Context::new(globals, matches!(cli.command, Command::Init(_)), !asks_again(&cli.command))?;
+    // Whoever changes a key may need both to keep what only the earlier one opens.
+    let both_keys = matches!(
+        cli.command,
+        Command::Init(_) | Command::Passwd(_) | Command::Recipients(Later(Recipients::Remove { .. }))
+    );
+    let mut context = Context::new(globals, both_keys, !asks_again(&cli.command))?;
     let context = &mut context;
     match cli.command {
         Command::Init(args) => init::run(context, &args),

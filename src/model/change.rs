@@ -20,8 +20,8 @@ pub enum Op {
     Order(Scope, String, Option<Vec<String>>),
     /// One more recipient.
     AddRecipient(Recipient),
-    /// One recipient less; always together with a [`Rotation`].
-    RemoveRecipient(Label),
+    /// One recipient less; always together with a [`Rotation`]. The second label is that of the same holder's new key.
+    RemoveRecipient(Label, Option<Label>),
     /// Another name for a recipient.
     RenameRecipient(Label, Label),
     /// A new key under the same label.
@@ -94,7 +94,7 @@ impl Change {
     /// The label of the recipient that it removes.
     pub fn leaver(&self) -> Option<&Label> {
         self.ops.iter().find_map(|op| match op {
-            Op::RemoveRecipient(label) => Some(label),
+            Op::RemoveRecipient(label, _) => Some(label),
             _ => None,
         })
     }
@@ -158,7 +158,7 @@ impl Change {
                     }
                 }
                 Op::Restore(_) if seen.rev != now.rev => return Err(Error::Conflict("all entries".to_owned())),
-                Op::RemoveRecipient(_) | Op::RenameRecipient(..) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
+                Op::RemoveRecipient(..) | Op::RenameRecipient(..) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
                     // Names too: a label means somebody, and must mean the same one still.
                     let keys = |vault: &Vault<'_>| -> Vec<(String, String)> {
                         let pair = |recipient: &super::Recipient| {
@@ -210,9 +210,11 @@ impl Op {
                 Ok(())
             }
             Self::AddRecipient(recipient) => add(&mut vault.recipients, recipient),
-            Self::RemoveRecipient(label) => {
+            Self::RemoveRecipient(label, heir) => {
                 let at = position(&vault.recipients, &label)?;
-                vault.recipients.remove(at);
+                let removed = vault.recipients.remove(at);
+                let heirs = vault.recipients.iter_mut().filter(|have| Some(&have.label) == heir.as_ref());
+                heirs.for_each(|heir| heir.follow(&removed));
                 if vault.recipients.is_empty() { Err(Error::LastRecipient) } else { Ok(()) }
             }
             Self::RenameRecipient(from, to) => {
@@ -223,9 +225,11 @@ impl Op {
                 vault.recipients.iter_mut().skip(at).take(1).for_each(|recipient| recipient.label = to.clone());
                 Ok(())
             }
-            Self::ReplaceRecipient(label, new) => {
+            Self::ReplaceRecipient(label, mut new) => {
                 let at = position(&vault.recipients, &label)?;
-                vault.recipients.iter_mut().skip(at).take(1).for_each(|recipient| *recipient = new.clone());
+                let old = vault.recipients.remove(at);
+                new.follow(&old);
+                vault.recipients.insert(at, new);
                 Ok(())
             }
             Self::Restore(entries) => {

@@ -28,6 +28,8 @@ pub struct Opener {
     held: Held,
     /// Digest of the header -> key of that file. Empty unless the identity is a plugin's.
     known: Arc<Mutex<BTreeMap<[u8; 32], SealedKey>>>,
+    /// Other keys that were given with it.
+    beside: Vec<Opener>,
 }
 
 #[derive(Clone)]
@@ -48,12 +50,24 @@ impl age::Identity for SealedKey {
 impl Opener {
     /// A key that is known to open the vault, such as one just made for it.
     pub fn new(identity: Identity) -> Self {
-        Self { held: Held::Here(Arc::new(identity)), known: Arc::default() }
+        Self { held: Held::Here(Arc::new(identity)), known: Arc::default(), beside: Vec::new() }
     }
 
     /// A key that somebody else holds, who is asked for each state.
     pub fn held_by(holder: impl Holder + 'static) -> Self {
-        Self { held: Held::Elsewhere(Arc::new(holder)), known: Arc::default() }
+        Self { held: Held::Elsewhere(Arc::new(holder)), known: Arc::default(), beside: Vec::new() }
+    }
+
+    /// The same key with others that were given as well; what it opens does not change by them.
+    #[must_use]
+    pub fn with(mut self, others: impl IntoIterator<Item = Opener>) -> Self {
+        self.beside.extend(others);
+        self
+    }
+
+    /// This key, then those that were given with it.
+    pub fn all(&self) -> impl Iterator<Item = &Opener> + Clone {
+        std::iter::once(self).chain(&self.beside)
     }
 
     /// The name of the plugin that the key is one of, if it is.
@@ -160,7 +174,11 @@ fn try_key(sealed: &[u8], key: Key) -> Result<(SecretBuf, Opener), Error> {
             let any = AnyOf::new(&identities);
             let plain = any.decrypt(sealed)?;
             let (matched, key) = (any.matched.get(), any.key.take());
-            let opener = Opener::new(identities.into_iter().nth(matched).ok_or(Error::NoMatch)?);
+            let mut openers: Vec<Opener> = identities.into_iter().map(Opener::new).collect();
+            if matched >= openers.len() {
+                return Err(Error::NoMatch);
+            }
+            let opener = openers.remove(matched).with(openers);
             if let Some(key) = key {
                 opener.learn(sealed, &key)?;
             }

@@ -1,6 +1,9 @@
 //! A save after which a key must open nothing here any more: kept generations are sealed
 //! anew, and the old copies go only when the new vault stands.
 //!
+//! A copy is sealed to those of today's recipients who could read it when it was made, or whose earlier key could: who was
+//! added later reads nothing from before, and who changes a key loses nothing as long as the earlier one is at hand.
+//!
 //! Order, so that a crash at any point leaves a vault that its owner can open: copies sealed
 //! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
 //! save first finishes what it finds undone.
@@ -9,14 +12,14 @@ use super::edit::{Edit, Standing, after_save, prove, recipients, seal_vault, set
 use super::snapshot::{self, Snapshot};
 use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, tag};
 use crate::fsio::{Dir, Replacement};
-use crate::model::{Change, RESEALING, Vault};
+use crate::model::{Change, RESEALING, Recipient, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use std::ffi::OsStr;
 
-/// What to do with generations that the key at hand cannot open.
+/// What to do with generations that no key at hand opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// Change nothing and name them.
@@ -60,7 +63,7 @@ impl Mark {
 
 impl Edit<'_> {
     /// As [`Edit::save`], for a change that removes or replaces a recipient and rotates the
-    /// vault secret. `proof` must open what is written.
+    /// vault secret. `proof` must open what is written; kept generations are opened by it, or by any key that was given.
     ///
     /// # Errors
     /// As [`Edit::save`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
@@ -87,39 +90,44 @@ impl Edit<'_> {
         finish(&generations, &vault, &seen.opener)?;
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
+        let given = seen.opener.all().filter(|given| !std::ptr::eq(*given, proof));
+        let keys: Vec<&Opener> = std::iter::once(proof).chain(given).collect();
         let pin = Pin::of(&vault)?;
         let removed = change.leaver().map(|label| label.as_str().to_owned());
         if let Some(label) = &removed {
             exposure::note(&mut vault, label)?;
         }
         lineage::apply(change, &mut vault, now())?;
-        tag::renew(&mut vault, &pin, &[&seen.opener, proof])?;
+        tag::renew(&mut vault, &pin, &keys)?;
         stamp(local, &mut vault, snapshot::highest(&generations)?)?;
         let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation, removed };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
-        let openers = [&seen.opener, proof];
         let old = snapshot::list(&generations)?;
         let mut closed = Vec::new();
         for one in &old {
-            if open_one(one, openers, &seen.sealed)?.is_none() {
+            if open_one(one, &keys, &seen.sealed)?.is_none() {
                 closed.push(one.name.clone());
             }
         }
         if unreadable == Unreadable::Refuse && !closed.is_empty() {
             return Err(Error::Unreadable(closed));
         }
-        let to = recipients(&vault.recipients)?;
+        let write = |name: &str, plain: &SecretBuf, saved: u64| {
+            let to = readers(plain, &vault.recipients, proof)?;
+            let to = to.ok_or_else(|| Error::Unreadable(vec![name.to_owned()]))?;
+            write(&generations, name, plain, &to, saved)
+        };
         for one in &old {
-            match open_one(one, openers, &seen.sealed)? {
-                Some(plain) => write(&generations, &one.resealed_name(&mark.tag), &plain, &to, one.saved)?,
+            match open_one(one, &keys, &seen.sealed)? {
+                Some(plain) => write(&one.resealed_name(&mark.tag), &plain, one.saved)?,
                 None if closed.contains(&one.name) => {}
                 // What a moment ago was open must not be given up.
                 None => return Err(Error::Unreadable(vec![one.name.clone()])),
             }
         }
         let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
-        write(&generations, &resealed, &displaced_text, &to, displaced_at)?;
+        write(&resealed, &displaced_text, displaced_at)?;
         generations.sync()?;
 
         let sealed = seal_vault(&vault, size)?;
@@ -140,9 +148,20 @@ impl Edit<'_> {
     }
 }
 
-/// `None` for what neither key opens, now or later. A plugin that fails, or a disk, is another matter; but plugins fail
+/// To whom a kept state is sealed anew: those of `today` who could read it then. Where nobody is left, the holder of the
+/// key at hand, who reads it just now; `None` if that is nobody of `today`.
+fn readers(plain: &SecretBuf, today: &[Recipient], key: &Opener) -> Result<Option<Vec<seal::Recipient>>, Error> {
+    let then = plain.text().and_then(|text| Vault::parse(text).ok()).map(|vault| vault.recipients).unwrap_or_default();
+    let mut to: Vec<&Recipient> = today.iter().filter(|one| one.was_among(&then)).collect();
+    if to.is_empty() {
+        to.extend(today.iter().filter(|one| one.public == key.public()));
+    }
+    if to.is_empty() { Ok(None) } else { recipients(to).map(Some) }
+}
+
+/// `None` for what no key opens, now or later. A plugin that fails, or a disk, is another matter; but plugins fail
 /// too where nothing is sealed to them, which shows by what the header lacks of that of `opened`, which they opened.
-fn open_one(snapshot: &Snapshot, openers: [&Opener; 2], opened: &[u8]) -> Result<Option<SecretBuf>, Error> {
+fn open_one(snapshot: &Snapshot, openers: &[&Opener], opened: &[u8]) -> Result<Option<SecretBuf>, Error> {
     let sealed = snapshot.read()?;
     let mut fault = None;
     for opener in openers {
@@ -187,11 +206,12 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     if !all.iter().any(|one| mark.is_old(one) || mark.is_orphan(one)) {
         return Ok(());
     }
-    let to = recipients(&vault.recipients)?;
     for one in all.iter().filter(|one| mark.is_old(one)) {
         let name = one.resealed_name(&mark.tag);
         if !all.iter().any(|other| other.name == name) {
-            let Ok(plain) = opener.open(&one.read()?) else { continue };
+            let sealed = one.read()?;
+            let Some(plain) = opener.all().find_map(|opener| opener.open(&sealed).ok()) else { continue };
+            let Some(to) = readers(&plain, &vault.recipients, opener)? else { continue };
             write(generations, &name, &plain, &to, one.saved)?;
         }
         generations.remove(OsStr::new(&one.name))?;

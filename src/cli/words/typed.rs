@@ -145,9 +145,10 @@ pub fn words(usage: Usage) -> Words {
         Usage::TrustNeedsPin => {
             ("there is nobody to compare the fingerprint".to_owned(), "give the one that it must have with --pin")
         }
-        Usage::RemovesItself => {
-            ("this would remove the key that it uses itself".to_owned(), "run it with a key that stays")
-        }
+        Usage::RemovesItself => (
+            "this would remove the key that it uses itself".to_owned(),
+            "name a key that stays as well, with another -i or --passphrase-file",
+        ),
         Usage::OptionsWithoutPassphrase => (
             "options for a new passphrase, but none is added".to_owned(),
             "write agevault recipients add passphrase --label NAME",

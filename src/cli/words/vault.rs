@@ -44,7 +44,7 @@ pub fn of_store(error: &store::Error) -> Words {
             "unreadable-generations",
             exit::CONFLICT,
             format!("{} kept generations do not open with the key at hand: {}", names.len(), names.join(", ")),
-            "run this with a key that opens them, or give them up with --drop-unreadable",
+            "name a key that opens them as well, with another -i or --passphrase-file; or give them up with --drop-unreadable",
         ),
         Error::NoGeneration(number) => Words::new(
             "no-generation",
