@@ -64,13 +64,6 @@ impl Handover {
         }
     }
 
-    /// What the gateway asks for by the old id, it will ask for by the new one.
-    pub fn follow(&mut self, old: &SecretId, new: &SecretId) {
-        if let Some(way) = &mut self.way {
-            way.renamed.insert(old.to_string(), new.to_string());
-        }
-    }
-
     /// The way, if `--connect` was given.
     pub fn way(&self) -> Option<&Way> {
         self.way.as_ref()
@@ -108,6 +101,18 @@ fn judge(refs: &BTreeSet<String>, put: &[&SecretId], removed: &BTreeSet<String>,
     } else {
         put.iter().any(|id| known(id)).then_some(Reach::Reload)
     }
+}
+
+/// Notes that an entry gets another name: what a connected gateway knows by the old one is this entry, once the vault has
+/// no other under that name. So it may be noted before the vault is saved.
+///
+/// # Errors
+/// A record that cannot be read or written.
+pub fn follow(context: &Context, vault: &Vault<'_>, old: &SecretId, new: &SecretId) -> Result<(), Error> {
+    let (root, id) = (context.local.root(), &vault.vault_id);
+    let Some(mut connection) = Connection::load(root, id)? else { return Ok(()) };
+    connection.note_renamed(&old.to_string(), &new.to_string());
+    Ok(connection.save(root, id)?)
 }
 
 /// Refuses to take away what a connected gateway asks for.

@@ -40,11 +40,6 @@ pub fn remember(
     let mut connection = before.renewed(request.state_dir.to_owned(), way.version.to_string());
     connection.program = way.settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
-    for (old, new) in &way.renamed {
-        // The last name counts, however often it changed.
-        connection.renamed.values_mut().filter(|known| *known == old).for_each(|known| known.clone_from(new));
-        connection.renamed.insert(old.clone(), new.clone());
-    }
     connection.keep = request.keep;
     connection.dotenv.extend(plan.dotenv.iter().cloned());
     connection.set_in_config.extend(plan.set_in_config.clone());

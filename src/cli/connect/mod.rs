@@ -18,7 +18,6 @@ use crate::model::{Change, Op, SecretId, Vault};
 use crate::ops::connect::{self, Connection, Edit, Entry, Keep, Plan, Request};
 use crate::ops::exported::Unchanged;
 use crate::store;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Wires the gateway to the vault, or undoes that.
@@ -44,8 +43,6 @@ pub struct Way {
     /// A dry run can do without.
     program: Option<Program>,
     version: Version,
-    /// Entries that were renamed: what the gateway asks for, and what it is called now.
-    pub(super) renamed: BTreeMap<String, String>,
 }
 
 /// A gateway that was connected.
@@ -114,7 +111,7 @@ impl Way {
         };
         let installed = program.as_ref().map(|program| program.installed().version);
         let version = named.or(installed).ok_or(gateway::Error::NoProgram)?;
-        Ok(Self { options, again: false, settings, state_dir, program, version, renamed: BTreeMap::new() })
+        Ok(Self { options, again: false, settings, state_dir, program, version })
     }
 
     /// The same for a command that changes the vault, with what was chosen when the gateway was connected.
@@ -206,7 +203,7 @@ impl Way {
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(vault, store::now())?;
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        let request = self.request(context, vault, entry, &connection.refs)?;
+        let request = self.request(context, vault, entry, &connection)?;
         let plan = connect::plan(vault, held, &request)?;
         unchanged(&plan)?;
         let edits = connect::edits(&plan, held)?;
@@ -222,7 +219,7 @@ impl Way {
         context: &Context,
         vault: &Vault<'_>,
         entry: &'r Entry,
-        before: &'r BTreeSet<String>,
+        before: &'r Connection,
     ) -> Result<Request<'r>, Error> {
         Ok(Request {
             state_dir: &self.state_dir,
@@ -232,8 +229,8 @@ impl Way {
             keep: self.keep(context, vault)?,
             memory: memory::dir()?.is_some(),
             linked: connect::has_links(&self.state_dir, &gateway::agent_ids(&self.settings)?),
-            before,
-            renamed: &self.renamed,
+            before: &before.refs,
+            renamed: &before.renamed,
             restore_oauth: self.options.restore_oauth,
         })
     }
@@ -267,7 +264,7 @@ impl Way {
         let vault = &checked.vault;
         let sealed = connect::seal_originals(&edits, &plan, held, vault, &dir)?;
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        let request = self.request(context, vault, &entry, &connection.refs)?;
+        let request = self.request(context, vault, &entry, &connection)?;
         let step = finish::Step { way: self, request: &request, plan: &plan, kept: &dir };
         finish::remember(context, vault, &step, held, sealed.clone())?;
         connect::apply(&plan, &edits, program)?;

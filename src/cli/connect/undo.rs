@@ -1,6 +1,7 @@
 //! `connect --undo`: the gateway has its secrets itself again.
 
 use super::super::context::{Context, Opened};
+use super::super::resolver::entry;
 use super::super::{Error, words};
 use super::guard::{bound, complete, migrated, port};
 use super::{Way, memory};
@@ -15,7 +16,12 @@ use std::path::Path;
 pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let Way { settings, state_dir, .. } = way;
     let program = way.program()?;
-    bound(context, &context.check(&opened)?.vault, state_dir)?;
+    {
+        let checked = context.check(&opened)?;
+        bound(context, &checked.vault, state_dir)?;
+        // The values of another vault in the places of this one's references would be the wrong secrets.
+        connect::check_vault(&entry(context, &checked, &[])?, way.held()?.entry())?;
+    }
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
     let _lock = way.lock(context)?;
     complete(&mut way.held()?)?;

@@ -158,7 +158,7 @@ pub fn of_connect(error: &connect::Error) -> Words {
             "another-vault",
             exit::CONFLICT,
             format!("this gateway gets secrets from the vault at {}, which this one does not have", name::path(path)),
-            "nothing was changed; name that vault with --vault, or disconnect it with agevault connect --undo first; if it is lost, take secrets.providers.agevault out of openclaw.json",
+            "nothing was changed; name that vault with --vault, for agevault connect --undo too; if it is lost, take secrets.providers.agevault out of openclaw.json",
         ),
         Error::NotPutBack(profiles) => Words::new(
             "not-put-back",

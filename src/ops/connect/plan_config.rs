@@ -1,6 +1,7 @@
 //! The configuration's part of a plan: the resolver's entry, references, commands under `agevault run`.
 
 use super::plan::{MAX_REFS, Planner};
+use super::record::entry_of;
 use super::undo::values::text_of;
 use super::{Entry, Error, Road, Spot, edits, known};
 use crate::formats::openclaw_config::{self, Step};
@@ -144,9 +145,8 @@ impl Planner<'_> {
             _ => Vec::new(),
         };
         let own = own.filter(|own| self.vault.get(own).is_some() && own.fits_secret_ref());
-        let now = self.request.renamed.get(asked);
-        let to = SecretId::parse(now.map_or(asked, String::as_str)).ok();
-        let known = to.as_ref().filter(|to| self.vault.get(to).is_some());
+        let known = entry_of(self.request.renamed, self.vault, asked);
+        let known = known.as_ref();
         // One that was moved here with its reference has just become an entry of its own. Otherwise the reference decides.
         let is_moved = |to: &SecretId| own.is_some_and(|own| self.is_moved(own, to));
         match known {
@@ -157,7 +157,7 @@ impl Planner<'_> {
                 }
                 self.road(to, Road::Own);
             }
-            Some(to) if now.is_some() => {
+            Some(to) if to.to_string() != asked => {
                 self.refer(item, path, to);
                 self.road(to, Road::Config);
             }
@@ -243,8 +243,7 @@ impl Planner<'_> {
     fn behind(&mut self, item: &Item) -> Option<SecretId> {
         let id = match &item.content {
             Content::Ours(asked) => {
-                let now = self.request.renamed.get(asked).unwrap_or(asked);
-                let id = SecretId::parse(now).ok().filter(|id| self.vault.get(id).is_some());
+                let id = entry_of(self.request.renamed, self.vault, asked);
                 let own = item.id.as_ref().filter(|own| id.as_ref().is_some_and(|to| self.is_moved(own, to)));
                 let id = own.cloned().or(id);
                 if id.is_none() {

@@ -1,6 +1,7 @@
 //! The stores' part of a plan: which profile is to be in which store, and what of that is not there yet.
 
 use super::plan::{Planner, Wanted, provider_of, store_dir};
+use super::record::entry_of;
 use super::{Error, Road, known};
 use crate::formats::secretref::ExecRef;
 use crate::formats::{auth_profiles, provider, secretref};
@@ -45,11 +46,9 @@ impl Planner<'_> {
 
     /// A credential that has its secret from a variable of the vault's, with a reference to that in its place.
     fn of_variable(&self, raw: &RawValue) -> Result<Option<(SecretId, Box<RawValue>)>, Error> {
-        let name = auth_profiles::variable(raw).and_then(|name| EnvName::parse(&name).ok());
-        let Some(id) = name.map(SecretId::Env).filter(|_| !self.request.keep.dotenv) else { return Ok(None) };
-        if self.vault.get(&id).is_none() || !self.is_current(&id) {
-            return Ok(None);
-        }
+        let id = auth_profiles::variable(raw)
+            .and_then(|name| entry_of(self.request.renamed, self.vault, &format!("env/{name}")));
+        let Some(id) = id.filter(|id| !self.request.keep.dotenv && self.is_current(id)) else { return Ok(None) };
         let mut credential = Credential::parse("", raw)?;
         let member = credential.kind().and_then(Kind::secret_member);
         let Some((member, reference)) = member.zip(ExecRef::to(&id)) else { return Ok(None) };
@@ -126,7 +125,8 @@ impl Planner<'_> {
                 self.road(&id, under_run);
                 continue;
             };
-            let store = self.store_of(&Scope::main(), &format!("{provider}:{}", secretref::ALIAS));
+            let made = format!("{provider}:{}", secretref::ALIAS);
+            let store = self.store_of(&Scope::main(), &made);
             let has_one = |wanted: &Wanted| {
                 wanted
                     .profiles
@@ -139,12 +139,13 @@ impl Planner<'_> {
             });
             let in_config = SecretId::config(&["models", "providers", provider, "apiKey"]);
             let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
+            let is_made = self.held.profile(&store, &made).and_then(auth_profiles::referred).as_ref() == Some(&id);
             // Views hold what agents have, and nothing that was made for a variable.
-            // A profile goes before any variable: it must not have an older value than the service.
+            // A profile goes before any variable: none is made with an older value than the service has.
             if self.plan.views
                 || oauth
                 || in_config
-                || !self.is_current(&id)
+                || !(is_made || self.is_current(&id))
                 || self.wanted.get(&store).is_some_and(has_one)
             {
                 self.road(&id, under_run);
@@ -156,8 +157,7 @@ impl Planner<'_> {
                 credential.put(&format!("{member}Ref"), &reference);
             }
             self.road(&id, Road::Profile);
-            let profile = format!("{provider}:{}", secretref::ALIAS);
-            self.wanted.entry(store).or_default().profiles.insert(profile, (id, credential.to_raw()?));
+            self.wanted.entry(store).or_default().profiles.insert(made, (id, credential.to_raw()?));
         }
         Ok(())
     }
@@ -181,6 +181,10 @@ impl Planner<'_> {
                 };
                 // One that the vault answers works, whoever made it; of those made for a variable connect knows.
                 let is_made = profile.ends_with(&format!(":{}", secretref::ALIAS));
+                // What lies in a file of earlier releases is in no store that could lose it.
+                if self.held.stores.get(&scope).is_some_and(|store| store.legacy.contains(profile)) {
+                    continue;
+                }
                 if self.vault.get(&id).is_some() && !is_made && !self.is_left_behind(&id, profile)? {
                     self.plan.refs.insert(id.to_string());
                 } else {

@@ -3,7 +3,7 @@
 use super::{Error, Keep};
 use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::gateway::{Inventory, Store};
-use crate::model::{self, Scope, Vault};
+use crate::model::{self, Scope, SecretId, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -120,6 +120,13 @@ impl Connection {
         records.filter_map(read).filter(|record| record.is_of(state_dir)).collect()
     }
 
+    /// Notes that an entry gets another name; the last one counts, however often it changed.
+    pub fn note_renamed(&mut self, old: &str, new: &str) {
+        self.renamed.values_mut().filter(|known| *known == old).for_each(|known| new.clone_into(known));
+        self.renamed.insert(old.to_owned(), new.to_owned());
+        self.renamed.retain(|old, new| old != new);
+    }
+
     /// Its files that are links to views, but lead to none.
     pub fn dangling(&self) -> Vec<PathBuf> {
         let dangles = |path: &&PathBuf| path.is_symlink() && !path.exists();
@@ -188,6 +195,12 @@ impl Connection {
         let dir = Dir::open(&root.join("connections"))?;
         Ok(dir.remove(OsStr::new(&name(vault_id)?))?)
     }
+}
+
+/// The entry of the vault that a gateway knows by `id`: that of this id, or the one that it was renamed to.
+pub(super) fn entry_of(renamed: &BTreeMap<String, String>, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
+    let there = |id: &str| SecretId::parse(id).ok().filter(|id| vault.get(id).is_some());
+    there(id).or_else(|| there(renamed.get(id)?))
 }
 
 fn name(vault_id: &str) -> Result<String, Error> {

@@ -72,12 +72,11 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
     dirs.push(root.to_owned());
     // An agent's files may be elsewhere, also behind a link on the way to them.
     let whole = fsio::real_or_same(root);
-    // One that does not look like an agent's is somebody's own directory, or the whole machine.
+    // One that does not look like an agent's may be somebody's own directory: nothing of it but what a gateway makes counts.
     let stores = ["auth-profiles.json", "auth.json", "openclaw-agent.sqlite"];
     let is_inside = |dir: &Path| fsio::real_or_same(dir).starts_with(&whole);
-    let looks_like_one = |dir: &PathBuf| stores.iter().any(|name| dir.join(name).exists());
-    let of_agents = search.held.agents.values().filter(|dir| is_inside(dir) || looks_like_one(dir));
-    let agents: Vec<PathBuf> = of_agents.filter(|dir| !root.starts_with(dir)).cloned().collect();
+    let looks_like_one = |dir: &Path| stores.iter().any(|name| dir.join(name).exists());
+    let agents: Vec<PathBuf> = search.held.agents.values().filter(|dir| !root.starts_with(dir)).cloned().collect();
     dirs.extend(agents.iter().filter(|dir| dir.exists() && !is_inside(dir)).cloned());
     // Of another directory only what belongs to the configuration.
     let config = search.held.config_path.clone();
@@ -85,6 +84,7 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
     let of_config = config.and_then(|path| path.parent().map(Path::to_owned));
     dirs.extend(of_config.clone());
     while let Some(dir) = dirs.pop() {
+        let is_strange = agents.contains(&dir) && !is_inside(&dir) && !looks_like_one(&dir);
         let Ok(entries) = std::fs::read_dir(&dir) else {
             unread.insert(dir);
             continue;
@@ -96,9 +96,14 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
                 continue;
             }
             if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
-                dirs.push(path);
+                if !is_strange || path.ends_with("plugins") {
+                    dirs.push(path);
+                }
             } else if kind.is_ok_and(|kind| kind.is_file()) {
                 let leftover = leftover(&path, &Dirs { root, config: of_config.as_deref(), agents: &agents });
+                if is_strange && leftover.is_none() {
+                    continue;
+                }
                 look(path, leftover, unread);
             }
         }

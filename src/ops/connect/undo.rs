@@ -2,20 +2,21 @@
 
 mod copies;
 pub(super) mod values;
+mod variables;
 
 use self::copies::follow_copies;
-use self::values::{entries, is_object, meaning, names, of_variable, plain, same_store, text_of};
+use self::values::{meaning, names, of_variable, plain, same_store, text_of};
 use super::apply::write;
 use super::edits::{Edit, copy};
 use super::plan::store_dir;
-use super::{Connection, Error, Spot};
+use super::{Connection, Error};
 use crate::formats::openclaw_config::{self, Step};
 use crate::formats::wrapper::Wrapper;
-use crate::formats::{self, auth_profiles, dotenv, secretref};
+use crate::formats::{self, auth_profiles, secretref};
 use crate::fsio;
 use crate::gateway::{At, Content, Document, Inventory, Item, Part, Program, StoreChange, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
-use crate::secret::{Secret, SecretBuf};
+use crate::secret::SecretBuf;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -120,7 +121,10 @@ impl Undo<'_> {
                     }
                     // Made by `connect` for a variable, which goes back where it was.
                     (Some(_), _) if profile.ends_with(&made) => remove.push(profile.clone()),
-                    (Some(_), SecretId::Env(name)) => _ = put.insert(profile.clone(), of_variable(raw, name.as_str())?),
+                    (Some(_), SecretId::Env(name)) => {
+                        let name = self.names_back(&id).next().unwrap_or_else(|| name.as_str());
+                        put.insert(profile.clone(), of_variable(raw, name)?);
+                    }
                     (Some(_), SecretId::Config(_)) => remove.push(profile.clone()),
                     (None, _) => _ = missing.insert(id.to_string()),
                 }
@@ -199,100 +203,15 @@ impl Undo<'_> {
         steps
     }
 
-    /// Variables that were taken out of the configuration.
-    fn variables(&self, document: &Document, undone: &mut Undone) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let set = self.connection.into_iter().flat_map(|connection| &connection.set_in_config);
-        let set = set.map(|(name, spot)| (format!("env/{name}"), spot));
-        for (id, Spot { at, .. }) in set.filter(|(_, spot)| spot.file == document.path) {
-            let value = SecretId::parse(&id).ok().and_then(|id| text_of(self.vault, &id));
-            // What it belonged to may be gone since then: half of it would be worse than nothing.
-            let above = at.split_last().map(|(_, above)| above).unwrap_or_default();
-            let has_room = is_object(document, above) && openclaw_config::at(document.tree(), at).is_none();
-            if let Some(value) = value.filter(|_| has_room) {
-                undone.ids.insert(id);
-                steps.push(Step::Put(at.clone(), value));
-            }
-        }
-        steps
-    }
-
     /// What takes the place of a reference: for a variable that has its value elsewhere again what named it.
     fn value(&self, item: &Item, id: &SecretId) -> Option<Value> {
         let text = text_of(self.vault, id)?;
         let SecretId::Env(variable) = id else { return Some(text) };
         let place = item.id.as_ref().map(ToString::to_string);
         let named = self.connection.zip(place).and_then(|(connection, place)| connection.named.get(&place).cloned());
-        let known = self.connection.into_iter().flat_map(|connection| &connection.renamed);
-        let now = id.to_string();
-        let before = known.filter(|(_, new)| **new == now).filter_map(|(old, _)| old.strip_prefix("env/"));
-        let is_named = |named: &Value| before.clone().chain([variable.as_str()]).any(|name| names(named, name));
+        let is_named =
+            |named: &Value| names(named, variable.as_str()) || self.names_back(id).any(|name| names(named, name));
         Some(named.filter(is_named).unwrap_or(text))
-    }
-
-    /// Files of variables as they will be: what `connect` took out comes back, unless it is there again.
-    fn env(&self, undone: &mut Undone) -> Result<Vec<Edit>, Error> {
-        let there = |name: &str| self.held.env.iter().any(|file| file.value(name).is_some());
-        let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
-        let in_config = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
-        let value = |name: &str| {
-            let id = format!("env/{name}");
-            let now = self.connection.and_then(|connection| connection.renamed.get(&id)).unwrap_or(&id);
-            self.vault.text(&SecretId::parse(now).ok()?)
-        };
-        let mut given: BTreeSet<&str> = BTreeSet::new();
-        let mut changes = Vec::new();
-        let usual = self.program.state_dir().join(".env");
-        let mut paths: Vec<PathBuf> = self.held.env.iter().map(|file| file.path.clone()).collect();
-        let originals = self.connection.into_iter().flat_map(|connection| connection.originals.keys());
-        paths.extend(
-            originals
-                .filter(|path| path.extension().is_some_and(|end| end == "env") || path.ends_with(".env"))
-                .cloned(),
-        );
-        paths.push(usual.clone());
-        let mut seen = BTreeSet::new();
-        paths.retain(|path| seen.insert(path.clone()));
-        // Which file had which variable is seen in its sealed copies, the newest of which counts.
-        let of_file = |path: &PathBuf| {
-            let originals: Vec<SecretBuf> = self.originals_of(path).collect();
-            (path.clone(), originals.iter().rev().flat_map(entries).collect())
-        };
-        let had: BTreeMap<PathBuf, BTreeMap<String, String>> = paths.iter().map(of_file).collect();
-        let of_any = |name: &str| had.values().any(|had| had.contains_key(name));
-        let names = taken.filter(|name| of_any(name) || !(there(name) || in_config(name)));
-        let back: BTreeMap<&str, Secret> = names.filter_map(|name| Some((name.as_str(), value(name)?))).collect();
-        for path in &paths {
-            let held = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
-            let old = held.or_else(|| fsio::read_own(path, formats::MAX_INPUT).ok());
-            let has = old.as_ref().map(entries).unwrap_or_default();
-            let empty = BTreeMap::new();
-            let had = had.get(path).unwrap_or(&empty);
-            // What no copy names goes where the gateway looks first.
-            let mine = |name: &&str| {
-                !has.contains_key(*name) && (had.contains_key(*name) || (!of_any(name) && *path == usual))
-            };
-            // The first file has the value that counts, and that may be a newer one; the others get their own.
-            let own = |name: &str| had.get(name).filter(|_| given.contains(name)).map(|own| Secret::new(own.clone()));
-            let value =
-                |name: &str| own(name).or_else(|| back.get(name).map(|value| Secret::new(value.expose().to_owned())));
-            let put: Vec<(&str, Secret)> =
-                back.keys().copied().filter(mine).filter_map(|name| Some((name, value(name)?))).collect();
-            if put.is_empty() {
-                continue;
-            }
-            given.extend(put.iter().map(|(name, _)| *name));
-            let list: Vec<(&str, &Secret)> = put.iter().map(|(name, value)| (*name, value)).collect();
-            let rendered = dotenv::render(&list).map_err(|error| Error::Format(error, path.clone()))?;
-            let before = old.as_ref().map_or(&b""[..], |bytes| bytes.expose());
-            let gap: &[u8] = if before.is_empty() || before.ends_with(b"\n") { b"" } else { b"\n" };
-            let new = SecretBuf::new([before, gap, rendered.expose()].concat());
-            let new = self.original(path, |original| entries(original) == entries(&new)).unwrap_or(new);
-            undone.ids.extend(list.iter().map(|(name, _)| format!("env/{name}")));
-            undone.files.insert(path.clone());
-            changes.push(Edit { path: path.clone(), old, new, env: true });
-        }
-        Ok(changes)
     }
 
     /// Gives files of profiles that mean what they meant before the bytes that they had.

@@ -186,6 +186,8 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
         _ if road == Some(&Road::TooLong) => Reason::TooLong,
         _ if item.content.value().is_some_and(|raw| intake::check_value(id, raw).is_err()) => Reason::Refused,
         Part::Credential if !item.content.value().is_some_and(has_known_secret) => Reason::NoReference,
+        // A file of earlier releases, whose credential is a reference in the store of today.
+        Part::Credential if road == Some(&Road::Store) && item.place.file.ends_with("auth.json") => Reason::Unused,
         Part::Credential => Reason::Written,
         Part::Variable if keep.dotenv => Reason::Kept,
         Part::Variable if is_twice(inventory, id) => Reason::Twice,
