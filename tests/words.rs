@@ -180,6 +180,7 @@ fn refusals() -> Vec<Refused> {
         Refused::NotThere => [Refused::NotThere],
         Refused::Powerful => [Refused::Powerful],
         Refused::Redirects => [Refused::Redirects],
+        Refused::Referred => [Refused::Referred],
     });
     let listed: Vec<Refused> = Refused::all().collect();
     assert!(all.iter().all(|refused| listed.contains(refused)), "one is missing in Refused::all");

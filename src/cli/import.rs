@@ -9,7 +9,7 @@ use crate::fsio;
 use crate::gateway::{self, Files, Found, Inventory, Settings, Shape, Unread};
 use crate::model::{Change, Scope, Vault};
 use crate::ops::exported::{self, Unchanged};
-use crate::ops::import::{self, Plan, Terms};
+use crate::ops::import::{self, Moves, Plan, Terms};
 use crate::ops::intake::{Presence, Refused};
 use crate::store::Checked;
 use crate::views::Carry;
@@ -47,6 +47,7 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     }
     let terms = Terms { only: only.as_ref(), on, presence: Presence::Attended, powerful: true };
     let mut plan = import::plan(&checked.vault, &inventories, terms, &exported)?;
+    plan.leave_waiting();
     let mut handover = Handover::default();
     if !args.dry_run {
         handover.note(context, &checked.vault, &plan.change, false);
@@ -89,23 +90,26 @@ fn typed(on: import::OnConflict) -> Terms<'static> {
 /// What is no news of what a gateway has, told by the vault that it is compared with.
 pub type Known<'k> = dyn Fn(&Vault<'_>) -> Result<Unchanged, Error> + 'k;
 
-/// The same for a gateway that is being connected: tells what is new and saves it.
+/// The same for a gateway that is being connected: tells what is new and saves it. Gives back what has to happen to
+/// references before the rest can be taken.
 pub fn take(
     context: &Context,
     opened: &Opened,
     inventory: &Inventory,
     on: import::OnConflict,
     known: &Known<'_>,
-) -> Result<(), Error> {
+) -> Result<Moves, Error> {
     let checked = context.check(opened)?;
     let known = known(&checked.vault)?;
     let mut plan = import::plan(&checked.vault, std::slice::from_ref(inventory), typed(on), &known)?;
-    if plan.change.is_empty() {
-        return Ok(());
+    if !plan.change.is_empty() {
+        save(context, opened, checked, &mut plan)?;
+        // A program reads one document, and that is the caller's.
+        if !context.out.json {
+            show(context, false, &plan)?;
+        }
     }
-    save(context, opened, checked, &mut plan)?;
-    // A program reads one document, and that is the caller's.
-    if context.out.json { Ok(()) } else { show(context, false, &plan) }
+    Ok(plan.moves)
 }
 
 /// What that would change: told if `tell`, and given back.
@@ -116,12 +120,12 @@ pub fn preview(
     on: import::OnConflict,
     known: &Known<'_>,
     tell: bool,
-) -> Result<Change, Error> {
+) -> Result<(Change, Moves), Error> {
     let plan = import::plan(vault, std::slice::from_ref(inventory), typed(on), &known(vault)?)?;
-    if tell && !(plan.change.is_empty() || context.out.json) {
+    if tell && !((plan.change.is_empty() && plan.moves.later.is_empty()) || context.out.json) {
         show(context, true, &plan)?;
     }
-    Ok(plan.change)
+    Ok((plan.change, plan.moves))
 }
 
 fn save(context: &Context, opened: &Opened, checked: Checked<'_>, plan: &mut Plan) -> Result<(), Error> {

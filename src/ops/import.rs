@@ -1,10 +1,12 @@
 //! Taking a gateway's credentials into the vault: all or nothing, and only names are told.
 
 mod compare;
+mod moved;
 mod renamed;
 mod shared;
 mod types;
 
+pub use moved::Moves;
 pub use types::{Error, OnConflict, Plan, Terms};
 
 use super::exported::Unchanged;
@@ -49,7 +51,6 @@ pub fn plan(
     let mut gathered = Gathered::default();
     inventories.iter().for_each(|inventory| gathered.take(inventory, terms));
     gathered.follow_renames(vault)?;
-    gathered.follow_moves(vault);
     gathered.give_to_main(vault);
     gathered.compare(vault, terms, exported)
 }

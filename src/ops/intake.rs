@@ -49,6 +49,8 @@ pub enum Refused {
     Powerful,
     /// It would send secrets to another address or provider; without a person only.
     Redirects,
+    /// Other places of the configuration refer to its entry: with it they would have another secret.
+    Referred,
 }
 
 impl Refused {
@@ -67,6 +69,7 @@ impl Refused {
             Self::NotThere,
             Self::Powerful,
             Self::Redirects,
+            Self::Referred,
         ];
         Placeholder::ALL.into_iter().map(Self::Placeholder).chain(misfits.map(Self::Dotenv)).chain(others)
     }
@@ -92,6 +95,7 @@ impl Refused {
             Self::NotThere => "not-in-vault",
             Self::Powerful => "powerful",
             Self::Redirects => "redirects",
+            Self::Referred => "referred",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod finish;
 mod guard;
 mod show;
+mod terms;
 mod undo;
 
 pub use guard::{bound, reload};
@@ -12,11 +13,10 @@ use super::args::{Connect, OnConflict, PrintUnit};
 use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
 use super::{Error, import, memory, units, words};
-use crate::fsio::Lock;
 use crate::gateway::{self, Era, Inventory, Program, Settings, Version};
 use crate::model::{Change, Op, SecretId, Vault};
-use crate::ops::connect::{self, Connection, Edit, Entry, Keep, Plan, Request};
-use crate::ops::exported::Unchanged;
+use crate::ops::connect::{self, Connection, Edit, Entry, Plan, Request};
+use crate::ops::import::Moves;
 use crate::store;
 use std::path::PathBuf;
 
@@ -167,11 +167,24 @@ impl Way {
             let left = left.iter().filter(|left| !left.why.is_kept()).count();
             return Ok(Done { opened, findings: Findings { left, stale: false, planned: true } });
         }
-        import::take(context, &opened, &held, self.on_conflict(), &|vault| self.known(context, vault, &held))?;
-        // Nothing is removed that is not in the file.
-        let opened = opened.close().open()?;
-        let findings = self.change(context, &opened, &asked)?;
+        let (mut opened, moves) = self.take(context, opened, &held)?;
+        if !moves.waiting.is_empty() {
+            // References leave an entry before it gets another value.
+            self.change(context, &opened, &asked, &moves)?;
+            held = self.held()?;
+            readable(&mut held)?;
+            opened = self.take(context, opened, &held)?.0;
+        }
+        let asked = Asked { held: &held, key: &key, without };
+        let findings = self.change(context, &opened, &asked, &Moves::default())?;
         Ok(Done { opened, findings })
+    }
+
+    /// Takes in what the gateway has. Nothing is removed there that is not in the file.
+    fn take(&self, context: &Context, opened: Opened, held: &Inventory) -> Result<(Opened, Moves), Error> {
+        let known = |vault: &Vault<'_>| self.known(context, vault, held);
+        let moves = import::take(context, &opened, held, self.on_conflict(), &known)?;
+        Ok((opened.close().open()?, moves))
     }
 
     /// What would be done, and the files as they would be: the vault has by then what the gateway has.
@@ -185,9 +198,12 @@ impl Way {
             memory::preview(context, &checked.vault)?.apply(&mut checked.vault, store::now())?;
         }
         let known = |vault: &Vault<'_>| self.known(context, vault, held);
-        let change = import::preview(context, &checked.vault, held, self.on_conflict(), &known, dry)?;
+        let (change, moves) = import::preview(context, &checked.vault, held, self.on_conflict(), &known, dry)?;
         change.apply(&mut checked.vault, store::now())?;
-        self.plan(context, &mut checked.vault, held, &entry, without)
+        let Moves { moved, later, .. } = moves;
+        later.apply(&mut checked.vault, store::now())?;
+        let moves = Moves { moved, ..Moves::default() };
+        self.plan(context, &mut checked.vault, held, &entry, without, &moves)
     }
 
     /// The plan for a vault, less what is to go, and the files as they will be.
@@ -198,12 +214,13 @@ impl Way {
         held: &Inventory,
         entry: &Entry,
         without: &[SecretId],
+        moves: &Moves,
     ) -> Result<(Plan, Vec<Edit>), Error> {
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(vault, store::now())?;
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        let request = self.request(context, vault, entry, &connection)?;
+        let request = self.request(context, vault, entry, &connection, moves)?;
         let plan = connect::plan(vault, held, &request)?;
         unchanged(&plan)?;
         let edits = connect::edits(&plan, held)?;
@@ -220,6 +237,7 @@ impl Way {
         vault: &Vault<'_>,
         entry: &'r Entry,
         before: &'r Connection,
+        moves: &'r Moves,
     ) -> Result<Request<'r>, Error> {
         Ok(Request {
             state_dir: &self.state_dir,
@@ -231,17 +249,20 @@ impl Way {
             linked: connect::has_links(&self.state_dir, &gateway::agent_ids(&self.settings)?),
             before: &before.refs,
             renamed: &before.renamed,
+            moved: &moves.moved,
+            waiting: &moves.waiting,
             restore_oauth: self.options.restore_oauth,
         })
     }
 
-    /// Changes the gateway's files, once the vault has what they have.
-    fn change(&self, context: &Context, opened: &Opened, asked: &Asked<'_>) -> Result<Findings, Error> {
+    /// Changes the gateway's files, once the vault has what they have. As long as something waits for that, there is more
+    /// to come.
+    fn change(&self, context: &Context, opened: &Opened, asked: &Asked<'_>, moves: &Moves) -> Result<Findings, Error> {
         let Asked { held, key, without } = *asked;
         let program = self.program()?;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;
-        let (plan, edits) = self.plan(context, &mut checked.vault, held, &entry, without)?;
+        let (plan, edits) = self.plan(context, &mut checked.vault, held, &entry, without, moves)?;
         if let Some(left) = context.session_in_use().and_then(|session| session.left()) {
             let left = words::span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
             context.out.warn(&format!(
@@ -264,7 +285,7 @@ impl Way {
         let vault = &checked.vault;
         let sealed = connect::seal_originals(&edits, &plan, held, vault, &dir)?;
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        let request = self.request(context, vault, &entry, &connection)?;
+        let request = self.request(context, vault, &entry, &connection, moves)?;
         let step = finish::Step { way: self, request: &request, plan: &plan, kept: &dir };
         finish::remember(context, vault, &step, held, sealed.clone())?;
         connect::apply(&plan, &edits, program)?;
@@ -273,63 +294,10 @@ impl Way {
             memory::leave(context, opened, vault, &self.state_dir)?;
         }
         show::tell(context, &plan, &sealed);
-        finish::finish(context, vault, &step)
-    }
-
-    fn on_conflict(&self) -> crate::ops::import::OnConflict {
-        import::on_conflict(self.options.on_conflict.unwrap_or(OnConflict::Fail))
-    }
-
-    /// Which values of the gateway the vault has already, or had before.
-    fn known(&self, context: &Context, vault: &Vault<'_>, held: &Inventory) -> Result<Unchanged, Error> {
-        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        let own_oauth = self.version.era().has_stores();
-        Ok(Unchanged { own_oauth, ..connection.compare_orders(vault, held) })
-    }
-
-    /// The options by which the gateway opens the vault. A command that only hands a change over leaves them as they
-    /// are: the key that it was given itself need not be the gateway's.
-    fn key(&self, context: &Context, held: &Inventory) -> Result<Vec<String>, Error> {
-        let configured = held.resolver().map(|args| {
-            let pairs = args.iter().zip(args.iter().skip(1));
-            let key = |name: &str| ["-i", "--passphrase-file", "--session"].contains(&name);
-            pairs.filter(|(name, _)| key(name)).flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
-        });
-        let Some(configured) = configured else { return context.unattended_key() };
-        if self.again {
-            return Ok(configured);
+        match moves.waiting.is_empty() {
+            true => finish::finish(context, vault, &step),
+            false => Ok(Findings::default()),
         }
-        let key: Vec<String> = context.unattended_key()?;
-        if key != configured {
-            let shown = |key: &[String]| match key {
-                [] => "a credential of its service".to_owned(),
-                key => words::plain(&key.join(" ")),
-            };
-            context.out.warn(&format!(
-                "note: the gateway opens the vault with {} from now on; before it was {}",
-                shown(&key),
-                shown(&configured)
-            ));
-        }
-        Ok(key)
-    }
-
-    /// One command at a time, from the first look to the end.
-    fn lock(&self, context: &Context) -> Result<Lock, Error> {
-        Ok(Connection::lock(context.local.root(), &self.state_dir, context.patience())?)
-    }
-
-    /// What stays in the gateway's own files.
-    fn keep(&self, context: &Context, vault: &Vault<'_>) -> Result<Keep, Error> {
-        // What was asked to stay stays until the connection is undone.
-        let before = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default().keep;
-        let Connect { keep_gateway_token, keep_env, keep_mcp, keep_oauth, .. } = self.options;
-        Ok(Keep {
-            gateway_token: before.gateway_token || keep_gateway_token,
-            dotenv: before.dotenv || keep_env,
-            commands: before.commands || keep_mcp,
-            oauth: before.oauth || keep_oauth,
-        })
     }
 }
 

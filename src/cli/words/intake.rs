@@ -23,6 +23,9 @@ pub fn refused(why: Refused) -> String {
         Refused::NotThere => "it is not in the vault, and a capture adds profiles only",
         Refused::Powerful => "it decides what a process runs or trusts",
         Refused::Redirects => "it decides where secrets are sent",
+        Refused::Referred => {
+            "another place of the configuration refers to its entry; agevault connect gives that one its own"
+        }
     };
     clause.to_owned()
 }
@@ -76,7 +79,8 @@ pub fn of_refused(why: Refused) -> Words {
         | Refused::Ignored
         | Refused::NotThere
         | Refused::Powerful
-        | Refused::Redirects => {
+        | Refused::Redirects
+        | Refused::Referred => {
             (format!("the value is not taken: {}", refused(why)), "nothing was changed; give the secret itself")
         }
     };

@@ -48,6 +48,10 @@ pub struct Request<'r> {
     pub before: &'r BTreeSet<String>,
     /// Entries that were renamed since: the old id, the new one.
     pub renamed: &'r BTreeMap<String, String>,
+    /// Places with a reference to another place's entry that have one of their own now.
+    pub moved: &'r BTreeSet<SecretId>,
+    /// Places whose new secret is taken only when references no longer lead to their entries.
+    pub waiting: &'r BTreeSet<SecretId>,
     /// OAuth profiles that are to be put back, in plaintext, into stores that lack them.
     pub restore_oauth: bool,
 }

@@ -115,7 +115,7 @@ impl Planner<'_> {
     fn value(&mut self, item: &Item, id: &SecretId, path: &[String], raw: &RawValue, takes: bool) {
         let SecretId::Config(names) = id else { return };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        if self.vault.get(id).is_none() {
+        if self.vault.get(id).is_none() || self.request.waiting.contains(id) {
             return;
         }
         let differs = !known::is_raw_value(self.vault, id, raw);
@@ -177,8 +177,7 @@ impl Planner<'_> {
 
     /// Whether a place with a reference to another place's entry has one of its own since this very run.
     fn is_moved(&self, own: &SecretId, to: &SecretId) -> bool {
-        let is_new = !self.request.before.contains(&own.to_string());
-        matches!(to, SecretId::Config(_)) && own != to && is_new && self.vault.get(own).is_some()
+        own != to && self.request.moved.contains(own) && self.vault.get(own).is_some()
     }
 
     /// A variable that the configuration sets.
@@ -253,7 +252,7 @@ impl Planner<'_> {
             }
             Content::Variable(name) if !self.request.keep.dotenv => SecretId::Env(EnvName::parse(name).ok()?),
             Content::Value(raw) => {
-                let id = item.id.clone()?;
+                let id = item.id.clone().filter(|id| !self.request.waiting.contains(id))?;
                 let known = known::is_raw_value(self.vault, &id, raw);
                 if self.vault.get(&id).is_some() && !known {
                     let list = if self.request.yields { &mut self.plan.given_up } else { &mut self.plan.changed };

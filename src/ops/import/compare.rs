@@ -14,28 +14,31 @@ use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
 /// One comparison, and what came of it so far.
-struct Comparison<'c> {
-    vault: &'c Vault<'c>,
-    terms: Terms<'c>,
+pub(super) struct Comparison<'c> {
+    pub(super) vault: &'c Vault<'c>,
+    pub(super) terms: Terms<'c>,
     exported: &'c Unchanged,
     /// Orders that the gateway wrote to a place of its own.
     stated: BTreeSet<(Scope, String)>,
     key: Key,
     lineage: Lineage,
-    plan: Plan,
+    /// Places of the configuration that are references to the vault, and what they ask for.
+    pub(super) asked: Vec<(SecretId, String)>,
+    pub(super) plan: Plan,
     conflicts: Vec<String>,
     misfits: Vec<String>,
 }
 
 impl Gathered {
     pub(super) fn compare(self, vault: &Vault<'_>, terms: Terms<'_>, exported: &Unchanged) -> Result<Plan, Error> {
-        let Self { entries, orders, disputed, stated, plan, .. } = self;
+        let Self { entries, orders, disputed, stated, asked, plan, .. } = self;
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
         }
         let (key, lineage) = (Key::of(vault)?, Lineage::of(vault)?);
         let (conflicts, misfits) = (Vec::new(), Vec::new());
-        let mut comparison = Comparison { vault, terms, exported, stated, key, lineage, plan, conflicts, misfits };
+        let mut comparison =
+            Comparison { vault, terms, exported, stated, key, lineage, asked, plan, conflicts, misfits };
         for (id, value) in entries {
             comparison.entry(id, value)?;
         }
@@ -120,7 +123,9 @@ impl Comparison<'_> {
         }
         let list = if self.vault.get(id).is_none() { &mut plan.added } else { &mut plan.replaced };
         list.push(name);
-        plan.change.push(op);
+        if !self.waits(id, &op) {
+            self.plan.change.push(op);
+        }
     }
 
     fn order(&mut self, scope: Scope, provider: String, ids: Vec<String>) {

@@ -56,23 +56,6 @@ impl Gathered {
     }
 }
 
-impl Gathered {
-    /// A place of the configuration that refers to the entry of another place was moved, or copied, with its reference:
-    /// it gets an entry of its own, so that a new secret at the old place does not become its secret too.
-    pub(super) fn follow_moves(&mut self, vault: &Vault<'_>) {
-        for (own, asked) in std::mem::take(&mut self.asked) {
-            let other =
-                SecretId::parse(&asked).ok().filter(|other| matches!(other, SecretId::Config(_)) && *other != own);
-            // Only if the old place has a secret again: an entry that was renamed is no other one.
-            let other = other.filter(|other| self.entries.contains_key(other));
-            let value = other.and_then(|other| vault.get(&other)).filter(|_| vault.get(&own).is_none());
-            if let Some(value) = value {
-                self.entries.entry(own).or_insert_with(|| value.to_owned());
-            }
-        }
-    }
-}
-
 fn of_auth(id: &SecretId) -> Option<(Scope, String)> {
     if let SecretId::Auth(scope, profile) = id { Some((scope.clone(), profile.clone())) } else { None }
 }

@@ -1,5 +1,6 @@
 //! What an import is asked for, what it will do, and why it does not.
 
+use super::Moves;
 use crate::formats::{Note, auth_profiles};
 use crate::model::{self, Change, Scope};
 use crate::ops::intake::{Presence, Refused};
@@ -74,4 +75,6 @@ pub struct Plan {
     pub carried: BTreeMap<String, auth_profiles::Carried>,
     /// The change to be saved.
     pub change: Change,
+    /// Places that refer to entries of others, and what waits for them.
+    pub moves: Moves,
 }
