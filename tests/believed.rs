@@ -366,3 +366,69 @@ fn accept_rollback_needs_a_vault_that_is_believed_and_is_for_one_command() {
         assert_eq!(world.run(&["set", "env/A", "--accept-rollback"], b"value").code, Some(9), "{kind}");
     }
 }
+
+const HIGHEST: u64 = (1 << 53) - 1;
+
+/// The document of `sealed` with every count of saves at `saves`.
+fn with_counts(world: &World, sealed: &[u8], saves: u64) -> Value {
+    let mut document: Value = serde_json::from_str(opened(sealed, &world.identity()).trim_end()).unwrap();
+    document["writers"].as_object_mut().unwrap().values_mut().for_each(|count| *count = json!(saves));
+    document
+}
+
+/// A former recipient forges for a host that remembers nothing: that one is led astray, the vault is not.
+#[test]
+fn counts_that_were_made_up_under_an_earlier_secret_reach_no_later_vault() {
+    let world = a_world();
+    let former = with_counts(&world, &world.sealed().unwrap(), HIGHEST);
+    world.ok(&["recipients", "remove", "second", "-q"], b"");
+    let genuine = world.sealed().unwrap();
+    fs::write(world.vault(), seal_for_all(&former)).unwrap();
+    world.ok(&["list", "--local-state", "new", "-q"], b"");
+    fs::write(world.vault(), &genuine).unwrap();
+    assert_eq!(world.run(&["set", "env/A", "--local-state", "new"], b"value").code, Some(9));
+    world.ok(&["set", "env/A", "--local-state", "new", "--accept-rollback", "-q"], b"value");
+    for state in ["new", NEAR, "new"] {
+        world.ok(&["set", "env/A", "--local-state", state, "-q"], b"another value");
+    }
+    let document: Value = serde_json::from_str(opened(&world.sealed().unwrap(), &world.identity()).trim_end()).unwrap();
+    assert!(document["writers"].as_object().unwrap().values().all(|saves| saves.as_u64().unwrap() < 100), "{document}");
+}
+
+/// Whoever can write the vault can write any count, and any number of hosts: it stays writable, and no host is alarmed.
+#[test]
+fn neither_the_highest_count_nor_thousands_of_hosts_stop_a_save() {
+    let hosts = Hosts::new();
+    let world = &hosts.world;
+    let saved = hosts.saves("far", &hosts.common, 1);
+    let document = with_counts(world, &saved, HIGHEST);
+    fs::write(world.vault(), seal_for_all(&document)).unwrap();
+    for state in [NEAR, "far", NEAR, "far"] {
+        world.ok(&["set", "env/A", "--local-state", state, "-q"], b"value");
+    }
+    let mut document = with_counts(world, &world.sealed().unwrap(), 1);
+    for host in 0..5000 {
+        document["writers"][format!("{host:016x}")] = json!(3);
+    }
+    document["vault_id"] = json!("5b1a4e0c-3f5f-4a52-9d6e-0f2f6f3a9b11");
+    let pin = |sealed: &[u8], state: &str| {
+        fs::write(world.path("crowded.age"), sealed).unwrap();
+        let of = ["--vault", "crowded.age", "--local-state", state];
+        let shown = world.run(&[&["trust", "--no-input"][..], &of].concat(), b"").stdout;
+        world.ok(&[&["trust", "-q", "--pin", String::from_utf8(shown).unwrap().trim()][..], &of].concat(), b"");
+    };
+    let crowded = seal_for_all(&document);
+    ["one", "two"].iter().for_each(|state| pin(&crowded, state));
+    for (number, state) in ["one", "two", "one", "two"].into_iter().enumerate() {
+        let of = ["--vault", "crowded.age", "--local-state", state];
+        let ran = world.ok(&[&["set", "env/A"][..], &of].concat(), format!("value {number}").as_bytes());
+        assert!(!ran.stderr.contains("warning"), "{state}: {ran:?}");
+    }
+    let sealed = fs::read(world.path("crowded.age")).unwrap();
+    let document: Value = serde_json::from_str(opened(&sealed, &world.identity()).trim_end()).unwrap();
+    assert!(document["writers"].as_object().unwrap().len() <= 1024);
+    // What stood before is old all the same.
+    fs::write(world.path("crowded.age"), &crowded).unwrap();
+    let ran = world.run(&["set", "env/A", "--vault", "crowded.age", "--local-state", "two"], b"value");
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+}

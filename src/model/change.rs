@@ -48,6 +48,12 @@ impl Clone for Rotation {
     }
 }
 
+/// The member that links the secrets of a vault, the oldest first.
+pub const SUCCESSION: &str = "succession";
+/// So many links are kept, the newest ones: a host that is further behind asks for the fingerprint again.
+pub const MAX_LINKS: usize = 512;
+/// The member with the number of the save that left hosts out of `writers`.
+pub const FOLDED: &str = "folded";
 /// The member that holds the checklist.
 pub const CHECKLIST: &str = "checklist";
 /// The member of a vault whose last save was a capture.
@@ -245,10 +251,11 @@ impl Op {
             Self::Rotate(Rotation { secret, link }) => {
                 vault.vault_secret = secret;
                 vault.epoch += 1;
-                let have = vault.other.get("succession").map_or("[]", RawValue::get);
+                let have = vault.other.get(SUCCESSION).map_or("[]", RawValue::get);
                 let mut links: Vec<Box<RawValue>> = serde_json::from_str(have)?;
                 links.push(link);
-                vault.other.put("succession", to_raw_value(&links)?);
+                links.drain(..links.len().saturating_sub(MAX_LINKS));
+                vault.other.put(SUCCESSION, to_raw_value(&links)?);
                 Ok(())
             }
         }

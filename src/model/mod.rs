@@ -14,7 +14,7 @@ mod raw;
 mod recipient;
 mod vault;
 
-pub use change::{CHECKLIST, Change, Op, Rotation};
+pub use change::{CHECKLIST, Change, FOLDED, MAX_LINKS, Op, Rotation, SUCCESSION};
 pub use check::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME, MAX_PAYLOAD, MAX_VALUE, fits};
 pub use credential::{Credential, Kind, MAX_MEMBERS, Member, has_refresh, is_oauth, same_json, text};
 pub use entries::Entries;

@@ -6,13 +6,18 @@ use super::local::LastSeen;
 use super::read::parse_and_check;
 use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot, tag};
 use crate::fsio::Replacement;
-use crate::model::{Change, Recipient, Vault};
+use crate::model::{Change, FOLDED, Recipient, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
+use serde_json::value::to_raw_value;
 use std::time::Duration;
 
 /// How often a save is repeated on top of what somebody without our lock has put in place meanwhile.
 const TRIES: usize = 5;
+/// A host that has saved so often goes on under another id.
+const MOST_SAVES: u64 = 1 << 52;
+/// Most hosts whose saves are counted.
+const MAX_HOSTS: usize = 1024;
 
 /// What a save has done.
 #[derive(Debug)]
@@ -145,13 +150,14 @@ fn open_again(opener: &Opener, sealed: &[u8]) -> Result<SecretBuf, Error> {
     })
 }
 
-/// The vault to be changed, with the history that this host knows joined to its own.
+/// The vault to be changed, with the history that this host knows joined to its own. Counts that were seen under an
+/// earlier secret are none of it: a former recipient may have made them up.
 fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Error> {
-    let Checked { mut vault, behind, last, .. } = checked;
+    let Checked { mut vault, pin, behind, last, .. } = checked;
     if let Some(behind) = behind.filter(|_| !policy.accept_rollback) {
         return Err(behind);
     }
-    for (host, saves) in last.unwrap_or_default().writers {
+    for (host, saves) in last.filter(|last| last.pin == pin.digits()).unwrap_or_default().writers {
         let count = vault.writers.entry(host).or_default();
         *count = saves.max(*count);
     }
@@ -161,10 +167,29 @@ fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Er
 /// Counts one more save by this host. Its number is above those of all generations that are
 /// `kept`: after an older state was brought back there are higher ones than the vault's own.
 pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64) -> Result<(), Error> {
-    *vault.writers.entry(local.host()?).or_default() += 1;
+    let mut host = local.host()?;
+    if vault.writers.get(&host).is_some_and(|saves| *saves >= MOST_SAVES) {
+        host = local.new_host()?;
+    }
+    *vault.writers.entry(host.clone()).or_default() += 1;
     vault.generation = vault.generation.max(kept) + 1;
+    fold(vault, &host)?;
     vault.rev = hex(&random::<16>()?);
     vault.updated = now();
+    Ok(())
+}
+
+/// Leaves out the hosts with the fewest saves where there are too many, such as containers that count as a new one at
+/// each start, and notes at which save: nobody misses them who has seen nothing since then.
+fn fold(vault: &mut Vault<'_>, own: &str) -> Result<(), Error> {
+    if vault.writers.len() <= MAX_HOSTS {
+        return Ok(());
+    }
+    let mut hosts: Vec<(String, u64)> = std::mem::take(&mut vault.writers).into_iter().collect();
+    hosts.sort_by_key(|(host, saves)| (host != own, std::cmp::Reverse(*saves)));
+    hosts.truncate(MAX_HOSTS / 2);
+    vault.writers = hosts.into_iter().collect();
+    vault.other.put(FOLDED, to_raw_value(&vault.generation).map_err(crate::model::Error::from)?);
     Ok(())
 }
 
@@ -213,5 +238,5 @@ pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<
     // Where there are no locks it is written without one.
     let _lock = local.lock_known(&vault.vault_id);
     remember(local, place, vault, Sure::Saved)?;
-    local.accept(&vault.vault_id, &LastSeen::of(vault))
+    local.accept(&vault.vault_id, &LastSeen::of(vault, &super::Pin::of(vault)?))
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const MAX_RECORD: usize = 8 * 1024 * 1024;
@@ -17,7 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The directory of local state.
 #[derive(Clone, Debug)]
-pub struct Local(PathBuf);
+pub struct Local {
+    root: PathBuf,
+    /// Whether nobody else can put something in the place of it; looked at once.
+    checked: OnceLock<()>,
+}
 
 /// What is known of one vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +59,8 @@ pub struct Slot {
 /// The last save that this host accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSeen {
+    /// The pin that the vault had: whoever knew an earlier secret can have written any counts under that one.
+    pub pin: String,
     /// Host -> number of its saves.
     pub writers: BTreeMap<String, u64>,
     /// Random name of the save.
@@ -63,8 +70,9 @@ pub struct LastSeen {
 }
 
 impl LastSeen {
-    pub(super) fn of(vault: &Vault<'_>) -> Self {
-        Self { writers: vault.writers.clone(), rev: vault.rev.clone(), generation: vault.generation }
+    pub(super) fn of(vault: &Vault<'_>, pin: &Pin) -> Self {
+        let (writers, rev, generation) = (vault.writers.clone(), vault.rev.clone(), vault.generation);
+        Self { pin: pin.digits().to_owned(), writers, rev, generation }
     }
 }
 
@@ -87,19 +95,24 @@ struct PathRecord {
 impl Local {
     /// Local state under this directory; nothing is made before something is to be kept.
     pub fn new(root: PathBuf) -> Self {
-        Self(root)
+        Self { root, checked: OnceLock::new() }
     }
 
     /// Where it is.
     pub fn root(&self) -> &Path {
-        &self.0
+        &self.root
     }
 
     /// The random id by which this host counts its saves; made at the first save.
     pub(super) fn host(&self) -> Result<String, Error> {
-        if let Some(host) = self.load::<String>(&self.0, "host.json")? {
+        if let Some(host) = self.load::<String>(&self.root, "host.json")? {
             return Ok(host);
         }
+        self.new_host()
+    }
+
+    /// Another id for this host.
+    pub(super) fn new_host(&self) -> Result<String, Error> {
         let host = hex(&random::<8>()?);
         self.keep("", "host.json", &host)?;
         Ok(host)
@@ -110,7 +123,7 @@ impl Local {
     /// # Errors
     /// A record that cannot be read: local state is not guessed.
     pub fn known(&self, vault_id: &str) -> Result<Option<Known>, Error> {
-        self.load(&self.0.join("vaults"), &format!("{}.json", crate::model::file_stem(vault_id)?))
+        self.load(&self.root.join("vaults"), &format!("{}.json", crate::model::file_stem(vault_id)?))
     }
 
     /// Remembers a vault.
@@ -126,7 +139,7 @@ impl Local {
     /// # Errors
     /// As [`Local::known`].
     pub fn at_path(&self, path: &Path) -> Result<Option<String>, Error> {
-        let record: Option<PathRecord> = self.load(&self.0.join("paths"), &path_name(path))?;
+        let record: Option<PathRecord> = self.load(&self.root.join("paths"), &path_name(path))?;
         Ok(record.map(|record| record.vault_id))
     }
 
@@ -145,7 +158,7 @@ impl Local {
     /// The last accepted save. A record that a power cut damaged counts as none: whoever can
     /// write here could remove it as well.
     pub(super) fn last_seen(&self, vault_id: &str) -> Result<Option<LastSeen>, Error> {
-        match self.load(&self.0.join("seen"), &format!("{}.json", crate::model::file_stem(vault_id)?)) {
+        match self.load(&self.root.join("seen"), &format!("{}.json", crate::model::file_stem(vault_id)?)) {
             Err(Error::Record(_)) => Ok(None),
             other => other,
         }
@@ -174,7 +187,7 @@ impl Local {
 
     /// What a resolver served last that was behind; a record that cannot be read counts as none.
     pub fn served(&self, vault_id: &str) -> Option<Served> {
-        self.load(&self.0.join("served"), &format!("{}.json", crate::model::file_stem(vault_id).ok()?)).ok()?
+        self.load(&self.root.join("served"), &format!("{}.json", crate::model::file_stem(vault_id).ok()?)).ok()?
     }
 
     /// Notes it without waiting for a lock or a disk: what is accepted here does not depend on it.
@@ -190,7 +203,7 @@ impl Local {
 
     /// Whoever changes what is known of a vault looks at it under this lock.
     pub(super) fn lock_known(&self, vault_id: &str) -> Result<Lock, Error> {
-        let dir = Dir::open_or_create_private(&self.0)?.child(OsStr::new("vaults"), true)?;
+        let dir = Dir::open_or_create_private(&self.root)?.child(OsStr::new("vaults"), true)?;
         Self::lock(&dir, vault_id, PATIENCE)
     }
 
@@ -209,8 +222,15 @@ impl Local {
     }
 
     pub(super) fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
-        // Whoever can write there could take pins away: that is no first use.
+        // Whoever can write there, or on the way there, could take pins away: that is no first use.
+        if self.checked.get().is_none() {
+            fsio::check_way(&self.root)?;
+            _ = self.checked.set(());
+        }
         match Dir::open(dir).and_then(|dir| dir.own_meta()) {
+            Ok(meta) if ![0, fsio::own_uid()].contains(&meta.uid) => {
+                return Err(fsio::Error::Owner(dir.to_owned(), meta.uid).into());
+            }
             Ok(meta) if meta.mode & 0o022 != 0 => return Err(fsio::Error::Mode(dir.to_owned(), meta.mode).into()),
             Ok(_) => {}
             Err(error) if error.is_not_found() => return Ok(None),
@@ -233,7 +253,7 @@ impl Local {
 
     /// The directory of a record, made if it is missing, and the bytes of the record.
     fn prepare<T: Serialize>(&self, below: &str, record: &T) -> Result<(Dir, Vec<u8>), Error> {
-        let root = Dir::open_or_create_private(&self.0)?;
+        let root = Dir::open_or_create_private(&self.root)?;
         let dir = if below.is_empty() { root } else { root.child(OsStr::new(below), true)? };
         fsio::sweep_temps(&dir, None)?;
         Ok((dir, serde_json::to_vec(record).map_err(crate::model::Error::from)?))

@@ -1,20 +1,18 @@
 //! Pins: what tells a vault from one that somebody forged with its public keys.
 
 use super::{Error, random};
-use crate::model::{Rotation, Vault};
+use crate::model::{MAX_LINKS, Rotation, SUCCESSION, Vault};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
 
 const LABEL: &[u8] = b"agevault/pin/v1";
-/// Longest succession that is read, in bytes: some hundred removals.
-const MAX_LINKS: usize = 256 * 1024;
 const LINK_LABEL: &[u8] = b"agevault/succession/v1";
 /// Bytes of a pin that its fingerprint shows: 128 bits, against second preimages.
 const SHOWN: usize = 16;
@@ -127,13 +125,12 @@ pub fn rotation(vault: &Vault<'_>) -> Result<Rotation, Error> {
     Ok(Rotation { secret, link: to_raw_value(&link).map_err(crate::model::Error::from)? })
 }
 
+/// The newest links: there are no more in a vault that was saved by this program.
 fn links(vault: &Vault<'_>) -> Vec<Link> {
-    let links = vault
-        .other
-        .get("succession")
-        .filter(|raw| raw.get().len() <= MAX_LINKS)
-        .map(|raw| serde_json::from_str(raw.get()));
-    links.and_then(Result::ok).unwrap_or_default()
+    let links = vault.other.get(SUCCESSION).map_or("[]", RawValue::get);
+    let links: Vec<&RawValue> = serde_json::from_str(links).unwrap_or_default();
+    let newest = links.iter().skip(links.len().saturating_sub(MAX_LINKS));
+    newest.map(|link| serde_json::from_str(link.get())).collect::<Result<_, _>>().unwrap_or_default()
 }
 
 /// The pins that this vault had before: those from which an unbroken chain leads to its own.
@@ -166,6 +163,7 @@ pub(super) fn succeeds_fingerprint(vault: &Vault<'_>, given: &str, pin: &Pin) ->
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -178,5 +176,27 @@ mod tests {
         assert!(!pin.matches("0011-2233-4455-6677"));
         assert!(!pin.matches(""));
         assert!(!pin.matches("1011-2233-4455-6677-8899-aabb-ccdd-eeff"));
+    }
+
+    #[test]
+    fn the_newest_links_stay_however_often_the_secret_changes() {
+        use crate::model::{Change, Op};
+        let secret = "A".repeat(43);
+        let text = format!(
+            r#"{{"config":{{}},"created":1,"env":{{}},"epoch":0,"generation":1,"keys":{{"ledger":"bGVkZ2Vy","log":"bG9n"}},"meta":{{}},"recipients":[],"requires":[],"rev":"00","schema":1,"scopes":{{}},"updated":1,"vault_id":"v","vault_secret":"{secret}","writers":{{}}}}"#
+        );
+        let mut vault = Vault::parse(&text).unwrap();
+        let mut pins = vec![Pin::of(&vault).unwrap()];
+        for _ in 0..MAX_LINKS + 100 {
+            Change::of(Op::Rotate(rotation(&vault).unwrap())).apply(&mut vault, 1).unwrap();
+            pins.push(Pin::of(&vault).unwrap());
+        }
+        let now = pins.pop().unwrap();
+        let rendered = vault.render(0).unwrap();
+        let vault = Vault::parse(rendered.text().unwrap()).unwrap();
+        let follows: Vec<bool> = pins.iter().map(|pin| succeeds(&vault, pin, &now)).collect();
+        assert!(follows.iter().rev().take(MAX_LINKS).all(|follows| *follows));
+        assert!(!follows.iter().rev().skip(MAX_LINKS).any(|follows| *follows));
+        assert_eq!(retired(&vault), pins[100..]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::local::{LastSeen, Served};
 use super::{Error, Local, Pin, Place, pin, tag};
-use crate::model::Vault;
+use crate::model::{FOLDED, Vault};
 use crate::seal::Opener;
 use crate::secret::SecretBuf;
 
@@ -158,7 +158,10 @@ fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Po
 /// Compares the counts of saves per host: lower somewhere is not a successor.
 fn behind(last: &LastSeen, vault: &Vault<'_>) -> Option<Error> {
     let count = |writers: &std::collections::BTreeMap<String, u64>, host: &str| writers.get(host).copied().unwrap_or(0);
-    let lower = last.writers.iter().any(|(host, saves)| count(&vault.writers, host) < *saves);
+    let folded: u64 = vault.other.get(FOLDED).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    // Left out since then, with many others.
+    let is_folded = |host: &String| folded > last.generation && !vault.writers.contains_key(host);
+    let lower = last.writers.iter().any(|(host, saves)| count(&vault.writers, host) < *saves && !is_folded(host));
     let higher = vault.writers.iter().any(|(host, saves)| count(&last.writers, host) < *saves);
     match (lower, higher) {
         (true, false) => Some(Error::RolledBack),
@@ -174,7 +177,7 @@ fn behind(last: &LastSeen, vault: &Vault<'_>) -> Option<Error> {
 /// # Errors
 /// When local state cannot be written.
 pub fn accept(local: &Local, checked: &Checked<'_>) -> Result<(), Error> {
-    let seen = LastSeen::of(&checked.vault);
+    let seen = LastSeen::of(&checked.vault, &checked.pin);
     if checked.behind.is_some() || checked.last.as_ref() == Some(&seen) {
         return Ok(());
     }
