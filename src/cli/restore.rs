@@ -11,7 +11,7 @@ use crate::model::{Entries, SecretId, Vault};
 use crate::store::{self, Checked, Kin, Place, Policy, Restoring, Seen, Snapshot, Trust};
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Brings a snapshot back: everything where no vault is or none can be opened, entries where
@@ -181,17 +181,19 @@ fn into_standing(
     let restoring = undamaged(store::restore_change(&checked.vault, &old.vault).map_err(Error::from))?;
     let Restoring { change, kin, superseded } = restoring;
     let differences = differences(&checked.vault, &old.vault, &superseded);
+    let orders = orders(&checked.vault, &old.vault);
     let mut handover = Handover::default();
     let same_vault = kin != Kin::Another;
     if !context.out.json {
         for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
             ids.iter().for_each(|id| context.out.say(&format!("{verb} {id}")));
         }
+        orders.iter().for_each(|order| context.out.say(&format!("changes the {}", words::plain(order))));
     }
     for id in &superseded {
         context.out.warn(&format!("note: {id}: left as it is, its refresh token in the snapshot was superseded since"));
     }
-    let nothing = differences.iter().all(Vec::is_empty);
+    let nothing = differences.iter().all(Vec::is_empty) && orders.is_empty();
     match kin {
         _ if nothing => {}
         Kin::Same => {}
@@ -213,17 +215,17 @@ fn into_standing(
         let [added, replaced, removed] = &differences;
         let put: Vec<SecretId> = added.iter().chain(replaced).filter_map(|id| SecretId::parse(id).ok()).collect();
         let (put, removed) = (put.iter().collect::<Vec<_>>(), removed.iter().cloned().collect());
-        handover.note_ids(context, &checked.vault.vault_id, &put, &removed, false);
+        handover.note_ids(context, &checked.vault.vault_id, &put, &removed, !orders.is_empty());
         let saved = context.save(opened, checked, change)?;
         context.out.say(&format!("restored; what stood before is generation {}", saved.displaced));
-    } else if !args.dry_run {
-        context.out.say("nothing to restore: the entries are the same");
+    } else if nothing {
+        context.out.say("nothing to restore: entries and orders are the same");
     }
     if context.out.json {
         let [added, replaced, removed] = &differences;
         context.out.json(&json!({
             "version": 1, "same_vault": same_vault, "done": !args.dry_run,
-            "added": added, "replaced": replaced, "removed": removed, "superseded": names(&superseded),
+            "added": added, "replaced": replaced, "removed": removed, "orders": orders, "superseded": names(&superseded),
         }))?;
     }
     handover.tell(context);
@@ -266,6 +268,20 @@ fn with_own_key(context: &mut Context, from: &Path, key: Option<Source>) -> Resu
     });
     let (plain, opener) = undamaged(opened)?;
     Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
+}
+
+/// The orders of profiles that a restore would change.
+fn orders(standing: &Vault<'_>, old: &Vault<'_>) -> Vec<String> {
+    let all = |vault: &Vault<'_>| -> BTreeMap<(String, String), Vec<String>> {
+        let orders = vault.scopes.iter().flat_map(|(scope, entries)| {
+            entries.order.iter().map(move |(provider, ids)| ((scope.clone(), provider.clone()), ids.clone()))
+        });
+        orders.collect()
+    };
+    let (now, then) = (all(standing), all(old));
+    let places: BTreeSet<&(String, String)> = now.keys().chain(then.keys()).collect();
+    let differs = places.into_iter().filter(|place| now.get(*place) != then.get(*place));
+    differs.map(|(scope, provider)| format!("order of {provider} for {scope}")).collect()
 }
 
 /// Ids that a restore would add, replace and remove, but for those that are left as they are.

@@ -3,6 +3,7 @@
 //! Knows no cryptography, no file and no words. Values stay slices of the decrypted text
 //! ([`RawMap`]); what a change does not touch is written back as it stood.
 
+mod apply;
 mod change;
 mod check;
 mod codec;
