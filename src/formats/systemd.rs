@@ -43,6 +43,14 @@ pub fn secrets(text: &str) -> Vec<(usize, Option<EnvName>, Secret)> {
     found.map(|(nth, is_variable, (name, value))| (nth, is_variable.then_some(name), value)).collect()
 }
 
+/// The files that `EnvironmentFile=` of a unit names, with `%h` as the user's home; those with other specifiers or
+/// patterns are left out.
+pub fn environment_files<'u>(unit: &'u str, home: &'u str) -> impl Iterator<Item = String> + 'u {
+    let named = unit.lines().filter_map(|line| line.trim().strip_prefix("EnvironmentFile="));
+    let paths = named.map(move |path| path.trim().trim_start_matches('-').trim_matches('"').replace("%h", home));
+    paths.filter(|path| path.starts_with('/') && !path.contains(['%', '*', '?', '[']))
+}
+
 fn encode(value: &str) -> Result<String, Misfit> {
     if value.contains('\0') {
         return Err(Misfit::Nul);

@@ -1,6 +1,8 @@
 //! What the service manager of this host does with a user's services.
 
 use super::converse;
+use crate::formats::{self, systemd};
+use crate::fsio;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -29,9 +31,17 @@ pub fn service_files(home: &Path) -> Vec<PathBuf> {
     let units = list(&config.join("systemd/user")).into_iter().filter(is_unit);
     let mut files: Vec<PathBuf> = units.flat_map(|unit| if unit.is_dir() { list(&unit) } else { vec![unit] }).collect();
     files.push(config.join("openclaw/gateway.env"));
+    let text = |file: &PathBuf| fsio::read_own(file, formats::MAX_INPUT).ok();
+    let texts: Vec<String> =
+        files.iter().filter_map(text).map(|bytes| String::from_utf8_lossy(bytes.expose()).into_owned()).collect();
+    let home = home.to_string_lossy();
+    let named = texts.iter().flat_map(|text| systemd::environment_files(text, &home)).map(PathBuf::from);
+    // What is in memory only is no plaintext that is left.
+    files.extend(named.filter(|path| !fsio::in_memory(path).unwrap_or(false)));
     // Anything else, such as a pipe, would keep its reader waiting.
     files.retain(|file| file.is_file());
     files.sort();
+    files.dedup();
     files
 }
 
@@ -64,7 +74,7 @@ pub fn start_unit(unit_dir: &Path, name: &str, search_path: &[PathBuf]) -> Start
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use std::fs;
@@ -123,7 +133,12 @@ mod tests {
         names.iter().chain(&[".config/systemd/user/other.service"]).for_each(|name| {
             fs::write(home.path().join(name), "").unwrap();
         });
-        let found: Vec<PathBuf> = names.iter().map(|name| home.path().join(name)).collect();
+        let mut found: Vec<PathBuf> = names.iter().map(|name| home.path().join(name)).collect();
+        assert_eq!(service_files(home.path()), found);
+        let (unit, named) = (&found[2], home.path().join(".config/systemd/user/openclaw-gateway.vars"));
+        fs::write(unit, "[Service]\nEnvironmentFile=-%h/.config/systemd/user/openclaw-gateway.vars\n").unwrap();
+        fs::write(&named, "A_TOKEN=x\n").unwrap();
+        found.push(named);
         assert_eq!(service_files(home.path()), found);
     }
 }

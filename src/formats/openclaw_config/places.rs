@@ -64,6 +64,8 @@ pub enum Content {
     Elsewhere,
     /// A text with a variable inside it.
     Template,
+    /// A text with both: something that looks like a key, and the name of a variable.
+    Mixed,
     /// A text that is no secret where one could be: a word that says "no key needed", a path, an address.
     Marker,
     /// Empty or white space.
@@ -268,7 +270,12 @@ impl Walk {
         if *role == Role::Other && suspicion::is_pointer(text) {
             return Content::Marker;
         }
-        super::literal(text).map_or(Content::Template, |text| Content::Value(Secret::new(text)))
+        let mixed = || text.split(|character: char| character.is_whitespace() || "$@:/?&=".contains(character));
+        match super::literal(text) {
+            Some(text) => Content::Value(Secret::new(text)),
+            None if mixed().any(suspicion::is_key) => Content::Mixed,
+            None => Content::Template,
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Content {
     Elsewhere,
     /// Text that may be a secret and that the gateway does not read.
     Unparsed,
+    /// A text that holds something like a key and the name of a variable.
+    Mixed,
 }
 
 impl Content {

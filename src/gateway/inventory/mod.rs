@@ -238,9 +238,8 @@ impl Inventory {
         for (at, text) in &document.read.shadowed {
             let Ok(raw) = to_raw_value(text.expose()) else { continue };
             let place = Place { file: document.path.clone(), at: At::Member(at.clone()) };
-            let item =
-                Item { place, owner: None, id: None, content: Content::Value(raw), part: Part::Other, used: false };
-            self.items.push(item);
+            let content = Content::Value(raw);
+            self.items.push(Item { place, owner: None, id: None, content, part: Part::Other, used: false });
         }
         for &(first, last) in &document.read.commented {
             let place = Place { file: document.path.clone(), at: At::Lines(first, last) };
@@ -259,6 +258,7 @@ impl Inventory {
             Has::Ours(id) => return Some(Content::Ours(id.clone())),
             Has::Variable(name) => (Some(Content::Variable(name.clone())), NoteKind::EnvReference),
             Has::Template => (None, NoteKind::EnvReference),
+            Has::Mixed => (Some(Content::Mixed), NoteKind::EnvReference),
             Has::Elsewhere => (Some(Content::Elsewhere), NoteKind::Reference),
             Has::Marker => (None, NoteKind::Marker),
             Has::Blank => (None, NoteKind::Blank),

@@ -5,6 +5,7 @@ use super::record::entry_of;
 use super::{Error, Road, known};
 use crate::formats::secretref::ExecRef;
 use crate::formats::{auth_profiles, provider, secretref};
+use crate::fsio;
 use crate::gateway::StoreChange;
 use crate::model::{Credential, EnvName, Kind, Meta, Scope, SecretId};
 use crate::secret::Secret;
@@ -77,9 +78,15 @@ impl Planner<'_> {
         Ok(updated(id) <= updated(&other))
     }
 
+    /// Whether an agent has its files at another place than the usual one, to which views are no way.
+    fn is_elsewhere(&self, scope: &Scope) -> bool {
+        let dir = |dirs| store_dir(self.request.state_dir, dirs, scope).map(|dir| fsio::real_or_same(&dir));
+        dir(&self.held.agents) != dir(&BTreeMap::new())
+    }
+
     /// OAuth takes no references: the gateway keeps its own, and the vault a copy.
     fn oauth(&mut self, id: &SecretId, store: Scope, profile: &str, raw: &RawValue) {
-        if self.request.memory && !self.request.version.era().has_stores() {
+        if self.request.memory && !self.request.version.era().has_stores() && !self.is_elsewhere(&store) {
             self.plan.views = true;
             self.road(id, Road::View);
         } else if self.held.profile(&store, profile).is_some() {
@@ -232,7 +239,7 @@ impl Planner<'_> {
                 .collect();
             // Views are written from the vault, with everything in them.
             let nothing = change.put.is_empty() && change.remove.is_empty() && change.order.is_empty();
-            if !nothing && !self.plan.views {
+            if !nothing && (!self.plan.views || self.is_elsewhere(&scope)) {
                 self.plan.stores.push(change);
             }
         }

@@ -55,6 +55,8 @@ pub enum Reason {
     TooLong,
     /// Text that the gateway passes over.
     Unparsed,
+    /// A text that holds something like a key and the name of a variable.
+    Mixed,
     /// It is not taken for a secret: a placeholder, or text that no entry can have.
     Refused,
     /// It could be a reference: the gateway wrote it meanwhile.
@@ -113,7 +115,7 @@ pub fn holds_secret(item: &Item) -> bool {
         (Content::Value(raw), Part::Credential) => has_secret(raw),
         // What rules a process is a setting, unless it looks like a key.
         (Content::Value(raw), Part::Variable) => !is_setting(item, raw),
-        (Content::Value(_) | Content::Unparsed, _) => true,
+        (Content::Value(_) | Content::Unparsed | Content::Mixed, _) => true,
         _ => false,
     }
 }
@@ -164,8 +166,10 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
         Part::Service => return Reason::Service,
         _ => {}
     }
-    if matches!(item.content, Content::Unparsed) {
-        return Reason::Unparsed;
+    match item.content {
+        Content::Unparsed => return Reason::Unparsed,
+        Content::Mixed => return Reason::Mixed,
+        _ => {}
     }
     if !item.used {
         return Reason::Unused;
