@@ -107,6 +107,7 @@ fn usages() -> Vec<Usage> {
         Usage::NoProfiles => [Usage::NoProfiles],
         Usage::TrustNeedsPin => [Usage::TrustNeedsPin],
         Usage::RemovesItself => [Usage::RemovesItself],
+        Usage::SeveralStay => [Usage::SeveralStay],
         Usage::OptionsWithoutPassphrase => [Usage::OptionsWithoutPassphrase],
     });
     let kinds = samples!(ParseKind {
@@ -456,6 +457,7 @@ fn imports() -> Vec<import::Error> {
     samples!(import::Error {
         import::Error::Model(_) => [import::Error::Model(model::Error::Newer)],
         import::Error::Conflict(_) => [import::Error::Conflict(names())],
+        import::Error::Referred(_) => [import::Error::Referred(names())],
         import::Error::Disputed(_) => [import::Error::Disputed(names())],
         import::Error::Unrepresentable(_) => [import::Error::Unrepresentable(names())],
     })

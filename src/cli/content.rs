@@ -3,7 +3,7 @@
 use super::args::{Rename, Rm, Set};
 use super::connect::Findings;
 use super::context::Context;
-use super::handover::{Handover, follow, refuse_connected};
+use super::handover::{Handover, note_renamed, refuse_connected};
 use super::show::{entry, id};
 use super::value;
 use super::{Error, Usage, words};
@@ -165,7 +165,7 @@ pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
     }
     let change = Change::of(Op::Rename(old.clone(), new.clone()));
     handover.note(context, &checked.vault, &change, false);
-    follow(context, &checked.vault, &old, &new)?;
+    note_renamed(context, &checked.vault.vault_id, &old, &new)?;
     context.save(&opened, checked, change)?;
     context.out.say(&format!("renamed {old} to {new}"));
     handover.finish(context, opened)

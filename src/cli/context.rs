@@ -17,6 +17,7 @@ use crate::ops::connect::Connection;
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use crate::store::{self, Checked, Local, Pin, Place, Policy, Saved, Seen};
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -287,7 +288,10 @@ impl Context {
         new: Option<&Opener>,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
+        let removed: BTreeSet<String> = change.removed().map(ToString::to_string).collect();
+        let put = change.touched().map(ToString::to_string).filter(|id| !removed.contains(id)).collect();
         let saved = self.edit(opened).save_with(checked, change, new)?;
+        super::handover::forget_renamed(self, &vault_id, &put);
         super::sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
         Ok(saved)
     }

@@ -174,6 +174,8 @@ pub enum Usage {
     TrustNeedsPin,
     /// Removing the key that the command itself uses.
     RemovesItself,
+    /// Several keys at hand stay, and the one that goes is at hand too.
+    SeveralStay,
     /// Options for a new passphrase where none is added.
     OptionsWithoutPassphrase,
 }

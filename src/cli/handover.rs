@@ -9,6 +9,7 @@ use crate::ops::connect::Connection;
 use crate::{fsio, gateway};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What has to be done that a connected gateway serves what the vault has now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +104,38 @@ fn judge(refs: &BTreeSet<String>, put: &[&SecretId], removed: &BTreeSet<String>,
     }
 }
 
-/// Notes that an entry gets another name: what a connected gateway knows by the old one is this entry, once the vault has
-/// no other under that name. So it may be noted before the vault is saved.
+/// Notes that an entry gets another name, for what a connected gateway knows by the old one.
 ///
 /// # Errors
-/// A record that cannot be read or written.
-pub fn follow(context: &Context, vault: &Vault<'_>, old: &SecretId, new: &SecretId) -> Result<(), Error> {
-    let (root, id) = (context.local.root(), &vault.vault_id);
-    let Some(mut connection) = Connection::load(root, id)? else { return Ok(()) };
-    connection.note_renamed(&old.to_string(), &new.to_string());
-    Ok(connection.save(root, id)?)
+/// A record that cannot be read or written; another command that is at it.
+pub fn note_renamed(context: &Context, vault_id: &str, old: &SecretId, new: &SecretId) -> Result<(), Error> {
+    let note = |connection: &mut Connection| connection.note_renamed(&old.to_string(), &new.to_string());
+    change_record(context, vault_id, context.patience(), note)
+}
+
+/// Forgets renames from names that were put into the vault anew. The vault is saved: what cannot be noted is no failure,
+/// and a `connect` that is at the record forgets them itself.
+pub fn forget_renamed(context: &Context, vault_id: &str, put: &BTreeSet<String>) {
+    let is_known = |connection: &Connection| connection.renamed.keys().any(|old| put.contains(old));
+    if Connection::load(context.local.root(), vault_id).is_ok_and(|known| known.is_some_and(|known| is_known(&known))) {
+        let forget = |connection: &mut Connection| connection.forget_renamed(|old| put.contains(old));
+        let _ = change_record(context, vault_id, Duration::ZERO, forget);
+    }
+}
+
+fn change_record(
+    context: &Context,
+    vault_id: &str,
+    patience: Duration,
+    change: impl FnOnce(&mut Connection),
+) -> Result<(), Error> {
+    let root = context.local.root();
+    let Some(connection) = Connection::load(root, vault_id)? else { return Ok(()) };
+    let _lock = Connection::lock(root, &connection.state_dir, patience)?;
+    // Another command may have written it meanwhile.
+    let Some(mut connection) = Connection::load(root, vault_id)? else { return Ok(()) };
+    change(&mut connection);
+    Ok(connection.save(root, vault_id)?)
 }
 
 /// Refuses to take away what a connected gateway asks for.

@@ -7,7 +7,7 @@ use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
 use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
 use crate::seal::Opener;
-use crate::store::{self, Checked, Opens, Unreadable, rotation};
+use crate::store::{self, Checked, Keys, Opens, Unreadable, rotation};
 use crate::{fsio, keys};
 use std::path::Path;
 
@@ -22,7 +22,8 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         let vault_id = checked.vault.vault_id.clone();
         let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let edit = context.edit(&opened);
-        edit.save_resealing(checked, Change::default(), opened.seen.opener(), unreadable)?;
+        let keys = Keys { proof: opened.seen.opener(), heir: None };
+        edit.save_resealing(checked, Change::default(), keys, unreadable)?;
         super::sweep::after_save(context, &opened, opened.seen.opener(), &vault_id);
         context.out.say(&format!("finished the removal of {name}"));
         return strangers(context, &opened);
@@ -33,22 +34,28 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         return Err(model::Error::LastRecipient.into());
     }
     // What is written is opened with a key at hand, so that one must stay.
-    let (mut proof, mut is_at_hand) = (None, false);
+    let (mut staying, mut is_at_hand) = (Vec::new(), false);
     for key in opened.seen.opener().all() {
-        if proof.is_none() && stays(key, &checked.vault, &leaving)? {
-            proof = Some(key);
+        if stays(key, &checked.vault, &leaving)? {
+            staying.push(key);
         } else {
-            is_at_hand |= is_key_of(key, &leaving)?;
+            is_at_hand |= is_key_of(key, &leaving);
         }
     }
-    let proof = proof.ok_or(Usage::RemovesItself)?;
-    // Who has the leaving key as well changes a key of his own.
-    let heir = if is_at_hand { own(proof, &checked.vault, &leaving)? } else { None };
-    let mut change = Change::of(Op::RemoveRecipient(label, heir));
+    let proof = *staying.first().ok_or(Usage::RemovesItself)?;
+    // Who has the leaving key as well changes a key of his own: to which one must be plain.
+    if is_at_hand && staying.len() > 1 {
+        return Err(Usage::SeveralStay.into());
+    }
+    let heir = if is_at_hand { own(proof, &checked.vault, &leaving) } else { None };
+    let mut change = Change::of(Op::RemoveRecipient(label));
     change.push(Op::Rotate(rotation(&checked.vault)?));
     let readable = store::readable(&checked.vault);
-    save(context, &opened, checked, change, proof, drop_unreadable)?;
+    save(context, &opened, checked, change, Keys { proof, heir: heir.clone() }, drop_unreadable)?;
     context.out.say(&format!("removed {name}; it opens neither the vault nor its kept generations any more"));
+    if let Some(heir) = heir {
+        context.out.say(&format!("{} opens what {name} opened of the kept generations", heir.as_str()));
+    }
     if readable > 0 {
         let secrets = words::count(readable, "secret", "secrets");
         context.out.warn(&format!(
@@ -68,22 +75,19 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     strangers(context, &opened)
 }
 
-/// Whether this is the key of that recipient. A plugin's is tried: what it says of itself proves nothing.
-fn is_key_of(key: &Opener, recipient: &Recipient) -> Result<bool, Error> {
-    match key.plugin() {
-        None => Ok(key.public() == recipient.public),
-        Some(_) => Ok(key.opens(&store::recipients([recipient])?)?),
-    }
+/// Whether this is the key of that recipient. A plugin's is tried: what it says of itself proves nothing, and it may fail
+/// where nothing is sealed to it.
+fn is_key_of(key: &Opener, recipient: &Recipient) -> bool {
+    let opens = || key.opens(&store::recipients([recipient]).ok()?).ok();
+    key.public() == recipient.public || (key.plugin().is_some() && opens() == Some(true))
 }
 
 /// The label of the recipient, other than `leaving`, that this key is one of.
-fn own(key: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Result<Option<Label>, Error> {
-    for one in vault.recipients.iter().filter(|one| one.public != leaving.public) {
-        if is_key_of(key, one)? {
-            return Ok(Some(one.label.clone()));
-        }
-    }
-    Ok(None)
+fn own(key: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Option<Label> {
+    let mut others: Vec<&Recipient> = vault.recipients.iter().filter(|one| one.public != leaving.public).collect();
+    // A plugin is run for each until one fits, most probably for one of its own kind.
+    others.sort_by_key(|one| (one.public != key.public(), one.kind != RecipientKind::Plugin));
+    others.into_iter().find(|one| is_key_of(key, one)).map(|one| one.label.clone())
 }
 
 /// Whether a key at hand opens the vault without `leaving`.
@@ -152,8 +156,15 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     let memory = new.memory_mib();
     let mut change = Change::of(Op::ReplaceRecipient(old.label.clone(), new));
     change.push(Op::Rotate(rotation(&checked.vault)?));
-    save(context, &opened, checked, change, &opener, args.drop_unreadable)?;
+    // Who cannot open what the old one opens does not get it by a new one.
+    let is_at_hand = opened.seen.opener().all().any(|key| key.public() == old.public);
+    let heir = is_at_hand.then(|| old.label.clone());
+    let keys = Keys { proof: &opener, heir };
+    save(context, &opened, checked, change, keys, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}; it needs {memory} MiB of memory"));
+    if !is_at_hand {
+        context.out.warn("note: of kept generations it opens none: the old passphrase was not named");
+    }
     context.out.warn("note: backups made before still open with the old passphrase");
     context.out.warn("note: if somebody else knew it, rotate what the vault held at its providers");
     context.tell_session();
@@ -198,12 +209,13 @@ fn save(
     opened: &Opened,
     checked: Checked<'_>,
     change: Change,
-    proof: &Opener,
+    keys: Keys<'_>,
     drop_unreadable: bool,
 ) -> Result<(), Error> {
     let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
     let vault_id = checked.vault.vault_id.clone();
-    let saved = context.edit(opened).save_resealing(checked, change, proof, unreadable)?;
+    let proof = keys.proof;
+    let saved = context.edit(opened).save_resealing(checked, change, keys, unreadable)?;
     super::sweep::after_save(context, opened, proof, &vault_id);
     context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
     if !saved.dropped.is_empty() {

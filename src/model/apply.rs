@@ -27,11 +27,9 @@ impl Op {
                 Ok(())
             }
             Self::AddRecipient(recipient) => add(&mut vault.recipients, recipient),
-            Self::RemoveRecipient(label, heir) => {
+            Self::RemoveRecipient(label) => {
                 let at = position(&vault.recipients, &label)?;
-                let removed = vault.recipients.remove(at);
-                let heirs = vault.recipients.iter_mut().filter(|have| Some(&have.label) == heir.as_ref());
-                heirs.for_each(|heir| heir.follow(&removed));
+                vault.recipients.remove(at);
                 if vault.recipients.is_empty() { Err(Error::LastRecipient) } else { Ok(()) }
             }
             Self::RenameRecipient(from, to) => {
@@ -42,11 +40,9 @@ impl Op {
                 vault.recipients.iter_mut().skip(at).take(1).for_each(|recipient| recipient.label = to.clone());
                 Ok(())
             }
-            Self::ReplaceRecipient(label, mut new) => {
+            Self::ReplaceRecipient(label, new) => {
                 let at = position(&vault.recipients, &label)?;
-                let old = vault.recipients.remove(at);
-                new.follow(&old);
-                vault.recipients.insert(at, new);
+                vault.recipients.iter_mut().skip(at).take(1).for_each(|recipient| *recipient = new.clone());
                 Ok(())
             }
             Self::Restore(entries) => {

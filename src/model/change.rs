@@ -18,8 +18,8 @@ pub enum Op {
     Order(Scope, String, Option<Vec<String>>),
     /// One more recipient.
     AddRecipient(Recipient),
-    /// One recipient less; always together with a [`Rotation`]. The second label is that of the same holder's new key.
-    RemoveRecipient(Label, Option<Label>),
+    /// One recipient less; always together with a [`Rotation`].
+    RemoveRecipient(Label),
     /// Another name for a recipient.
     RenameRecipient(Label, Label),
     /// A new key under the same label.
@@ -98,7 +98,7 @@ impl Change {
     /// The label of the recipient that it removes.
     pub fn leaver(&self) -> Option<&Label> {
         self.ops.iter().find_map(|op| match op {
-            Op::RemoveRecipient(label, _) => Some(label),
+            Op::RemoveRecipient(label) => Some(label),
             _ => None,
         })
     }

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 const SSH: &str = "ssh-ed25519 ";
 /// Longest public half, in bytes.
 const MAX_PUBLIC: usize = 4096;
-/// Earlier keys of one holder that are kept: so many changes lie between no generation that is kept and today.
-const MAX_EARLIER: usize = 64;
 
 /// The name by which a person speaks of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,9 +94,6 @@ pub struct Recipient {
     pub kdf: Option<Kdf>,
     /// When it was added, in Unix seconds.
     pub added: u64,
-    /// Public halves of earlier keys of the same holder, the oldest first: what they could read is the holder's still.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    earlier: Vec<String>,
     /// Members that a newer agevault wrote.
     #[serde(flatten)]
     other: serde_json::Map<String, serde_json::Value>,
@@ -114,18 +109,7 @@ impl Recipient {
             None if public.rsplit_once('1').is_some_and(|(name, _)| name != "age") => RecipientKind::Plugin,
             None => RecipientKind::X25519,
         };
-        Self { label, kind, public, kdf, added, earlier: Vec::new(), other: serde_json::Map::new() }
-    }
-
-    /// Makes this the key of whoever had `old`.
-    pub(super) fn follow(&mut self, old: &Self) {
-        self.earlier.extend(old.earlier.iter().chain([&old.public]).cloned());
-        self.earlier.drain(..self.earlier.len().saturating_sub(MAX_EARLIER));
-    }
-
-    /// Whether its holder is among `then`.
-    pub fn was_among(&self, then: &[Self]) -> bool {
-        then.iter().any(|one| one.public == self.public || self.earlier.contains(&one.public))
+        Self { label, kind, public, kdf, added, other: serde_json::Map::new() }
     }
 
     /// The memory that opening needs, in MiB; 0 for keys.

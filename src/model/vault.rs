@@ -284,7 +284,7 @@ mod tests {
             vault
         };
         let (seen, now) = (vault([("bob", "age1b"), ("eve", "age1e")]), vault([("eve", "age1b"), ("bob", "age1e")]));
-        for op in [Op::RemoveRecipient(label("eve"), None), Op::RenameRecipient(label("eve"), label("out"))] {
+        for op in [Op::RemoveRecipient(label("eve")), Op::RenameRecipient(label("eve"), label("out"))] {
             let change = Change::of(op);
             assert!(change.check_against(&seen, &seen).is_ok());
             assert!(matches!(change.check_against(&seen, &now), Err(Error::Conflict(_))));

@@ -30,6 +30,8 @@ struct Gathered {
     referred: BTreeSet<(Scope, String)>,
     /// Places of the configuration that are references to the vault, and what they ask for.
     asked: Vec<(SecretId, String)>,
+    /// What profiles ask a vault for.
+    of_profiles: BTreeSet<String>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,
     plan: Plan,
@@ -78,7 +80,8 @@ impl Gathered {
             match (&item.content, id) {
                 (Content::Value(value), _) => self.put(id.clone(), value.clone()),
                 // A gateway that is connected: the secret is here already.
-                (Content::Ours(_), SecretId::Auth(scope, profile)) => {
+                (Content::Ours(asked), SecretId::Auth(scope, profile)) => {
+                    self.of_profiles.insert(asked.clone());
                     self.plan.same += 1;
                     self.referred.insert((scope.clone(), profile.clone()));
                 }

@@ -28,7 +28,7 @@ pub use local::{Known, Local, Served, Slot as KnownSlot};
 pub use pin::{Pin, rotation};
 pub use place::Place;
 pub use read::{Checked, Policy, Seen, Trust, accept, check, is_retired, note_served};
-pub use reseal::{Unreadable, is_unfinished, last_removed};
+pub use reseal::{Keys, Unreadable, is_unfinished, last_removed};
 pub use restore::{Kin, Restoring, place_whole, restore_change, set_aside, verify_deep};
 pub use snapshot::{Snapshot, history, strangers};
 pub use tag::tag_message;

@@ -1,8 +1,9 @@
 //! A save after which a key must open nothing here any more: kept generations are sealed
 //! anew, and the old copies go only when the new vault stands.
 //!
-//! A copy is sealed to those of today's recipients who could read it when it was made, or whose earlier key could: who was
-//! added later reads nothing from before, and who changes a key loses nothing as long as the earlier one is at hand.
+//! A copy is sealed to those of today's recipients who could read it, and names them: who was added later reads nothing
+//! from before. Who changes a key loses nothing as long as the earlier one is at hand: what only that one opens goes to
+//! the new one as well.
 //!
 //! Order, so that a crash at any point leaves a vault that its owner can open: copies sealed
 //! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
@@ -12,7 +13,7 @@ use super::edit::{Edit, Standing, after_save, prove, recipients, seal_vault, set
 use super::snapshot::{self, Snapshot};
 use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, tag};
 use crate::fsio::{Dir, Replacement};
-use crate::model::{Change, RESEALING, Recipient, Vault};
+use crate::model::{Change, Label, RESEALING, Recipient, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,15 @@ pub enum Unreadable {
     Refuse,
     /// Remove them: they cannot be sealed anew.
     Drop,
+}
+
+/// The keys of a save after which another one must open nothing.
+#[derive(Clone)]
+pub struct Keys<'k> {
+    /// Must open what is written.
+    pub proof: &'k Opener,
+    /// The recipient of the person whose key goes, and who has both at hand: what only the earlier one opens goes to it.
+    pub heir: Option<Label>,
 }
 
 /// In the payload since the last one: which copies of kept generations it wrote.
@@ -64,6 +74,7 @@ impl Mark {
 impl Edit<'_> {
     /// As [`Edit::save`], for a change that removes or replaces a recipient and rotates the
     /// vault secret. `proof` must open what is written; kept generations are opened by it, or by any key that was given.
+    /// `heir` is the recipient of the person whose key goes, and who has both at hand.
     ///
     /// # Errors
     /// As [`Edit::save`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
@@ -71,27 +82,38 @@ impl Edit<'_> {
         &self,
         checked: Checked<'_>,
         change: Change,
-        proof: &Opener,
+        keys: Keys<'_>,
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
-        self.under_lock(checked, &change, |state| self.reseal(state, change.clone(), proof, unreadable))
+        self.under_lock(checked, &change, |state| self.reseal(state, change.clone(), &keys, unreadable))
     }
 
     fn reseal(
         &self,
         standing: Standing<'_>,
         change: Change,
-        proof: &Opener,
+        keys: &Keys<'_>,
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
         let Self { local, place, seen, .. } = *self;
+        let (proof, heir) = (keys.proof, keys.heir.as_ref());
         let Standing { mut vault, sealed: standing, size } = standing;
         let generations = place.generations()?;
-        finish(&generations, &vault, &seen.opener)?;
-        let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
-        let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
         let given = seen.opener.all().filter(|given| !std::ptr::eq(*given, proof));
         let keys: Vec<&Opener> = std::iter::once(proof).chain(given).collect();
+        let mut closed = Vec::new();
+        for one in &snapshot::list(&generations)? {
+            if open_one(one, &keys, &seen.sealed)?.is_none() {
+                closed.push(one.name.clone());
+            }
+        }
+        if unreadable == Unreadable::Refuse && !closed.is_empty() {
+            return Err(Error::Unreadable(closed));
+        }
+        finish(&generations, &vault, &seen.opener)?;
+        let old = snapshot::list(&generations)?;
+        let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
+        let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
         let pin = Pin::of(&vault)?;
         let removed = change.leaver().map(|label| label.as_str().to_owned());
         if let Some(label) = &removed {
@@ -103,31 +125,19 @@ impl Edit<'_> {
         let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation, removed };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
-        let old = snapshot::list(&generations)?;
-        let mut closed = Vec::new();
-        for one in &old {
-            if open_one(one, &keys, &seen.sealed)?.is_none() {
-                closed.push(one.name.clone());
-            }
-        }
-        if unreadable == Unreadable::Refuse && !closed.is_empty() {
-            return Err(Error::Unreadable(closed));
-        }
-        let write = |name: &str, plain: &SecretBuf, saved: u64| {
-            let to = readers(plain, &vault.recipients, proof)?;
-            let to = to.ok_or_else(|| Error::Unreadable(vec![name.to_owned()]))?;
-            write(&generations, name, plain, &to, saved)
-        };
+        let sealing = Sealing { today: &vault.recipients, heir };
         for one in &old {
             match open_one(one, &keys, &seen.sealed)? {
-                Some(plain) => write(&one.resealed_name(&mark.tag), &plain, one.saved)?,
+                Some((plain, by)) => {
+                    sealing.write(&generations, &one.resealed_name(&mark.tag), &plain, by, one.saved)?
+                }
                 None if closed.contains(&one.name) => {}
                 // What a moment ago was open must not be given up.
                 None => return Err(Error::Unreadable(vec![one.name.clone()])),
             }
         }
         let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
-        write(&resealed, &displaced_text, displaced_at)?;
+        sealing.write(&generations, &resealed, &displaced_text, &seen.opener, displaced_at)?;
         generations.sync()?;
 
         let sealed = seal_vault(&vault, size)?;
@@ -148,25 +158,53 @@ impl Edit<'_> {
     }
 }
 
-/// To whom a kept state is sealed anew: those of `today` who could read it then. Where nobody is left, the holder of the
-/// key at hand, who reads it just now; `None` if that is nobody of `today`.
-fn readers(plain: &SecretBuf, today: &[Recipient], key: &Opener) -> Result<Option<Vec<seal::Recipient>>, Error> {
-    let then = plain.text().and_then(|text| Vault::parse(text).ok()).map(|vault| vault.recipients).unwrap_or_default();
-    let mut to: Vec<&Recipient> = today.iter().filter(|one| one.was_among(&then)).collect();
-    if to.is_empty() {
-        to.extend(today.iter().filter(|one| one.public == key.public()));
+/// To whom kept states are sealed anew.
+struct Sealing<'s> {
+    today: &'s [Recipient],
+    heir: Option<&'s Label>,
+}
+
+impl Sealing<'_> {
+    /// Seals a state to those of today who could read it, and to the heir if a key opened it that is no recipient any
+    /// more; where nobody is left, to the holder of the key that opened it. Who that is stands in the copy from then on.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if nobody of today would open it.
+    fn write(&self, dir: &Dir, name: &str, plain: &SecretBuf, by: &Opener, saved: u64) -> Result<(), Error> {
+        let Self { today, heir } = *self;
+        let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
+        let mut state = Vault::parse(text)?;
+        let is_of_today = today.iter().any(|one| one.public == by.public());
+        let reads = |one: &&Recipient| {
+            let did = state.recipients.iter().any(|then| then.public == one.public);
+            did || (!is_of_today && Some(&one.label) == heir)
+        };
+        let mut to: Vec<Recipient> = today.iter().filter(reads).cloned().collect();
+        if to.is_empty() {
+            to.extend(today.iter().find(|one| one.public == by.public()).cloned());
+        }
+        if to.is_empty() {
+            return Err(Error::Unreadable(vec![name.to_owned()]));
+        }
+        state.recipients = to;
+        let plain = state.render(plain.expose().len())?;
+        let sealed = seal::seal(plain.expose(), &recipients(&state.recipients)?)?;
+        Ok(Replacement::write(dir, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?)
     }
-    if to.is_empty() { Ok(None) } else { recipients(to).map(Some) }
 }
 
 /// `None` for what no key opens, now or later. A plugin that fails, or a disk, is another matter; but plugins fail
 /// too where nothing is sealed to them, which shows by what the header lacks of that of `opened`, which they opened.
-fn open_one(snapshot: &Snapshot, openers: &[&Opener], opened: &[u8]) -> Result<Option<SecretBuf>, Error> {
+fn open_one<'k>(
+    snapshot: &Snapshot,
+    openers: &[&'k Opener],
+    opened: &[u8],
+) -> Result<Option<(SecretBuf, &'k Opener)>, Error> {
     let sealed = snapshot.read()?;
     let mut fault = None;
-    for opener in openers {
+    for opener in openers.iter().copied() {
         match opener.open(&sealed) {
-            Ok(plain) => return Ok(Some(plain)),
+            Ok(plain) => return Ok(Some((plain, opener))),
             Err(seal::Error::NoMatch | seal::Error::Damaged | seal::Error::NotAge | seal::Error::Bound(..)) => {}
             Err(other) => fault = Some(other),
         }
@@ -180,11 +218,6 @@ fn open_one(snapshot: &Snapshot, openers: &[&Opener], opened: &[u8]) -> Result<O
         kinds.retain(|kind, _| !seal::is_native(kind));
     }
     if kinds.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
-}
-
-fn write(generations: &Dir, name: &str, plain: &SecretBuf, to: &[seal::Recipient], saved: u64) -> Result<(), Error> {
-    let sealed = seal::seal(plain.expose(), to)?;
-    Ok(Replacement::write(generations, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?)
 }
 
 /// Everything from before the mark that this re-sealing did not write, whatever its name
@@ -206,13 +239,17 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     if !all.iter().any(|one| mark.is_old(one) || mark.is_orphan(one)) {
         return Ok(());
     }
+    let sealing = Sealing { today: &vault.recipients, heir: heir_at_hand(vault, opener) };
     for one in all.iter().filter(|one| mark.is_old(one)) {
         let name = one.resealed_name(&mark.tag);
         if !all.iter().any(|other| other.name == name) {
             let sealed = one.read()?;
-            let Some(plain) = opener.all().find_map(|opener| opener.open(&sealed).ok()) else { continue };
-            let Some(to) = readers(&plain, &vault.recipients, opener)? else { continue };
-            write(generations, &name, &plain, &to, one.saved)?;
+            let opened = opener.all().find_map(|by| Some((by.open(&sealed).ok()?, by)));
+            let Some((plain, by)) = opened else { continue };
+            match sealing.write(generations, &name, &plain, by, one.saved) {
+                Err(Error::Unreadable(_)) => continue,
+                other => other?,
+            }
         }
         generations.remove(OsStr::new(&one.name))?;
     }
@@ -225,6 +262,13 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
         }
     }
     Ok(generations.sync()?)
+}
+
+/// The recipient whose key is at hand, if there is just one.
+fn heir_at_hand<'v>(vault: &'v Vault<'_>, opener: &Opener) -> Option<&'v Label> {
+    let is_at_hand = |one: &&Recipient| opener.all().any(|key| key.public() == one.public);
+    let mut at_hand = vault.recipients.iter().filter(is_at_hand);
+    at_hand.next().filter(|_| at_hand.next().is_none()).map(|one| &one.label)
 }
 
 /// Whether a save after which a key must open nothing was interrupted while old copies were

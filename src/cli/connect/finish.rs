@@ -40,6 +40,7 @@ pub fn remember(
     let mut connection = before.renewed(request.state_dir.to_owned(), way.version.to_string());
     connection.program = way.settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
+    connection.renamed.clone_from(request.renamed);
     connection.keep = request.keep;
     connection.dotenv.extend(plan.dotenv.iter().cloned());
     connection.set_in_config.extend(plan.set_in_config.clone());

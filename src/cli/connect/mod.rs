@@ -157,7 +157,7 @@ impl Way {
         }
         let key = self.key(context, &held)?;
         let asked = Asked { held: &held, key: &key, without };
-        let (plan, _) = self.preview(context, &opened, &asked)?;
+        let (plan, ..) = self.preview(context, &opened, &asked)?;
         if args.dry_run {
             let agents = gateway::agent_ids(&self.settings)?;
             let unlinked = if plan.views { connect::unlinked(&self.state_dir, &agents) } else { Vec::new() };
@@ -188,7 +188,12 @@ impl Way {
     }
 
     /// What would be done, and the files as they would be: the vault has by then what the gateway has.
-    fn preview(&self, context: &Context, opened: &Opened, asked: &Asked<'_>) -> Result<(Plan, Vec<Edit>), Error> {
+    fn preview(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        asked: &Asked<'_>,
+    ) -> Result<(Plan, Vec<Edit>, Connection), Error> {
         let Asked { held, key, without } = *asked;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;
@@ -215,11 +220,12 @@ impl Way {
         entry: &Entry,
         without: &[SecretId],
         moves: &Moves,
-    ) -> Result<(Plan, Vec<Edit>), Error> {
+    ) -> Result<(Plan, Vec<Edit>, Connection), Error> {
+        let mut connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
+        connection.forget_renamed(|old| SecretId::parse(old).is_ok_and(|old| vault.get(&old).is_some()));
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(vault, store::now())?;
-        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
         let request = self.request(context, vault, entry, &connection, moves)?;
         let plan = connect::plan(vault, held, &request)?;
         unchanged(&plan)?;
@@ -228,7 +234,7 @@ impl Way {
         if read_only && !self.options.dry_run {
             return Err(connect::Error::ReadOnly(None).into());
         }
-        Ok((plan, edits))
+        Ok((plan, edits, connection))
     }
 
     fn request<'r>(
@@ -262,7 +268,7 @@ impl Way {
         let program = self.program()?;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;
-        let (plan, edits) = self.plan(context, &mut checked.vault, held, &entry, without, moves)?;
+        let (plan, edits, connection) = self.plan(context, &mut checked.vault, held, &entry, without, moves)?;
         if let Some(left) = context.session_in_use().and_then(|session| session.left()) {
             let left = words::span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
             context.out.warn(&format!(
@@ -284,7 +290,6 @@ impl Way {
         }
         let vault = &checked.vault;
         let sealed = connect::seal_originals(&edits, &plan, held, vault, &dir)?;
-        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
         let request = self.request(context, vault, &entry, &connection, moves)?;
         let step = finish::Step { way: self, request: &request, plan: &plan, kept: &dir };
         finish::remember(context, vault, &step, held, sealed.clone())?;

@@ -64,7 +64,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         again: &again,
         open: &open,
     };
-    let Undone { mut ids, mut files } = undo.run()?;
+    let Undone { mut ids, mut files, newer } = undo.run()?;
     ids.extend(of_views.ids);
     files.extend(of_views.files);
     if connection.is_some() {
@@ -78,12 +78,18 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let out = context.out;
     if out.json {
         return out.json(&json!({
-            "version": 1, "put_back": ids, "only_in_vault": only_here, "reload": words::reload_token(&reload),
+            "version": 1, "put_back": ids, "newer": newer, "only_in_vault": only_here, "reload": words::reload_token(&reload),
             "files": files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         }));
     }
     ids.iter().for_each(|id| out.say(&format!("put back {}", words::plain(id))));
     files.iter().for_each(|path| out.say(&format!("{} holds plaintext again", path.display())));
+    newer.iter().for_each(|id| {
+        out.say(&format!(
+            "{}: the gateway has another value by now, which stays; the vault keeps its own",
+            words::plain(id)
+        ));
+    });
     only_here.iter().for_each(|id| out.say(&format!("{} stays in the vault alone", words::plain(id))));
     out.say(match ids.is_empty() {
         true => "the gateway had no references to the vault",

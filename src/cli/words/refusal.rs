@@ -86,6 +86,12 @@ pub fn import(error: &import::Error) -> Words {
             format!("the vault has another value for: {}", names(ids)),
             "nothing was changed; choose with --on-conflict keep or --on-conflict replace",
         ),
+        Error::Referred(ids) => Words::new(
+            "referred",
+            exit::CONFLICT,
+            format!("there is a new secret for what other places refer to: {}", names(ids)),
+            "nothing was imported; those can have no reference of their own: give an account a shorter name, or put its secret there",
+        ),
         Error::Disputed(ids) => Words::new(
             "disputed",
             exit::CONFLICT,

@@ -149,6 +149,10 @@ pub fn words(usage: Usage) -> Words {
             "this would remove the key that it uses itself".to_owned(),
             "name a key that stays as well, with another -i or --passphrase-file",
         ),
+        Usage::SeveralStay => (
+            "several of the keys that are named stay".to_owned(),
+            "beside the key that goes name one: it opens from then on what that one did",
+        ),
         Usage::OptionsWithoutPassphrase => (
             "options for a new passphrase, but none is added".to_owned(),
             "write agevault recipients add passphrase --label NAME",

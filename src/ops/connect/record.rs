@@ -45,7 +45,7 @@ pub struct Connection {
     /// Variables that stayed in its files.
     #[serde(default)]
     pub stayed: BTreeSet<String>,
-    /// Entries that were renamed since: the id that the gateway knew, and the one of now.
+    /// Entries that were renamed since: the earlier id, and the later one.
     #[serde(default)]
     pub renamed: BTreeMap<String, String>,
     /// Plaintext that was left then, and named: by [`place_of`](super::place_of).
@@ -120,11 +120,16 @@ impl Connection {
         records.filter_map(read).filter(|record| record.is_of(state_dir)).collect()
     }
 
-    /// Notes that an entry gets another name; the last one counts, however often it changed.
+    /// Notes that an entry gets another name. It counts only as long as the vault has no entry of the old one, so that it
+    /// may be noted before that is saved.
     pub fn note_renamed(&mut self, old: &str, new: &str) {
-        self.renamed.values_mut().filter(|known| *known == old).for_each(|known| new.clone_into(known));
         self.renamed.insert(old.to_owned(), new.to_owned());
-        self.renamed.retain(|old, new| old != new);
+    }
+
+    /// Forgets what was renamed from a name that is an entry of its own again: that is another secret, also when it has
+    /// gone.
+    pub fn forget_renamed(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.renamed.retain(|old, _| !is_there(old));
     }
 
     /// Its files that are links to views, but lead to none.
@@ -199,8 +204,10 @@ impl Connection {
 
 /// The entry of the vault that a gateway knows by `id`: that of this id, or the one that it was renamed to.
 pub(super) fn entry_of(renamed: &BTreeMap<String, String>, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
-    let there = |id: &str| SecretId::parse(id).ok().filter(|id| vault.get(id).is_some());
-    there(id).or_else(|| there(renamed.get(id)?))
+    let there = |id: &String| SecretId::parse(id).ok().filter(|id| vault.get(id).is_some());
+    let first = id.to_owned();
+    let names = std::iter::successors(Some(&first), |id| renamed.get(*id));
+    names.take(renamed.len() + 1).find_map(there)
 }
 
 fn name(vault_id: &str) -> Result<String, Error> {

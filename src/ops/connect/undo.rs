@@ -28,6 +28,8 @@ pub struct Undone {
     pub ids: BTreeSet<String>,
     /// Files that hold them in plaintext now.
     pub files: BTreeSet<PathBuf>,
+    /// Ids of variables for which the gateway has another value by now: that one stays.
+    pub newer: BTreeSet<String>,
 }
 
 /// Seals a file.
@@ -123,7 +125,13 @@ impl Undo<'_> {
                     (Some(_), _) if profile.ends_with(&made) => remove.push(profile.clone()),
                     (Some(_), SecretId::Env(name)) => {
                         let name = self.names_back(&id).next().unwrap_or_else(|| name.as_str());
-                        put.insert(profile.clone(), of_variable(raw, name)?);
+                        // The vault has the profile as the gateway had it, with the provider that it named.
+                        let own = SecretId::auth(scope.clone(), profile).ok().and_then(|own| self.vault.get(&own));
+                        let own = own.filter(|own| auth_profiles::variable(own).as_deref() == Some(name));
+                        put.insert(
+                            profile.clone(),
+                            own.map_or_else(|| of_variable(raw, name), |own| Ok(own.to_owned()))?,
+                        );
                     }
                     (Some(_), SecretId::Config(_)) => remove.push(profile.clone()),
                     (None, _) => _ = missing.insert(id.to_string()),

@@ -24,6 +24,10 @@ pub(super) struct Comparison<'c> {
     lineage: Lineage,
     /// Places of the configuration that are references to the vault, and what they ask for.
     pub(super) asked: Vec<(SecretId, String)>,
+    /// What profiles ask for.
+    pub(super) of_profiles: BTreeSet<String>,
+    /// Places with a new secret whose entry is asked for by others that cannot leave it.
+    pub(super) stuck: Vec<String>,
     pub(super) plan: Plan,
     conflicts: Vec<String>,
     misfits: Vec<String>,
@@ -31,14 +35,27 @@ pub(super) struct Comparison<'c> {
 
 impl Gathered {
     pub(super) fn compare(self, vault: &Vault<'_>, terms: Terms<'_>, exported: &Unchanged) -> Result<Plan, Error> {
-        let Self { entries, orders, disputed, stated, asked, plan, .. } = self;
+        let Self { entries, orders, disputed, stated, asked, of_profiles, plan, .. } = self;
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
         }
         let (key, lineage) = (Key::of(vault)?, Lineage::of(vault)?);
         let (conflicts, misfits) = (Vec::new(), Vec::new());
-        let mut comparison =
-            Comparison { vault, terms, exported, stated, key, lineage, asked, plan, conflicts, misfits };
+        let stuck = Vec::new();
+        let mut comparison = Comparison {
+            vault,
+            terms,
+            exported,
+            stated,
+            key,
+            lineage,
+            asked,
+            of_profiles,
+            stuck,
+            plan,
+            conflicts,
+            misfits,
+        };
         for (id, value) in entries {
             comparison.entry(id, value)?;
         }
@@ -159,6 +176,9 @@ impl Comparison<'_> {
         }
         if self.vault.entries() + self.plan.added.len() > model::MAX_ENTRIES {
             return Err(model::Error::Bound("number of entries", model::MAX_ENTRIES).into());
+        }
+        if !self.stuck.is_empty() {
+            return Err(Error::Referred(self.stuck));
         }
         if self.conflicts.is_empty() { Ok(self.plan) } else { Err(Error::Conflict(self.conflicts)) }
     }

@@ -29,6 +29,10 @@ impl Comparison<'_> {
         if self.vault.get(id).is_none() || self.referring(id).is_empty() {
             return false;
         }
+        if !self.can_move_away(id) {
+            self.stuck.push(id.to_string());
+            return true;
+        }
         self.move_away(id);
         self.plan.moves.waiting.insert(id.clone());
         self.plan.moves.later.push(op.clone());
@@ -39,6 +43,17 @@ impl Comparison<'_> {
     fn referring(&self, id: &SecretId) -> Vec<SecretId> {
         let asked = id.to_string();
         self.asked.iter().filter(|(own, to)| *to == asked && own != id).map(|(own, _)| own.clone()).collect()
+    }
+
+    /// Whether each of these places can refer to an entry of its own, and no profile to what is there now.
+    fn can_move_away(&self, id: &SecretId) -> bool {
+        let value = self.vault.get(id);
+        self.referring(id).iter().all(|own| {
+            let (have, name) = (self.vault.get(own), own.to_string());
+            let is_same = have.zip(value).is_some_and(|(have, value)| model::same_json(have, value));
+            let is_free = is_same || !self.of_profiles.contains(&name);
+            own.fits_secret_ref() && is_free && (is_same || have.is_none() || self.can_move_away(own))
+        })
     }
 
     fn move_away(&mut self, id: &SecretId) {

@@ -38,6 +38,8 @@ pub enum Error {
     Model(model::Error),
     /// Entries that the vault has with another value.
     Conflict(Vec<String>),
+    /// Entries that get another value, while places refer to them that can have none of their own.
+    Referred(Vec<String>),
     /// Entries to which the files themselves give different values.
     Disputed(Vec<String>),
     /// Env entries that no `.env` view could carry.

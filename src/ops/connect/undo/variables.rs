@@ -55,7 +55,9 @@ impl Undo<'_> {
     /// What its service is given goes before all of them anyway.
     fn agrees(&self, name: &str, value: &Secret, had: &BTreeMap<PathBuf, BTreeMap<String, String>>) -> bool {
         let is = |item: &&Item| {
-            item.part != Part::Service && matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name)
+            item.used
+                && item.part != Part::Service
+                && matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name)
         };
         let same = |item: &Item| {
             let text = item.content.value().and_then(model::text);
@@ -93,11 +95,14 @@ impl Undo<'_> {
         let of_any = |name: &str| had.values().any(|had| had.contains_key(name));
         let there = |name: &str| {
             let is = |item: &Item| matches!(&item.id, Some(SecretId::Env(have)) if have.as_str() == name);
-            self.held.items.iter().any(|item| is(item) && item.content.value().is_some())
+            self.held.items.iter().any(|item| item.used && is(item) && item.content.value().is_some())
         };
         let names = taken.filter(|name| of_any(name) || !(there(name) || in_config(name)));
         let back = names.filter_map(|name| Some((name.as_str(), value(name)?)));
-        let back: BTreeMap<&str, Secret> = back.filter(|(name, value)| self.agrees(name, value, &had)).collect();
+        let (back, newer): (BTreeMap<&str, Secret>, BTreeMap<_, _>) =
+            back.partition(|(name, value)| self.agrees(name, value, &had));
+        undone.newer = newer.keys().filter_map(|name| entry(name)).map(|id| id.to_string()).collect();
+        undone.ids.retain(|id| !undone.newer.contains(id));
         for path in &paths {
             let held = self.held.env.iter().find(|file| file.path == *path).map(|file| copy(&file.bytes));
             let old = held.or_else(|| fsio::read_own(path, formats::MAX_INPUT).ok());
