@@ -109,6 +109,18 @@ fn literal(value: &str) -> Option<String> {
     Some(out)
 }
 
+/// A text with a lone `$` in the place of each variable.
+fn untemplated(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.extend([before, "$"]);
+        rest = braced(after).map_or(after, |(_, after)| after);
+    }
+    out.push_str(rest);
+    out
+}
+
 /// The text from which the gateway makes this one.
 pub fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());

@@ -80,6 +80,12 @@ pub fn is_key(text: &str) -> bool {
     issued || has_password(text) || is_webhook(text)
 }
 
+/// Whether something like a key is in a text, with a `$` where a variable is put in.
+pub fn has_key(text: &str) -> bool {
+    let is_end = |character: char| character.is_whitespace() || "$@:/?&=,;|\"'{}()[]<>".contains(character);
+    is_key(text) || text.split(is_end).any(|piece| is_key(piece) || is_random(piece))
+}
+
 /// Addresses that are all that is needed to post somewhere.
 fn is_webhook(text: &str) -> bool {
     ["https://hooks.slack.com/services/", "https://discord.com/api/webhooks/", "https://discordapp.com/api/webhooks/"]

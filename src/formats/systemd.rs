@@ -43,12 +43,37 @@ pub fn secrets(text: &str) -> Vec<(usize, Option<EnvName>, Secret)> {
     found.map(|(nth, is_variable, (name, value))| (nth, is_variable.then_some(name), value)).collect()
 }
 
-/// The files that `EnvironmentFile=` of a unit names, with `%h` as the user's home; those with other specifiers or
-/// patterns are left out.
-pub fn environment_files<'u>(unit: &'u str, home: &'u str) -> impl Iterator<Item = String> + 'u {
-    let named = unit.lines().filter_map(|line| line.trim().strip_prefix("EnvironmentFile="));
-    let paths = named.map(move |path| path.trim().trim_start_matches('-').trim_matches('"').replace("%h", home));
-    paths.filter(|path| path.starts_with('/') && !path.contains(['%', '*', '?', '[']))
+/// The files that `EnvironmentFile=` of a unit names, as patterns for glob(7), with its specifiers as `specifier` knows
+/// them (systemd.unit(5)). `Err` holds what of them cannot be told.
+pub fn environment_files(
+    unit: &str,
+    specifier: impl Fn(char) -> Option<String>,
+) -> impl Iterator<Item = Result<String, String>> {
+    // A line that ends in a backslash goes on in the next one, as if a blank were between them.
+    let unit = unit.replace("\\\r\n", " ").replace("\\\n", " ");
+    let named: Vec<String> = unit
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| name.trim() == "EnvironmentFile")
+        .map(|(_, path)| path.trim().trim_start_matches('-').trim_matches('"').to_owned())
+        .collect();
+    let expand = move |path: String| -> Result<String, String> {
+        let mut out = String::new();
+        let mut rest = path.chars();
+        while let Some(character) = rest.next() {
+            match character {
+                '%' => match rest.next() {
+                    Some('%') => out.push('%'),
+                    other => out += &other.and_then(&specifier).ok_or_else(|| path.clone())?,
+                },
+                other => out.push(other),
+            }
+        }
+        Ok(out)
+    };
+    // An empty one forgets those before it; a relative one systemd passes over.
+    let told = named.into_iter().filter(|path| !path.is_empty()).map(expand);
+    told.filter(|path| path.as_ref().map_or(true, |path| path.starts_with('/')))
 }
 
 fn encode(value: &str) -> Result<String, Misfit> {

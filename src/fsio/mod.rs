@@ -19,13 +19,14 @@ pub use lock::Lock;
 pub use process::{process_lives, process_name};
 use read::read_open;
 pub use read::{
-    read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until, read_trusted,
+    open_file, read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until,
+    read_trusted,
 };
 pub use replace::{Replacement, remove_foreign, replace_foreign, sweep_temps};
 pub use socket::{connect, listen};
 pub use stamp::Stamp;
 pub use watch::Watch;
-pub use way::{check_trees, check_way};
+pub use way::{check_dir, check_trees, check_way};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -20,6 +20,14 @@ fn open(path: &Path) -> Result<(File, Meta), Error> {
     Ok((File::from(fd), meta))
 }
 
+/// Opens a regular file of any size, to be read piece by piece.
+///
+/// # Errors
+/// Nothing there, not a regular file, not readable.
+pub fn open_file(path: &Path) -> Result<File, Error> {
+    Ok(open(path)?.0)
+}
+
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors

@@ -51,6 +51,19 @@ pub fn check_way(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Checks that a directory is ours or root's and takes no changes by others.
+///
+/// # Errors
+/// [`Error::Owner`], [`Error::Mode`]; what cannot be opened.
+pub fn check_dir(path: &Path) -> Result<(), Error> {
+    let meta = super::Dir::open(path)?.own_meta()?;
+    match () {
+        () if ![0, own_uid()].contains(&meta.uid) => Err(Error::Owner(path.to_owned(), meta.uid)),
+        () if meta.mode & 0o022 != 0 => Err(Error::Mode(path.to_owned(), meta.mode)),
+        () => Ok(()),
+    }
+}
+
 /// The parts of a path, the last one first.
 fn parts(path: &Path) -> Vec<OsString> {
     path.components().rev().map(|part| part.as_os_str().to_owned()).collect()

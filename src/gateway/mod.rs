@@ -25,7 +25,7 @@ pub use inventory::{
 };
 pub use port::{listens, port};
 pub use program::{Program, StoreChange};
-pub use service::{Started, ends_with_logout, service_files, start_unit};
+pub use service::{ServiceFiles, Started, ends_with_logout, service_files, start_unit};
 pub use state_dir::{Settings, former_state_dirs, resolve};
 pub use store_lock::StoreLock;
 pub use version::{Era, Installed, Known, Version, installed, is_read_only, known, store_in};

@@ -16,9 +16,17 @@ pub fn ends_with_logout(root: &Path, user: &str) -> bool {
     root.join("run/systemd/system").is_dir() && !root.join("var/lib/systemd/linger").join(user).exists()
 }
 
-/// Files outside the state directory that hold the environment of a user's gateway services, if they are there:
-/// units with their drop-ins, and the file of variables beside them.
-pub fn service_files(home: &Path) -> Vec<PathBuf> {
+/// Files outside the state directory that hold the environment of a user's gateway services.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ServiceFiles {
+    /// Those that are there: units with their drop-ins, the files of variables that they name, and the one beside them.
+    pub found: Vec<PathBuf>,
+    /// Files that units name in a way that cannot be followed here, as they name them.
+    pub untold: Vec<PathBuf>,
+}
+
+/// Looks for them below the home directory of a user.
+pub fn service_files(home: &Path) -> ServiceFiles {
     let config = home.join(".config");
     let list = |dir: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
@@ -29,20 +37,40 @@ pub fn service_files(home: &Path) -> Vec<PathBuf> {
         name.starts_with("openclaw-gateway") && name.contains(".service")
     };
     let units = list(&config.join("systemd/user")).into_iter().filter(is_unit);
-    let mut files: Vec<PathBuf> = units.flat_map(|unit| if unit.is_dir() { list(&unit) } else { vec![unit] }).collect();
-    files.push(config.join("openclaw/gateway.env"));
-    let text = |file: &PathBuf| fsio::read_own(file, formats::MAX_INPUT).ok();
-    let texts: Vec<String> =
-        files.iter().filter_map(text).map(|bytes| String::from_utf8_lossy(bytes.expose()).into_owned()).collect();
-    let home = home.to_string_lossy();
-    let named = texts.iter().flat_map(|text| systemd::environment_files(text, &home)).map(PathBuf::from);
-    // What is in memory only is no plaintext that is left.
-    files.extend(named.filter(|path| !fsio::in_memory(path).unwrap_or(false)));
+    let mut found: Vec<PathBuf> = units.flat_map(|unit| if unit.is_dir() { list(&unit) } else { vec![unit] }).collect();
+    found.push(config.join("openclaw/gateway.env"));
+    let mut untold = Vec::new();
+    for file in found.clone() {
+        let Ok(bytes) = fsio::read_own(&file, formats::MAX_INPUT) else { continue };
+        let text = String::from_utf8_lossy(bytes.expose()).into_owned();
+        for named in systemd::environment_files(&text, |letter| specifier(letter, home)) {
+            match named.as_ref().ok().and_then(|pattern| glob::glob(pattern).ok()) {
+                // What is in memory only is no plaintext that is left.
+                Some(paths) => found.extend(paths.flatten().filter(|path| !fsio::in_memory(path).unwrap_or(false))),
+                None => untold.push(PathBuf::from(named.unwrap_or_else(|path| path))),
+            }
+        }
+    }
     // Anything else, such as a pipe, would keep its reader waiting.
-    files.retain(|file| file.is_file());
-    files.sort();
-    files.dedup();
-    files
+    found.retain(|file| file.is_file());
+    found.sort();
+    found.dedup();
+    ServiceFiles { found, untold }
+}
+
+/// What a specifier of a user's unit stands for.
+fn specifier(letter: char, home: &Path) -> Option<String> {
+    let below = |path: &str| Some(home.join(path).to_string_lossy().into_owned());
+    match letter {
+        'h' => below(""),
+        'E' => below(".config"),
+        'C' => below(".cache"),
+        'S' => below(".local/state"),
+        't' => Some(format!("/run/user/{}", fsio::own_uid())),
+        'U' => Some(fsio::own_uid().to_string()),
+        _ => None,
+    }
+    .map(|path| path.trim_end_matches('/').to_owned())
 }
 
 /// What became of a unit that was to be started.
@@ -133,12 +161,24 @@ mod tests {
         names.iter().chain(&[".config/systemd/user/other.service"]).for_each(|name| {
             fs::write(home.path().join(name), "").unwrap();
         });
-        let mut found: Vec<PathBuf> = names.iter().map(|name| home.path().join(name)).collect();
-        assert_eq!(service_files(home.path()), found);
-        let (unit, named) = (&found[2], home.path().join(".config/systemd/user/openclaw-gateway.vars"));
-        fs::write(unit, "[Service]\nEnvironmentFile=-%h/.config/systemd/user/openclaw-gateway.vars\n").unwrap();
-        fs::write(&named, "A_TOKEN=x\n").unwrap();
-        found.push(named);
-        assert_eq!(service_files(home.path()), found);
+        let found: Vec<PathBuf> = names.iter().map(|name| home.path().join(name)).collect();
+        assert_eq!(service_files(home.path()).found, found);
+        let unit = found[2].clone();
+        let named: Vec<PathBuf> = ["a.vars", "b.vars"].iter().map(|name| user.join("../../own").join(name)).collect();
+        fs::create_dir(home.path().join(".config/own")).unwrap();
+        named.iter().for_each(|path| fs::write(path, "A_TOKEN=x\n").unwrap());
+        for (lines, count) in [
+            ("EnvironmentFile=-%h/.config/own/a.vars", 1),
+            ("EnvironmentFile = \"%h/.config/own/a.vars\"", 1),
+            ("EnvironmentFile=\\\n  %E/own/a.vars", 1),
+            ("EnvironmentFile=%h/.config/own/*.vars\nEnvironmentFile=", 2),
+            ("EnvironmentFile=%h/.config/own/c.vars", 0),
+        ] {
+            fs::write(&unit, format!("[Service]\n{lines}\n")).unwrap();
+            let files = service_files(home.path());
+            assert_eq!((files.found.len(), files.untold.len()), (3 + count, 0), "{lines}");
+        }
+        fs::write(&unit, "[Service]\nEnvironmentFile=/etc/%i/vars\n").unwrap();
+        assert_eq!(service_files(home.path()).untold, [PathBuf::from("/etc/%i/vars")]);
     }
 }

@@ -30,8 +30,9 @@ struct Gathered {
     referred: BTreeSet<(Scope, String)>,
     /// Places of the configuration that are references to the vault, and what they ask for.
     asked: Vec<(SecretId, String)>,
-    /// What profiles ask a vault for.
-    of_profiles: BTreeSet<String>,
+    /// Entries of the configuration that are asked for from where no entry of its own can take their place: from
+    /// profiles, from places without a lasting name, or such as nobody uses.
+    pinned: BTreeSet<String>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,
     plan: Plan,
@@ -72,6 +73,14 @@ impl Gathered {
     /// Takes what a gateway uses; env entries and the configuration belong to no agent.
     fn take(&mut self, inventory: &Inventory, terms: Terms<'_>) {
         let meant = |scope: &Scope| terms.only.is_none_or(|only| only == scope);
+        for item in &inventory.items {
+            let Content::Ours(asked) = &item.content else { continue };
+            let own = item.id.as_ref().map(SecretId::to_string);
+            let is_movable = item.used && matches!(item.id, Some(SecretId::Config(_)));
+            if !is_movable && own.as_ref() != Some(asked) && asked.starts_with("config/") {
+                self.pinned.insert(asked.clone());
+            }
+        }
         for item in inventory.items.iter().filter(|item| item.used && item.owner.as_ref().is_none_or(meant)) {
             let Some(id) = &item.id else { continue };
             if !terms.powerful && matches!(id, SecretId::Env(name) if is_powerful(name.as_str())) {
@@ -80,8 +89,7 @@ impl Gathered {
             match (&item.content, id) {
                 (Content::Value(value), _) => self.put(id.clone(), value.clone()),
                 // A gateway that is connected: the secret is here already.
-                (Content::Ours(asked), SecretId::Auth(scope, profile)) => {
-                    self.of_profiles.insert(asked.clone());
+                (Content::Ours(_), SecretId::Auth(scope, profile)) => {
                     self.plan.same += 1;
                     self.referred.insert((scope.clone(), profile.clone()));
                 }

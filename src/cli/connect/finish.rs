@@ -126,5 +126,5 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
 /// Files outside the state directory that gateways of this user leave secrets in.
 fn elsewhere(home: &Path, state_dir: &Path) -> Vec<PathBuf> {
     let former = gateway::former_state_dirs(home).into_iter().filter(|dir| dir != state_dir);
-    gateway::service_files(home).into_iter().chain(former).collect()
+    gateway::service_files(home).found.into_iter().chain(former).collect()
 }

@@ -270,10 +270,9 @@ impl Walk {
         if *role == Role::Other && suspicion::is_pointer(text) {
             return Content::Marker;
         }
-        let mixed = || text.split(|character: char| character.is_whitespace() || "$@:/?&=".contains(character));
         match super::literal(text) {
             Some(text) => Content::Value(Secret::new(text)),
-            None if mixed().any(suspicion::is_key) => Content::Mixed,
+            None if suspicion::has_key(&super::untemplated(text)) => Content::Mixed,
             None => Content::Template,
         }
     }

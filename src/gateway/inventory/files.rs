@@ -141,7 +141,11 @@ impl Files {
         };
         let home = settings.home.as_deref().filter(is_usual);
         let services = home.map(service_files).unwrap_or_default();
-        for path in [dir.join("gateway.systemd.env")].into_iter().chain(services) {
+        for path in services.untold {
+            let why = Why::File(fsio::Error::Kind(path.clone()));
+            files.unread.push(Unread { path, row: None, why });
+        }
+        for path in [dir.join("gateway.systemd.env")].into_iter().chain(services.found) {
             if is_new(&mut seen, &path) {
                 files.file(Shape::Service, path);
             }

@@ -6,7 +6,6 @@ use crate::fsio;
 use crate::model::{self, Credential, Kind, Scope, SecretId, Vault};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -92,9 +91,9 @@ impl Needles {
         let mut seen = BTreeSet::new();
         let Some(search) = &self.search else { return Ok(Vec::new()) };
         let failed = |error| fsio::Error::io("read", path, error);
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(failed)?,
+        let mut file = match fsio::open_file(path) {
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            other => other?,
         };
         if file.metadata().map_err(failed)?.len() > LARGEST {
             return Err(fsio::Error::TooLarge(path.to_owned(), usize::try_from(LARGEST).unwrap_or(usize::MAX)).into());

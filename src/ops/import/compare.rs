@@ -24,8 +24,8 @@ pub(super) struct Comparison<'c> {
     lineage: Lineage,
     /// Places of the configuration that are references to the vault, and what they ask for.
     pub(super) asked: Vec<(SecretId, String)>,
-    /// What profiles ask for.
-    pub(super) of_profiles: BTreeSet<String>,
+    /// Entries that somebody asks for who cannot have one of his own.
+    pub(super) pinned: BTreeSet<String>,
     /// Places with a new secret whose entry is asked for by others that cannot leave it.
     pub(super) stuck: Vec<String>,
     pub(super) plan: Plan,
@@ -35,27 +35,15 @@ pub(super) struct Comparison<'c> {
 
 impl Gathered {
     pub(super) fn compare(self, vault: &Vault<'_>, terms: Terms<'_>, exported: &Unchanged) -> Result<Plan, Error> {
-        let Self { entries, orders, disputed, stated, asked, of_profiles, plan, .. } = self;
+        let Self { entries, orders, disputed, stated, asked, pinned, plan, .. } = self;
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
         }
         let (key, lineage) = (Key::of(vault)?, Lineage::of(vault)?);
         let (conflicts, misfits) = (Vec::new(), Vec::new());
         let stuck = Vec::new();
-        let mut comparison = Comparison {
-            vault,
-            terms,
-            exported,
-            stated,
-            key,
-            lineage,
-            asked,
-            of_profiles,
-            stuck,
-            plan,
-            conflicts,
-            misfits,
-        };
+        let mut comparison =
+            Comparison { vault, terms, exported, stated, key, lineage, asked, pinned, stuck, plan, conflicts, misfits };
         for (id, value) in entries {
             comparison.entry(id, value)?;
         }

@@ -26,10 +26,11 @@ impl Comparison<'_> {
     /// Whether other places refer to the entry of `id`, which is about to get another value. If so they get their own,
     /// and the value waits.
     pub(super) fn waits(&mut self, id: &SecretId, op: &Op) -> bool {
-        if self.vault.get(id).is_none() || self.referring(id).is_empty() {
+        let is_pinned = self.pinned.contains(&id.to_string());
+        if self.vault.get(id).is_none() || (self.referring(id).is_empty() && !is_pinned) {
             return false;
         }
-        if !self.can_move_away(id) {
+        if is_pinned || !self.can_move_away(id) {
             self.stuck.push(id.to_string());
             return true;
         }
@@ -45,13 +46,13 @@ impl Comparison<'_> {
         self.asked.iter().filter(|(own, to)| *to == asked && own != id).map(|(own, _)| own.clone()).collect()
     }
 
-    /// Whether each of these places can refer to an entry of its own, and no profile to what is there now.
+    /// Whether each of these places can refer to an entry of its own, and nobody is bound to what is there now.
     fn can_move_away(&self, id: &SecretId) -> bool {
         let value = self.vault.get(id);
         self.referring(id).iter().all(|own| {
             let (have, name) = (self.vault.get(own), own.to_string());
             let is_same = have.zip(value).is_some_and(|(have, value)| model::same_json(have, value));
-            let is_free = is_same || !self.of_profiles.contains(&name);
+            let is_free = is_same || !self.pinned.contains(&name);
             own.fits_secret_ref() && is_free && (is_same || have.is_none() || self.can_move_away(own))
         })
     }
