@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use world::{Ran, World};
 
 /// What a command does with the vault.
@@ -73,6 +74,10 @@ const TABLE: &[(&[&str], &[&str], Does)] = &[
     (&["backup", "list"], &["."], Does::Nothing),
     (&["backup", "verify"], &["good.age"], Does::Nothing),
     (&["restore"], &["--generation", "2", "--yes"], Does::Writes),
+    (&["diff"], &["2"], Does::Reads),
+    (&["undo"], &[], Does::Writes),
+    (&["merge"], &["good.age"], Does::Reads),
+    (&["git", "install"], &[], Does::Nothing),
     (&["history", "list"], &[], Does::Nothing),
     (&["history", "show"], &["2"], Does::Nothing),
     (&["completions"], &["bash"], Does::Nothing),
@@ -110,6 +115,8 @@ fn a_world() -> World {
     world.ok(&["auth", "paste-api-key", "--provider", "openai", "-q"], b"sk-canary456789abcdef0123456789abcdef");
     world.ok(&["auth", "order", "set", "--provider", "openai", "openai:manual", "-q"], b"");
     fs::copy(world.vault(), world.path("good.age")).unwrap();
+    let beside = world.vault().parent().unwrap().to_owned();
+    assert!(Command::new("git").args(["init", "-q"]).current_dir(beside).status().unwrap().success());
     world.write(".openclaw/openclaw.json", b"{}");
     world.write("pkg/package.json", br#"{"name":"openclaw","version":"2026.4.27"}"#);
     world.write("pkg/openclaw.mjs", b"");

@@ -41,7 +41,7 @@
 //! `ctrl-z` or `enter`.
 //!
 //! Placeholders: `[HOME]`, `[RAM]`, `[FIXTURES]`, `[TIME]`, `[DATE]`, `[STAMP]` (a time in a file name), `[UUID]`, `[AGE1]`,
-//! `[AGE-SECRET-KEY]`, `[SSH-KEY]`, `[HEX]`, `[N]`, `[VERSION]`, `[...]` (the rest is of no interest); `[NO NEWLINE]`, `[CR]`, `[ESC]` stand
+//! `[AGE-SECRET-KEY]`, `[SSH-KEY]`, `[HEX]`, `[HOST]`, `[N]`, `[VERSION]`, `[...]` (the rest is of no interest); `[NO NEWLINE]`, `[CR]`, `[ESC]` stand
 //! for what an editor would not show.
 //!
 //! `UPDATE_CASES=1` rewrites the sections that `cmp` compares with; lines that fit stay as they are. `KEEP_CASES=1`

@@ -47,8 +47,8 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     (r"\bclap\b", &["src/cli/"], "only the command line knows how arguments are spelled"),
     (
         r"\bOp::Put\(|\bSelf::Put\(",
-        &["src/ops/intake.rs", "src/model/change.rs", "src/model/apply.rs"],
-        "a value becomes that of an entry in one place, so that no way in has fewer checks than another",
+        &["src/ops/intake.rs", "src/model/"],
+        "a value becomes that of an entry in one place, so that no way in has fewer checks than another; the model only carries it out",
     ),
 ];
 

@@ -478,5 +478,5 @@ fn a_save_is_proven_by_a_file_key_that_is_asked_for_again() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_ne!(desk.world.sealed(), before);
     assert_eq!(desk.get().stdout, b"another value");
-    assert_eq!(desk.world.generations().len(), 2);
+    assert_eq!(desk.world.generations().len(), 3);
 }

@@ -11,9 +11,10 @@ use agevault::formats::exec_config::Misfit as EntryMisfit;
 use agevault::formats::placeholder::Placeholder;
 use agevault::formats::{Mangle, Misfit, NoteKind, exec, paste};
 use agevault::keys::{CommandError, IdentityCommand, Source};
-use agevault::model::IdError;
+use agevault::model::{IdError, Scope, Subject};
 use agevault::ops::connect::{Drift, Finding, NamedKey};
 use agevault::ops::intake::Refused;
+use agevault::ops::join::Conflict;
 use agevault::ops::judge::Why;
 use agevault::ops::run::{self, TooMuch};
 use agevault::ops::{connect, import};
@@ -53,6 +54,11 @@ fn names() -> Vec<String> {
 
 fn name() -> String {
     "env/NAME".to_owned()
+}
+
+fn conflict(why: Why) -> Conflict {
+    let subject = Subject::Order(Scope::main(), "openai".to_owned());
+    Conflict { subject, why, fields: vec!["access".to_owned(), "refresh".to_owned()] }
 }
 
 fn pin() -> Pin {
@@ -108,6 +114,9 @@ fn usages() -> Vec<Usage> {
         Usage::TrustNeedsPin => [Usage::TrustNeedsPin],
         Usage::RemovesItself => [Usage::RemovesItself],
         Usage::SeveralStay => [Usage::SeveralStay],
+        Usage::Subject => [Usage::Subject],
+        Usage::NothingToUndo => [Usage::NothingToUndo],
+        Usage::NothingBefore => [Usage::NothingBefore],
         Usage::OptionsWithoutPassphrase => [Usage::OptionsWithoutPassphrase],
     });
     let kinds = samples!(ParseKind {
@@ -526,6 +535,13 @@ fn chapters() -> Vec<(&'static str, Vec<Cli>)> {
         ],
         Cli::Deadline(_) => [Cli::Deadline(std::time::Duration::from_secs(14))],
         Cli::NoHome => [Cli::NoHome],
+        Cli::Merge(_) => [Cli::Merge(Why::ALL.iter().map(|why| conflict(*why)).collect())],
+        Cli::MergeAsks => [Cli::MergeAsks],
+        Cli::NotACopy(_) => [Cli::NotACopy(pin())],
+        Cli::NoState(_) => [Cli::NoState("v1.2".to_owned())],
+        Cli::Ambiguous(..) => [Cli::Ambiguous(12, vec!["12-0a1b2c3d".to_owned(), "12-4e5f6071".to_owned()])],
+        Cli::NoChange(_) => [Cli::NoChange("env/NAME".to_owned())],
+        Cli::NoWorkTree(_) => [Cli::NoWorkTree("/home/claw/vaults".into())],
         Cli::OnlyReference => [Cli::OnlyReference],
         Cli::NoRuntimeDir => [Cli::NoRuntimeDir],
         Cli::Declined => [Cli::Declined],

@@ -3,7 +3,7 @@
 use super::args::{Rename, Rm, Set};
 use super::connect::Findings;
 use super::context::Context;
-use super::handover::{Handover, note_renamed, refuse_connected};
+use super::handover::{Handover, note_renamed, refuse_connected, take_back_renamed};
 use super::show::{entry, id};
 use super::value;
 use super::{Error, Usage, words};
@@ -165,8 +165,9 @@ pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
     }
     let change = Change::of(Op::Rename(old.clone(), new.clone()));
     handover.note(context, &checked.vault, &change, false);
-    note_renamed(context, &checked.vault.vault_id, &old, &new)?;
-    context.save(&opened, checked, change)?;
+    let vault_id = checked.vault.vault_id.clone();
+    note_renamed(context, &vault_id, &old, &new)?;
+    context.save(&opened, checked, change).inspect_err(|_| take_back_renamed(context, &vault_id, &old))?;
     context.out.say(&format!("renamed {old} to {new}"));
     handover.finish(context, opened)
 }

@@ -12,12 +12,11 @@ use super::unlock::session_place;
 use super::{Error, Usage};
 use crate::gateway::{self, Settings, Version};
 use crate::keys::{self, Found, Ladder, Source};
-use crate::model::{Change, Scope};
+use crate::model::Scope;
 use crate::ops::connect::Connection;
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
-use crate::store::{self, Checked, Local, Pin, Place, Policy, Saved, Seen};
-use std::collections::BTreeSet;
+use crate::store::{self, Local, Pin, Place, Policy, Seen};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +33,8 @@ pub struct Context {
     pub policy: Policy,
     /// What was typed.
     pub globals: Globals,
+    /// The command, with its verb.
+    pub command: String,
     /// Whether a session is a key for this command.
     session_counts: bool,
     vault: PathBuf,
@@ -47,7 +48,7 @@ impl Context {
     ///
     /// # Errors
     /// No home directory, options that exclude each other.
-    pub fn new(globals: Globals, both_keys: bool, session_counts: bool) -> Result<Self, Error> {
+    pub fn new(globals: Globals, command: String, both_keys: bool, session_counts: bool) -> Result<Self, Error> {
         let vault = match globals.vault.clone().or_else(|| var_path("AGEVAULT_FILE")) {
             Some(path) => path,
             None => xdg("XDG_DATA_HOME", ".local/share")?.join("agevault/vault.age"),
@@ -100,6 +101,7 @@ impl Context {
             ladder: Ladder { session, ..ladder },
             patience: Duration::from_secs(globals.lock_timeout),
             globals,
+            command,
             session_counts,
         })
     }
@@ -260,40 +262,6 @@ impl Context {
             None => {}
         }
         Ok(keys::unlock(sealed, &ladder, &mut self.terminal, path, &Vec::new)?)
-    }
-
-    /// How the vault that was opened is written.
-    pub fn edit<'a>(&'a self, opened: &'a Opened) -> store::Edit<'a> {
-        let Opened { place, seen } = opened;
-        store::Edit { local: &self.local, place, seen, policy: &self.policy, patience: self.patience }
-    }
-
-    /// Saves a change to the vault that was opened.
-    ///
-    /// # Errors
-    /// As [`store::Edit::save`].
-    pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
-        self.save_with(opened, checked, change, None)
-    }
-
-    /// The same with a recipient's key that the change brings.
-    ///
-    /// # Errors
-    /// As [`Context::save`].
-    pub fn save_with(
-        &self,
-        opened: &Opened,
-        checked: Checked<'_>,
-        change: Change,
-        new: Option<&Opener>,
-    ) -> Result<Saved, Error> {
-        let vault_id = checked.vault.vault_id.clone();
-        let removed: BTreeSet<String> = change.removed().map(ToString::to_string).collect();
-        let put = change.touched().map(ToString::to_string).filter(|id| !removed.contains(id)).collect();
-        let saved = self.edit(opened).save_with(checked, change, new)?;
-        super::handover::forget_renamed(self, &vault_id, &put);
-        super::sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
-        Ok(saved)
     }
 
     /// Whether standard input holds the key, so that nothing else can come from there.

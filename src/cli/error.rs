@@ -63,6 +63,20 @@ pub enum Error {
     BackupPin(store::Pin),
     /// A backup of a vault that was never used here.
     UnknownBackup(store::Pin),
+    /// What two states have in different ways, and nobody has decided.
+    Merge(Vec<ops::join::Conflict>),
+    /// A state that only a person can have merged.
+    MergeAsks,
+    /// A file that is no state of this vault; its fingerprint.
+    NotACopy(store::Pin),
+    /// No generation, file or revision of this name.
+    NoState(String),
+    /// Several kept states have this number.
+    Ambiguous(u64, Vec<String>),
+    /// No record of a change of this entry.
+    NoChange(String),
+    /// The directory of the vault is in no work tree of git.
+    NoWorkTree(PathBuf),
     /// A profile that holds a reference to a secret elsewhere, and none itself.
     OnlyReference,
     /// `HOME` is not set.
@@ -176,6 +190,12 @@ pub enum Usage {
     RemovesItself,
     /// Several keys at hand stay, and the one that goes is at hand too.
     SeveralStay,
+    /// Neither an id nor an order.
+    Subject,
+    /// Nothing that this host has saved is on record.
+    NothingToUndo,
+    /// The vault was never saved before.
+    NothingBefore,
     /// Options for a new passphrase where none is added.
     OptionsWithoutPassphrase,
 }

@@ -113,12 +113,22 @@ pub fn note_renamed(context: &Context, vault_id: &str, old: &SecretId, new: &Sec
     change_record(context, vault_id, context.patience(), note)
 }
 
-/// Forgets renames from names that were put into the vault anew. The vault is saved: what cannot be noted is no failure,
-/// and a `connect` that is at the record forgets them itself.
-pub fn forget_renamed(context: &Context, vault_id: &str, put: &BTreeSet<String>) {
-    let is_known = |connection: &Connection| connection.renamed.keys().any(|old| put.contains(old));
-    if Connection::load(context.local.root(), vault_id).is_ok_and(|known| known.is_some_and(|known| is_known(&known))) {
-        let forget = |connection: &mut Connection| connection.forget_renamed(|old| put.contains(old));
+/// Takes that back.
+pub fn take_back_renamed(context: &Context, vault_id: &str, old: &SecretId) {
+    let _ = change_record(context, vault_id, Duration::ZERO, |connection| {
+        connection.renamed.remove(&old.to_string());
+    });
+}
+
+/// Forgets renames from and to names that are entries anew: those are other secrets. The vault is saved: what cannot be
+/// noted is no failure, and a `connect` that is at the record forgets what it can itself.
+pub fn forget_renamed(context: &Context, vault_id: &str, added: &BTreeSet<&str>) {
+    let is_known = |connection: Connection| {
+        let mut names = connection.renamed.iter().flat_map(|(old, new)| [old, new]);
+        names.any(|name| added.contains(name.as_str()))
+    };
+    if Connection::load(context.local.root(), vault_id).is_ok_and(|known| known.is_some_and(is_known)) {
+        let forget = |connection: &mut Connection| connection.forget_renamed(|name| added.contains(name));
         let _ = change_record(context, vault_id, Duration::ZERO, forget);
     }
 }

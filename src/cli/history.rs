@@ -1,43 +1,124 @@
-//! `history`: the states that saves have kept.
+//! `history`: what saves have done, and the states that they have kept.
 
-use super::Error;
-use super::backup::open_snapshot;
 use super::context::Context;
 use super::out::columns;
-use super::restore::{generation, report};
+use super::{Error, state, words};
+use crate::keys;
+use crate::model::{self, Save};
 use crate::store::{self, Snapshot};
 use serde_json::{Value, json};
 
-/// Lists the kept generations.
-pub fn list(context: &Context) -> Result<(), Error> {
+/// How many names of one save are shown in a line.
+const NAMES: usize = 3;
+
+/// A line: a save, a kept state, or both.
+struct Line {
+    generation: u64,
+    state: String,
+    at: u64,
+    save: Option<Save>,
+    size: Option<u64>,
+}
+
+/// Lists the saves by their records in the vault, and the states that are kept. Without a key only the latter.
+///
+/// # Errors
+/// No vault; a question that was answered with no.
+pub fn list(context: &mut Context, last: Option<usize>) -> Result<(), Error> {
     // Without a vault they are what is left of it.
-    let all = store::history(&context.kept_place()?)?;
-    if all.is_empty() {
+    let place = context.kept_place()?;
+    let kept = store::history(&place)?;
+    if kept.is_empty() {
         context.place()?;
-        context.out.say("no generation was kept yet");
     }
-    let time = |snapshot: &Snapshot| {
-        let seconds = i64::try_from(snapshot.saved).unwrap_or_default();
-        jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
-    };
+    let saves = if place.exists()? { recorded(context) } else { Ok(Vec::new()) };
+    // What is kept is listed all the same: it may be what is left of a vault.
+    let saves = saves.or_else(|error| match error {
+        Error::Declined | Error::Keys(keys::Error::Interrupted) => Err(error),
+        error => {
+            let why = words::of(&error).what;
+            context.out.warn(&format!("note: only the states that are kept can be listed: {why}"));
+            Ok(Vec::new())
+        }
+    })?;
+    let mut all = lines(saves, &kept);
+    let left_out = last.map_or(0, |last| all.len().saturating_sub(last));
+    all.drain(..left_out);
     if context.out.json {
-        let one = |snapshot: &Snapshot| json!({"generation": snapshot.generation, "rev": snapshot.rev, "saved": snapshot.saved, "size": snapshot.size});
         let all: Vec<Value> = all.iter().map(one).collect();
         return context.out.json(&json!({"version": 1, "generations": all}));
     }
-    let row =
-        |snapshot: &Snapshot| vec![snapshot.generation.to_string(), time(snapshot), format!("{} bytes", snapshot.size)];
+    if left_out > 0 {
+        context.out.say(&format!("{} before these: --all shows them", words::count(left_out, "save", "saves")));
+    }
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     columns(&rows).iter().try_for_each(|line| context.out.line(line))
 }
 
+fn recorded(context: &mut Context) -> Result<Vec<Save>, Error> {
+    let opened = context.open()?;
+    Ok(model::saves(&context.check(&opened)?.vault))
+}
+
+fn lines(saves: Vec<Save>, kept: &[Snapshot]) -> Vec<Line> {
+    let size = |state: &str| kept.iter().find(|one| one.state() == state).map(|one| one.size);
+    let of_save = |save: Save| Line {
+        generation: save.generation(),
+        state: save.to.clone(),
+        at: save.at,
+        size: size(&save.to),
+        save: Some(save),
+    };
+    let mut all: Vec<Line> = saves.into_iter().map(of_save).collect();
+    for one in kept {
+        let state = one.state();
+        if !all.iter().any(|line| line.state == state) {
+            all.push(Line { generation: one.generation, state, at: one.saved, save: None, size: Some(one.size) });
+        }
+    }
+    // By time: after an older state was brought back, or a merge, numbers say less.
+    all.sort_by_key(|line| (line.at, line.generation));
+    all
+}
+
+fn row(line: &Line) -> Vec<String> {
+    let when = words::time(i64::try_from(line.at).unwrap_or_default());
+    let mut row = vec![line.generation.to_string(), when];
+    let kept = line.size.map_or("not kept", |_| "");
+    let Some(save) = &line.save else {
+        row.extend([String::new(), String::new(), line.size.map_or_else(String::new, |size| format!("{size} bytes"))]);
+        return row;
+    };
+    let mut what: Vec<String> = save.steps.iter().take(NAMES).map(ToString::to_string).collect();
+    let more = save.steps.len().saturating_sub(NAMES) + usize::try_from(save.more).unwrap_or_default();
+    if more > 0 {
+        what.push(format!("and {more} more"));
+    }
+    let what = [what.join(", "), kept.to_owned()].iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>();
+    row.extend([save.machine.clone(), save.command.clone(), what.join("; ")]);
+    row
+}
+
+fn one(line: &Line) -> Value {
+    let save = line.save.as_ref();
+    json!({
+        "generation": line.generation, "state": line.state, "saved": line.at, "size": line.size,
+        "command": save.map(|save| &save.command), "host": save.map(|save| &save.machine),
+        "changes": save.map(|save| save.steps.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "more": save.map(|save| save.more),
+    })
+}
+
 /// Shows the names in one generation.
-pub fn show(context: &mut Context, number: u64) -> Result<(), Error> {
-    let snapshot = open_snapshot(context, &generation(&context.kept_place()?, number)?.path)?;
-    let checked = report(context, &snapshot)?;
-    let ids: Vec<String> = checked.vault.ids().map(|id| id.to_string()).collect();
+///
+/// # Errors
+/// As [`state::ids`].
+pub fn show(context: &mut Context, name: &str) -> Result<(), Error> {
+    let ids = state::ids(context, name)?;
     if context.out.json {
-        return context.out.json(&json!({"version": 1, "generation": number, "ids": ids}));
+        return context
+            .out
+            .json(&json!({"version": 1, "generation": model::number_of(&format!("{name}-")), "ids": ids}));
     }
     if ids.is_empty() {
         context.out.say("no entries");

@@ -5,9 +5,9 @@ use super::context::{Context, Opened};
 use super::init::{WEAK_BELOW, label, passphrase_recipient};
 use super::recipients::{find, source};
 use super::{Error, Usage, handover, words};
-use crate::model::{self, Change, Label, Op, Recipient, RecipientKind, Vault};
+use crate::model::{self, Change, Op, Recipient, RecipientKind, Vault};
 use crate::seal::Opener;
-use crate::store::{self, Checked, Keys, Opens, Unreadable, rotation};
+use crate::store::{self, Checked, Heir, Keys, Opens, Unreadable, rotation};
 use crate::{fsio, keys};
 use std::path::Path;
 
@@ -16,13 +16,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     let label = label(name)?;
     let opened = context.open_with_all()?;
     let checked = context.check(&opened)?;
-    let removed_last = store::last_removed(&checked.vault)?.is_some_and(|last| last == name);
+    let (last, heir) = store::last_change(&checked.vault);
+    let removed_last = last.is_some_and(|last| last == name);
     if removed_last && find(&checked.vault, &label).is_err() && store::is_unfinished(&opened.place, &checked.vault)? {
         // It was removed by a command that did not come to its end.
         let vault_id = checked.vault.vault_id.clone();
         let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let edit = context.edit(&opened);
-        let keys = Keys { proof: opened.seen.opener(), heir: None };
+        let keys = Keys { proof: opened.seen.opener(), heir };
         edit.save_resealing(checked, Change::default(), keys, unreadable)?;
         super::sweep::after_save(context, &opened, opened.seen.opener(), &vault_id);
         context.out.say(&format!("finished the removal of {name}"));
@@ -47,14 +48,15 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     if is_at_hand && staying.len() > 1 {
         return Err(Usage::SeveralStay.into());
     }
-    let heir = if is_at_hand { own(proof, &checked.vault, &leaving) } else { None };
+    let heir = if is_at_hand { own(proof, &checked.vault, &leaving).cloned() } else { None };
     let mut change = Change::of(Op::RemoveRecipient(label));
     change.push(Op::Rotate(rotation(&checked.vault)?));
     let readable = store::readable(&checked.vault);
-    save(context, &opened, checked, change, Keys { proof, heir: heir.clone() }, drop_unreadable)?;
+    let inherits = heir.as_ref().map(|heir| Heir { of: leaving.public.clone(), key: heir.public.clone() });
+    save(context, &opened, checked, change, Keys { proof, heir: inherits }, drop_unreadable)?;
     context.out.say(&format!("removed {name}; it opens neither the vault nor its kept generations any more"));
     if let Some(heir) = heir {
-        context.out.say(&format!("{} opens what {name} opened of the kept generations", heir.as_str()));
+        context.out.say(&format!("{} opens what {name} opened of the kept generations", heir.label.as_str()));
     }
     if readable > 0 {
         let secrets = words::count(readable, "secret", "secrets");
@@ -82,12 +84,12 @@ fn is_key_of(key: &Opener, recipient: &Recipient) -> bool {
     key.public() == recipient.public || (key.plugin().is_some() && opens() == Some(true))
 }
 
-/// The label of the recipient, other than `leaving`, that this key is one of.
-fn own(key: &Opener, vault: &Vault<'_>, leaving: &Recipient) -> Option<Label> {
+/// The recipient, other than `leaving`, that this key is one of.
+fn own<'v>(key: &Opener, vault: &'v Vault<'_>, leaving: &Recipient) -> Option<&'v Recipient> {
     let mut others: Vec<&Recipient> = vault.recipients.iter().filter(|one| one.public != leaving.public).collect();
     // A plugin is run for each until one fits, most probably for one of its own kind.
     others.sort_by_key(|one| (one.public != key.public(), one.kind != RecipientKind::Plugin));
-    others.into_iter().find(|one| is_key_of(key, one)).map(|one| one.label.clone())
+    others.into_iter().find(|one| is_key_of(key, one))
 }
 
 /// Whether a key at hand opens the vault without `leaving`.
@@ -154,11 +156,12 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     let kept = Some(old.memory_mib()).filter(|mib| *mib >= WEAK_BELOW);
     let (new, opener) = passphrase_recipient(context, &passphrase, &name, args.new.kdf_memory.or(kept))?;
     let memory = new.memory_mib();
+    let key = new.public.clone();
     let mut change = Change::of(Op::ReplaceRecipient(old.label.clone(), new));
     change.push(Op::Rotate(rotation(&checked.vault)?));
     // Who cannot open what the old one opens does not get it by a new one.
     let is_at_hand = opened.seen.opener().all().any(|key| key.public() == old.public);
-    let heir = is_at_hand.then(|| old.label.clone());
+    let heir = is_at_hand.then(|| Heir { of: old.public.clone(), key });
     let keys = Keys { proof: &opener, heir };
     save(context, &opened, checked, change, keys, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}; it needs {memory} MiB of memory"));

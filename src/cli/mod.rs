@@ -22,10 +22,12 @@ mod color;
 mod connect;
 mod content;
 mod context;
+mod diff;
 mod environment;
 mod error;
 mod export;
 mod exposed;
+mod git;
 mod handover;
 mod hidden;
 mod history;
@@ -34,6 +36,7 @@ mod init;
 mod key_change;
 mod key_sources;
 mod memory;
+mod merge;
 mod opened;
 mod order;
 mod out;
@@ -45,10 +48,13 @@ mod resolve;
 mod resolver;
 mod restore;
 mod run;
+mod save;
 mod show;
+mod state;
 mod status;
 mod sweep;
 mod trust;
+mod undo;
 mod units;
 mod unlock;
 mod usage;
@@ -100,7 +106,7 @@ fn parse_and_run() -> Result<(), (Error, Codes)> {
         Command::Run(_) => Codes::Run,
         _ => Codes::Usual,
     };
-    dispatch(cli).map_err(|error| (error, codes))
+    dispatch(cli, command_of(&matches)).map_err(|error| (error, codes))
 }
 
 /// Parses the command line. The table is freed by the end of the process, which comes soon.
@@ -108,7 +114,13 @@ fn matches(table: clap::Command) -> Result<clap::ArgMatches, clap::Error> {
     ManuallyDrop::new(table).try_get_matches_from_mut(std::env::args_os())
 }
 
-fn dispatch(cli: Cli) -> Result<(), Error> {
+/// The command that was typed, and its verb.
+fn command_of(matches: &clap::ArgMatches) -> String {
+    let verbs = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
+    verbs.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+}
+
+fn dispatch(cli: Cli, command: String) -> Result<(), Error> {
     match cli.command {
         Command::Completions { shell } => return show::completions(shell),
         Command::Man { command } => return show::man(&command),
@@ -129,9 +141,12 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
     // Whoever changes a key may need both to keep what only the earlier one opens.
     let both_keys = matches!(
         cli.command,
-        Command::Init(_) | Command::Passwd(_) | Command::Recipients(Later(Recipients::Remove { .. }))
+        Command::Init(_)
+            | Command::Passwd(_)
+            | Command::Merge(_)
+            | Command::Recipients(Later(Recipients::Remove { .. }))
     );
-    let mut context = Context::new(globals, both_keys, !asks_again(&cli.command))?;
+    let mut context = Context::new(globals, command, both_keys, !asks_again(&cli.command))?;
     let context = &mut context;
     match cli.command {
         Command::Init(args) => init::run(context, &args),
@@ -164,11 +179,18 @@ fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Backup(Later(Backup::List { dir })) => backup::list(context, &dir),
         Command::Backup(Later(Backup::Verify { path })) => backup::verify(context, &path),
         Command::Restore(args) => restore::run(context, &args),
-        Command::History(Later(History::List)) => history::list(context),
-        Command::History(Later(History::Show { generation })) => history::show(context, generation),
+        Command::History(Later(History::List { all })) => history::list(context, (!all).then_some(LISTED)),
+        Command::History(Later(History::Show { generation })) => history::show(context, &generation),
+        Command::Diff(args) => diff::run(context, &args),
+        Command::Undo(args) => undo::run(context, &args),
+        Command::Merge(args) => merge::run(context, &args),
+        Command::Git(args) => git::run(context, &args),
         Command::Completions { .. } | Command::Man { .. } | Command::HoldSession => Ok(()),
     }
 }
+
+/// How many saves `history list` shows.
+const LISTED: usize = 20;
 
 /// Whoever changes keys, or unlocks, has the key: that somebody had it some time ago does not count.
 fn asks_again(command: &Command) -> bool {

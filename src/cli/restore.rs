@@ -5,13 +5,13 @@ use super::args::Restore;
 use super::backup::open_snapshot;
 use super::context::{Context, Opened};
 use super::handover::Handover;
-use super::words;
+use super::state::generation;
+use super::{Usage, words};
 use crate::keys::{self, Source};
-use crate::model::{Entries, SecretId, Vault};
-use crate::store::{self, Checked, Kin, Place, Policy, Restoring, Seen, Snapshot, Trust};
+use crate::model::{Change, Difference, Entries, SecretId, Subject, Vault};
+use crate::store::{self, Checked, Kin, Place, Policy, Restoring, Seen, Trust};
 use serde_json::json;
-use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Brings a snapshot back: everything where no vault is or none can be opened, entries where
@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 pub fn run(context: &mut Context, args: &Restore) -> Result<(), Error> {
     let place = Place::prepare(context.vault_path())?;
     let from = source(&place, args)?;
+    if !place.exists()? && !args.only.is_empty() {
+        return Err(Error::NoVault(place.path().to_owned(), None));
+    }
     if !place.exists()? {
         return into_empty(context, args, &place, &from, None);
     }
@@ -56,16 +59,10 @@ fn over_damaged(context: &mut Context, args: &Restore, place: &Place, from: &Pat
 }
 
 fn source(place: &Place, args: &Restore) -> Result<PathBuf, Error> {
-    match (&args.path, args.generation) {
+    match (&args.path, &args.generation) {
         (Some(path), _) => Ok(path.clone()),
-        (None, number) => Ok(generation(place, number.unwrap_or_default())?.path),
+        (None, name) => Ok(generation(place, name.as_deref().unwrap_or_default())?.path),
     }
-}
-
-/// A kept generation by its number.
-pub fn generation(place: &Place, number: u64) -> Result<Snapshot, Error> {
-    let found = store::history(place)?.into_iter().rev().find(|snapshot| snapshot.generation == number);
-    found.ok_or_else(|| store::Error::NoGeneration(number).into())
 }
 
 /// Looks at a snapshot without stopping where its pin does not fit.
@@ -178,22 +175,16 @@ fn into_standing(
 ) -> Result<(), Error> {
     let snapshot = open_again(context, opened, args, from)?;
     let old = undamaged(report(context, &snapshot))?;
-    let restoring = undamaged(store::restore_change(&checked.vault, &old.vault).map_err(Error::from))?;
-    let Restoring { change, kin, superseded } = restoring;
-    let differences = differences(&checked.vault, &old.vault, &superseded);
-    let orders = orders(&checked.vault, &old.vault);
-    let mut handover = Handover::default();
-    let same_vault = kin != Kin::Another;
-    if !context.out.json {
-        for (verb, ids) in ["adds", "replaces", "removes"].iter().zip(&differences) {
-            ids.iter().for_each(|id| context.out.say(&format!("{verb} {id}")));
-        }
-        orders.iter().for_each(|order| context.out.say(&format!("changes the {}", words::plain(order))));
-    }
+    let only =
+        args.only.iter().map(|name| Subject::parse(name).ok_or(Usage::Subject)).collect::<Result<Vec<_>, _>>()?;
+    let only = (!only.is_empty()).then_some(only);
+    let restoring = store::restore_change(&checked.vault, &old.vault, only.as_deref());
+    let Restoring { change, kin, superseded } = undamaged(restoring.map_err(Error::from))?;
+    let difference = preview(context, &checked.vault, &change);
     for id in &superseded {
         context.out.warn(&format!("note: {id}: left as it is, its refresh token in the snapshot was superseded since"));
     }
-    let nothing = differences.iter().all(Vec::is_empty) && orders.is_empty();
+    let nothing = difference.is_empty();
     match kin {
         _ if nothing => {}
         Kin::Same => {}
@@ -204,32 +195,71 @@ fn into_standing(
             context.out.warn(&format!("warning: not a snapshot of this vault: its fingerprint is {}", old.pin));
         }
     }
+    let mut handover = Handover::default();
     if !args.dry_run && !nothing {
-        let removes = differences.last().is_some_and(|removed| !removed.is_empty());
         if kin == Kin::Another {
             // The fingerprint was just shown.
             context.terminal.confirm_in_person("take entries of that vault?")?;
-        } else if kin != Kin::Same || removes {
+        } else if kin != Kin::Same || !difference.removed.is_empty() {
             context.terminal.confirm("restore?")?;
         }
-        let [added, replaced, removed] = &differences;
-        let put: Vec<SecretId> = added.iter().chain(replaced).filter_map(|id| SecretId::parse(id).ok()).collect();
-        let (put, removed) = (put.iter().collect::<Vec<_>>(), removed.iter().cloned().collect());
-        handover.note_ids(context, &checked.vault.vault_id, &put, &removed, !orders.is_empty());
+        handover = hand_over(context, &checked.vault.vault_id, &difference);
         let saved = context.save(opened, checked, change)?;
         context.out.say(&format!("restored; what stood before is generation {}", saved.displaced));
     } else if nothing {
         context.out.say("nothing to restore: entries and orders are the same");
     }
     if context.out.json {
-        let [added, replaced, removed] = &differences;
-        context.out.json(&json!({
-            "version": 1, "same_vault": same_vault, "done": !args.dry_run,
-            "added": added, "replaced": replaced, "removed": removed, "orders": orders, "superseded": names(&superseded),
-        }))?;
+        let same = ("same_vault", json!(kin != Kin::Another));
+        context.out.json(&json_of(&difference, !args.dry_run, &superseded, Some(same)))?;
     }
     handover.tell(context);
     Ok(())
+}
+
+/// Says what a change does to entries and orders.
+pub fn preview(context: &Context, standing: &Vault<'_>, change: &Change) -> Difference {
+    let Some(entries) = change.entries() else { return Difference::default() };
+    let difference = standing.contents().difference(entries.contents());
+    if !context.out.json {
+        let Difference { added, changed, removed, .. } = &difference;
+        for (verb, ids) in ["adds", "replaces", "removes"].iter().zip([added, changed, removed]) {
+            ids.iter().for_each(|id| context.out.say(&format!("{verb} {id}")));
+        }
+        orders(&difference).for_each(|order| context.out.say(&format!("changes the {}", words::plain(&order))));
+    }
+    difference
+}
+
+fn orders(difference: &Difference) -> impl Iterator<Item = String> + '_ {
+    difference.orders.iter().map(|(scope, provider)| format!("order of {provider} for {}", scope.as_str()))
+}
+
+/// What a connected gateway has to be told of it.
+pub fn hand_over(context: &Context, vault_id: &str, difference: &Difference) -> Handover {
+    let mut handover = Handover::default();
+    let put: Vec<&SecretId> = difference.added.iter().chain(&difference.changed).collect();
+    let removed = difference.removed.iter().map(ToString::to_string).collect();
+    handover.note_ids(context, vault_id, &put, &removed, !difference.orders.is_empty());
+    handover
+}
+
+/// The same for machines, with a member of the command's own.
+pub fn json_of(
+    difference: &Difference,
+    done: bool,
+    superseded: &[SecretId],
+    own: Option<(&str, serde_json::Value)>,
+) -> serde_json::Value {
+    let Difference { added, changed, removed, .. } = difference;
+    let mut all = json!({
+        "version": 1, "done": done, "added": names(added), "replaced": names(changed), "removed": names(removed),
+        "orders": orders(difference).collect::<Vec<_>>(), "superseded": names(superseded),
+    });
+    if let Some(((name, value), members)) = own.zip(all.as_object_mut()) {
+        members.insert(name.to_owned(), value);
+    }
+    all
 }
 
 fn names<'i>(ids: impl IntoIterator<Item = &'i SecretId>) -> Vec<String> {
@@ -268,32 +298,4 @@ fn with_own_key(context: &mut Context, from: &Path, key: Option<Source>) -> Resu
     });
     let (plain, opener) = undamaged(opened)?;
     Ok(Opened { place, seen: Seen::new(sealed, plain, opener) })
-}
-
-/// The orders of profiles that a restore would change.
-fn orders(standing: &Vault<'_>, old: &Vault<'_>) -> Vec<String> {
-    let all = |vault: &Vault<'_>| -> BTreeMap<(String, String), Vec<String>> {
-        let orders = vault.scopes.iter().flat_map(|(scope, entries)| {
-            entries.order.iter().map(move |(provider, ids)| ((scope.clone(), provider.clone()), ids.clone()))
-        });
-        orders.collect()
-    };
-    let (now, then) = (all(standing), all(old));
-    let places: BTreeSet<&(String, String)> = now.keys().chain(then.keys()).collect();
-    let differs = places.into_iter().filter(|place| now.get(*place) != then.get(*place));
-    differs.map(|(scope, provider)| format!("order of {provider} for {scope}")).collect()
-}
-
-/// Ids that a restore would add, replace and remove, but for those that are left as they are.
-fn differences(standing: &Vault<'_>, old: &Vault<'_>, left: &[SecretId]) -> [Vec<String>; 3] {
-    let now: BTreeSet<SecretId> = standing.ids().collect();
-    let then: BTreeSet<SecretId> = old.ids().collect();
-    let text = |vault: &Vault<'_>, id: &SecretId| vault.get(id).map(RawValue::get).map(str::to_owned);
-    let moves = |id: &&SecretId| !left.contains(id);
-    let differs = |id: &&SecretId| moves(id) && text(standing, id) != text(old, id);
-    [
-        names(then.difference(&now).filter(moves)),
-        names(then.intersection(&now).filter(differs)),
-        names(now.difference(&then)),
-    ]
 }

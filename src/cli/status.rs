@@ -13,7 +13,7 @@ use crate::ops::connect::{Connection, Drift};
 use crate::ops::health::{self, Judged, Question, Verdict};
 use crate::ops::intake::Refused;
 use crate::session::Session;
-use crate::store::{Checked, Checklist, Served, now};
+use crate::store::{self, Checked, Checklist, HISTORY_BUDGET, Place, Served, Snapshot, now};
 use crate::views::LeftOut;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
     let verdict = if gateway.is_wrong() { Verdict::Missing } else { judged.verdict() };
     if context.out.json {
         let around = (served(context, &checked), context.session());
-        context.out.json(&as_json(&checked, &judged, opened.place.path(), verdict, &gateway, around))?;
+        context.out.json(&as_json(&checked, &judged, &opened.place, verdict, &gateway, around))?;
     } else if args.check {
         offenders(context, &judged, question.now, &gateway)?;
         for left in &gateway.left_out {
@@ -43,7 +43,7 @@ pub fn run(context: &mut Context, args: &Status) -> Result<(), Error> {
         }
     } else {
         let used = opened.seen.opener().public();
-        print(context, (&checked, &judged, &gateway), &question, opened.place.path(), &used)?;
+        print(context, (&checked, &judged, &gateway), &question, &opened.place, &used)?;
     }
     match (args.check, verdict) {
         (false, _) | (true, Verdict::Fine) => Ok(()),
@@ -130,7 +130,7 @@ fn wanted(text: &str) -> Result<String, Error> {
 fn as_json(
     checked: &Checked<'_>,
     judged: &Judged,
-    path: &std::path::Path,
+    place: &Place,
     verdict: Verdict,
     connected: &Gateway,
     (served, session): (Option<Served>, Option<Session>),
@@ -154,10 +154,12 @@ fn as_json(
     };
     let missing = |missing: &health::Missing| json!({"agent": missing.scope, "provider": missing.provider, "profile": missing.profile});
     let left = |left: &LeftOut| json!({"name": left.name, "place": left.place.display().to_string(), "why": left.why, "since": left.since});
+    let (kept, copies) = beside(place);
+    let bytes: u64 = kept.iter().map(|one| one.size).sum();
     let recipient = |recipient: &Recipient| json!({"label": recipient.label, "kind": recipient.kind.word()});
     json!({
         "version": 1,
-        "vault": path.display().to_string(),
+        "vault": place.path().display().to_string(),
         "fingerprint": checked.pin.to_string(),
         "generation": vault.generation,
         "updated": vault.updated,
@@ -173,20 +175,27 @@ fn as_json(
         "left_out": left_out.iter().map(left).collect::<Vec<_>>(),
         "session": session.map(|session| json!({"ends_in": session.left().map(|left| left.as_secs())})),
         "served_behind": served.map(|served| json!({"at": served.at, "generation": served.generation})),
+        "kept": {"states": kept.len(), "bytes": bytes, "budget": HISTORY_BUDGET},
+        "conflict_copies": copies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         "verdict": match verdict { Verdict::Fine => "ok", Verdict::Expiring => "expiring", Verdict::Missing => "missing" },
     })
+}
+
+/// The states that are kept of a vault, and conflict copies beside it. What cannot be listed is no failure of `status`.
+fn beside(place: &Place) -> (Vec<Snapshot>, Vec<PathBuf>) {
+    (store::history(place).unwrap_or_default(), store::conflict_copies(place).unwrap_or_default())
 }
 
 fn print(
     context: &Context,
     (checked, judged, gateway): (&Checked<'_>, &Judged, &Gateway),
     question: &Question,
-    path: &std::path::Path,
+    place: &Place,
     used: &str,
 ) -> Result<(), Error> {
     let vault = &checked.vault;
     let (out, saved) = (context.out, words::time(i64::try_from(vault.updated).unwrap_or_default()));
-    out.line(&format!("vault       {}", path.display()))?;
+    out.line(&format!("vault       {}", place.path().display()))?;
     out.line(&format!("saved       {saved}, generation {}", vault.generation))?;
     out.line(&format!("fingerprint {}", checked.pin))?;
     for (at, recipient) in vault.recipients.iter().enumerate() {
@@ -209,6 +218,17 @@ fn print(
         words::count(config, "config secret", "config secrets"),
     ];
     out.line(&format!("holds       {}", held.join(", ")))?;
+    let (kept, copies) = beside(place);
+    let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1024 * 1024));
+    let (states, bytes) = (words::count(kept.len(), "state", "states"), kept.iter().map(|one| one.size).sum());
+    out.line(&format!(
+        "keeps       {states}, {} of at most {}: agevault history list",
+        mib(bytes),
+        mib(HISTORY_BUDGET)
+    ))?;
+    for path in copies {
+        out.line(&format!("conflict    {}: agevault merge makes one of both", path.display()))?;
+    }
     let exposed = Checklist::of(vault)?.count();
     if exposed > 0 {
         let secrets = words::count(exposed, "secret", "secrets");

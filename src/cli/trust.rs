@@ -38,7 +38,7 @@ impl Context {
         }
         if store::is_unfinished(&opened.place, &checked.vault)? {
             self.out.warn(
-                "note: kept generations still open with a recipient that was removed; the next save seals anew what its key opens",
+                "note: kept generations still open with a key that was removed or replaced; a save seals anew what its keys may",
             );
         }
         // What this host accepted may be newer than what was read a moment ago: no rollback.
@@ -46,6 +46,9 @@ impl Context {
             && opened.seen.is_current(&opened.place)?
         {
             self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
+            for copy in store::conflict_copies(&opened.place)? {
+                self.out.warn(&format!("note: a conflict copy lies beside it: {}", copy.display()));
+            }
         }
         if let Some(mode) = opened.place.wide_mode() {
             self.out.say(&format!("note: the vault file has mode {mode:04o}; the next save narrows it to 0600"));

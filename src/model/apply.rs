@@ -1,10 +1,14 @@
 //! What each step of a change does to the document.
 
-use super::change::{CHECKLIST, MAX_LINKS, Rotation, SUCCESSION};
+use super::change::{Adopted, CHECKLIST, FOLDED, Join, MAX_LINKS, Rotation, SUCCESSION};
 use super::check::{MAX_DEPTH, is_too_deep};
+use super::history;
 use super::recipient::{add, position};
 use super::{Credential, Entries, Error, LazyMap, MAX_NAME, MAX_VALUE, Meta, Op, Scope, SecretId, Vault};
 use serde_json::value::{RawValue, to_raw_value};
+
+/// Far more often than a secret can have changed.
+const MOST_EPOCHS: u64 = 1 << 52;
 
 impl Op {
     pub(super) fn apply(self, vault: &mut Vault<'_>, now: u64) -> Result<(), Error> {
@@ -55,11 +59,29 @@ impl Op {
                 vault.other.put(CHECKLIST, list);
                 Ok(())
             }
+            Self::Join(join) => {
+                let Join { writers, generation, recipients, saves, members, secret, .. } = *join;
+                vault.writers = writers;
+                vault.generation = vault.generation.max(generation);
+                vault.recipients = recipients;
+                history::put(vault, &saves)?;
+                for (name, value) in members {
+                    vault.other.take(name);
+                    value.into_iter().for_each(|value| vault.other.put(name, value));
+                }
+                if let Some(Adopted { secret, epoch }) = secret {
+                    (vault.vault_secret, vault.epoch) = (secret, epoch);
+                }
+                if vault.recipients.is_empty() { Err(Error::LastRecipient) } else { Ok(()) }
+            }
             Self::Rotate(Rotation { secret, link }) => {
                 vault.vault_secret = secret;
-                vault.epoch += 1;
+                // A number that cannot grow was made up.
+                vault.epoch = if vault.epoch < MOST_EPOCHS { vault.epoch + 1 } else { 1 };
+                vault.other.take(FOLDED);
                 let have = vault.other.get(SUCCESSION).map_or("[]", RawValue::get);
-                let mut links: Vec<Box<RawValue>> = serde_json::from_str(have)?;
+                // So were links that are none: no host follows them.
+                let mut links: Vec<Box<RawValue>> = serde_json::from_str(have).unwrap_or_default();
                 links.push(link);
                 links.drain(..links.len().saturating_sub(MAX_LINKS));
                 vault.other.put(SUCCESSION, to_raw_value(&links)?);

@@ -1,8 +1,9 @@
 //! Changes: what a command wants, applied to whatever the vault holds when its turn comes.
 
-use super::{Entries, Error, Label, Recipient, Scope, SecretId, Vault};
+use super::{Entries, Error, Label, Recipient, Save, Scope, SecretId, Vault};
 use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
 
 /// One step of a change.
 #[derive(Clone)]
@@ -28,8 +29,46 @@ pub enum Op {
     Restore(Box<Entries>),
     /// The checklist after a removal, with something taken off it.
     Checklist(Box<RawValue>),
+    /// What two states of one vault know of each other, once they are one.
+    Join(Box<Join>),
     /// New vault secret: those who knew the old one can no longer forge.
     Rotate(Rotation),
+}
+
+/// What a merge brings besides entries.
+#[derive(Clone)]
+pub struct Join {
+    /// The state that was merged, as records name it.
+    pub state: String,
+    /// Host -> number of its saves, of both sides.
+    pub writers: BTreeMap<String, u64>,
+    /// The number of the newer state.
+    pub generation: u64,
+    /// Who can open the vault.
+    pub recipients: Vec<Recipient>,
+    /// The records of saves of both sides.
+    pub saves: Vec<Save>,
+    /// Other members as they are from now on.
+    pub members: Vec<JoinMember>,
+    /// The secret of the other side and its number, if recipients were removed there.
+    pub secret: Option<Adopted>,
+}
+
+/// A member of the document by its name; none if it goes.
+pub type JoinMember = (&'static str, Option<Box<RawValue>>);
+
+/// A secret of a vault, and its number.
+pub struct Adopted {
+    /// 32 random bytes, base64.
+    pub secret: Secret,
+    /// The number of changes up to it.
+    pub epoch: u64,
+}
+
+impl Clone for Adopted {
+    fn clone(&self) -> Self {
+        Self { secret: Secret::new(self.secret.expose().to_owned()), epoch: self.epoch }
+    }
 }
 
 /// The new secret of a vault, and the record that links it to the old one.
@@ -90,9 +129,21 @@ impl Change {
         self.ops.is_empty()
     }
 
+    pub(super) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
     /// Whether it brings back all entries of a snapshot.
     pub fn restores(&self) -> bool {
-        self.ops.iter().any(|op| matches!(op, Op::Restore(_)))
+        self.entries().is_some()
+    }
+
+    /// The entries that it brings in the place of all.
+    pub fn entries(&self) -> Option<&Entries> {
+        self.ops.iter().find_map(|op| match op {
+            Op::Restore(entries) => Some(entries.as_ref()),
+            _ => None,
+        })
     }
 
     /// The label of the recipient that it removes.
@@ -101,6 +152,19 @@ impl Change {
             Op::RemoveRecipient(label) => Some(label),
             _ => None,
         })
+    }
+
+    /// The labels of all recipients that cannot open the vault after it.
+    pub fn leavers(&self, vault: &Vault<'_>) -> Vec<String> {
+        let joined = self.ops.iter().find_map(|op| match op {
+            Op::Join(join) => Some(&join.recipients),
+            _ => None,
+        });
+        let goes = |one: &&Recipient| {
+            Some(&one.label) == self.leaver()
+                || joined.is_some_and(|stay| !stay.iter().any(|have| have.public == one.public))
+        };
+        vault.recipients.iter().filter(goes).map(|one| one.label.as_str().to_owned()).collect()
     }
 
     /// The ids that it renames: from, to.
@@ -161,7 +225,9 @@ impl Change {
                         return Err(Error::Conflict(CHECKLIST.to_owned()));
                     }
                 }
-                Op::Restore(_) if seen.rev != now.rev => return Err(Error::Conflict("all entries".to_owned())),
+                Op::Restore(_) | Op::Join(_) if seen.rev != now.rev => {
+                    return Err(Error::Conflict("all entries".to_owned()));
+                }
                 Op::RemoveRecipient(..) | Op::RenameRecipient(..) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
                     // Names too: a label means somebody, and must mean the same one still.
                     let keys = |vault: &Vault<'_>| -> Vec<(String, String)> {

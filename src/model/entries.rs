@@ -1,6 +1,7 @@
-//! What a restore brings back.
+//! Entries and orders apart from the vault that holds them: what a restore, an undo or a merge brings.
 
-use super::{Error, RawMap, ScopeEntries, SecretId, Vault};
+use super::{Error, RawMap, ScopeEntries, SecretId, Subject, Vault};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The entries of a vault without its identity: what a restore brings back.
@@ -33,25 +34,41 @@ impl Entries {
         Ok(Self { scopes, env, config, meta })
     }
 
-    /// Has a profile as `vault` has it, or lacks it as `vault` does.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] when the records of `vault` are.
-    pub fn keep_from(&mut self, vault: &Vault<'_>, id: &SecretId) -> Result<(), Error> {
-        let SecretId::Auth(scope, profile) = id else { return Ok(()) };
-        let profiles = &mut self.scopes.entry(scope.as_str().to_owned()).or_default().profiles;
-        let name = id.to_string();
-        let meta = vault.meta.to_static()?;
-        match (vault.get(id), meta.get(&name)) {
-            (Some(value), meta) => {
-                profiles.put(profile, value.to_owned());
-                meta.into_iter().for_each(|meta| self.meta.put(&name, meta.to_owned()));
-            }
-            (None, _) => {
-                profiles.take(profile);
-                self.meta.take(&name);
+    /// Has an entry or an order as `other` has it, or lacks it as `other` does.
+    pub fn take_from(&mut self, other: &Self, subject: &Subject) {
+        match subject {
+            Subject::Entry(id) => self.put(id, other.contents().get(id), other.meta.get(&id.to_string())),
+            Subject::Order(scope, provider) => {
+                let orders = &mut self.scopes.entry(scope.as_str().to_owned()).or_default().order;
+                match other.contents().order(scope, provider) {
+                    Some(order) => _ = orders.insert(provider.clone(), order.clone()),
+                    None => _ = orders.remove(provider),
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Has this value for an entry, and what is known of it as `other` knows it.
+    pub fn put_value(&mut self, id: &SecretId, value: &RawValue, other: &Self) {
+        self.put(id, Some(value), other.meta.get(&id.to_string()));
+    }
+
+    fn put(&mut self, id: &SecretId, value: Option<&RawValue>, meta: Option<&RawValue>) {
+        let (map, key) = match id {
+            SecretId::Auth(scope, profile) => {
+                (&mut self.scopes.entry(scope.as_str().to_owned()).or_default().profiles, profile.clone())
+            }
+            SecretId::Env(name) => (&mut self.env, name.as_str().to_owned()),
+            SecretId::Config(segments) => (&mut self.config, SecretId::config_key(segments)),
+        };
+        replace(map, &key, value);
+        replace(&mut self.meta, &id.to_string(), meta.filter(|_| value.is_some()));
+    }
+}
+
+fn replace(map: &mut RawMap<'static>, name: &str, value: Option<&RawValue>) {
+    match value {
+        Some(value) => map.put(name, value.to_owned()),
+        None => _ = map.take(name),
     }
 }

@@ -153,11 +153,7 @@ impl<'a> Vault<'a> {
 
     /// The JSON text of one secret: a credential object, or a string.
     pub fn get(&self, id: &SecretId) -> Option<&RawValue> {
-        match id {
-            SecretId::Auth(scope, profile) => self.scopes.get(scope.as_str())?.profiles.get(profile),
-            SecretId::Env(name) => self.env.get(name.as_str()),
-            SecretId::Config(segments) => self.config.get(&SecretId::config_key(segments)),
-        }
+        self.contents().get(id)
     }
 
     /// The one text that stands for an entry: a value, a key, a token. `None` for OAuth, and for no entry.
@@ -186,13 +182,7 @@ impl<'a> Vault<'a> {
 
     /// Every secret id, in the order of `list`. Names that are no ids are left out.
     pub fn ids(&self) -> impl Iterator<Item = SecretId> {
-        let auth = self.scopes.iter().filter_map(|(scope, entries)| Some((super::Scope::parse(scope).ok()?, entries)));
-        let auth = auth.flat_map(|(scope, entries)| {
-            entries.profiles.iter().filter_map(move |(profile, _)| SecretId::auth(scope.clone(), profile).ok())
-        });
-        let config = self.config.iter().filter_map(|(key, _)| SecretId::parse(&format!("config/{key}")).ok());
-        let env = self.env.iter().filter_map(|(name, _)| super::EnvName::parse(name).ok().map(SecretId::Env));
-        auth.chain(config).chain(env)
+        self.contents().ids()
     }
 }
 

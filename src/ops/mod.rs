@@ -7,6 +7,7 @@ pub mod exported;
 pub mod health;
 pub mod import;
 pub mod intake;
+pub mod join;
 pub mod judge;
 pub mod resolve;
 pub mod run;

@@ -1,7 +1,7 @@
 //! A new vault, in an empty place.
 
 use super::belief::{Sure, remember};
-use super::edit::{after_save, prove, seal_vault, settle, stamp};
+use super::edit::{Done, after_save, prove, seal_vault, settle, stamp};
 use super::pin::new_secret;
 use super::{Error, Local, Pin, Place, now, tag};
 use crate::fsio::{self, Replacement};
@@ -57,7 +57,7 @@ pub fn create(
     };
     let pin = Pin::of(&vault)?;
     tag::renew(&mut vault, &pin, &proofs.iter().collect::<Vec<_>>())?;
-    stamp(local, &mut vault, 0)?;
+    stamp(local, &mut vault, 0, Done::making("init"))?;
     let sealed = seal_vault(&vault, SIZE)?;
     let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
     proofs.iter().try_for_each(|proof| prove(&sealed, proof))?;
@@ -67,7 +67,7 @@ pub fn create(
     }
     after_save(|| {
         place.dir().sync()?;
-        settle(local, place, &vault)
+        settle(local, place, &vault, &sealed.bytes)
     })?;
     Ok(New { pin })
 }

@@ -6,7 +6,7 @@ use super::local::LastSeen;
 use super::read::parse_and_check;
 use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot, tag};
 use crate::fsio::Replacement;
-use crate::model::{Change, FOLDED, Recipient, Vault};
+use crate::model::{self, Change, FOLDED, Recipient, Save, Step, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde_json::value::to_raw_value;
@@ -18,6 +18,8 @@ const TRIES: usize = 5;
 const MOST_SAVES: u64 = 1 << 52;
 /// Most hosts whose saves are counted.
 const MAX_HOSTS: usize = 1024;
+/// How many are left once they were more.
+pub(super) const FOLD_TO: usize = MAX_HOSTS / 2;
 
 /// What a save has done.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub struct Edit<'a> {
     pub policy: &'a Policy,
     /// How long to wait for the lock.
     pub patience: Duration,
+    /// The command that saves, for the record of what it did.
+    pub command: &'a str,
 }
 
 impl Edit<'_> {
@@ -69,6 +73,25 @@ impl Edit<'_> {
         self.under_lock(checked, &change, |state| self.replace(state, change.clone(), new))
     }
 
+    /// Applies `change` to the vault that was opened, and gives the sealed bytes for somebody else to put in place, such
+    /// as git. Nothing is written, and this host accepts nothing by it.
+    ///
+    /// # Errors
+    /// As [`Edit::save`].
+    pub fn seal_only(&self, checked: Checked<'_>, change: Change) -> Result<Vec<u8>, Error> {
+        let Self { local, place, seen, command, .. } = *self;
+        let Checked { mut vault, pin, .. } = checked;
+        let done = Done::by(command, &change, &vault);
+        lineage::apply(change, &mut vault, now())?;
+        tag::renew(&mut vault, &pin, &[&seen.opener])?;
+        let kept =
+            snapshot::history(place)?.iter().map(|one| one.generation).filter(|one| *one <= snapshot::HIGHEST).max();
+        stamp(local, &mut vault, kept.unwrap_or_default(), done)?;
+        let sealed = seal_vault(&vault, seen.size())?;
+        prove(&sealed, &seen.opener)?;
+        Ok(sealed.bytes)
+    }
+
     /// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
     pub(super) fn under_lock<R>(
         &self,
@@ -76,7 +99,7 @@ impl Edit<'_> {
         change: &Change,
         mut then: impl FnMut(Standing<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let Self { local, place, seen, policy, patience } = *self;
+        let Self { local, place, seen, policy, patience, .. } = *self;
         let _lock = place.lock(patience)?;
         let mut checked = Some(checked);
         for _ in 0..TRIES {
@@ -101,33 +124,30 @@ impl Edit<'_> {
     }
 
     fn replace(&self, standing: Standing<'_>, change: Change, new: Option<&Opener>) -> Result<Saved, Error> {
-        let Self { local, place, seen, .. } = *self;
+        let Self { local, place, seen, command, .. } = *self;
         let Standing { mut vault, sealed: old, size } = standing;
         let proof = &seen.opener;
         let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
         let generations = place.generations()?;
         reseal::finish(&generations, &vault, proof)?;
         let pin = super::Pin::of(&vault)?;
+        let done = Done::by(command, &change, &vault);
         lineage::apply(change, &mut vault, now())?;
         let keys: Vec<&Opener> = std::iter::once(proof).chain(new).collect();
         tag::renew(&mut vault, &pin, &keys)?;
-        stamp(local, &mut vault, snapshot::highest(&generations)?)?;
+        stamp(local, &mut vault, snapshot::highest(&generations)?, done)?;
         let sealed = seal_vault(&vault, size)?;
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
         keys.iter().try_for_each(|key| prove(&sealed, key))?;
-        let is_new = snapshot::keep(place, &generations, &displaced)?;
+        snapshot::keep(&generations, &displaced, old)?;
         generations.sync()?;
         if !written.rename_over(Some(old))? {
-            // What was kept under this name may be what somebody has put in place meanwhile.
-            if is_new {
-                generations.remove(displaced.as_ref())?;
-            }
             return Err(Error::Raced);
         }
         after_save(|| {
             place.dir().sync()?;
-            settle(local, place, &vault)?;
-            snapshot::prune(&generations, &displaced)
+            settle(local, place, &vault, &sealed.bytes)?;
+            snapshot::prune(&generations, &displaced, &vault)
         })?;
         Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: Vec::new() })
     }
@@ -164,19 +184,44 @@ fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Er
     Ok(vault)
 }
 
-/// Counts one more save by this host. Its number is above those of all generations that are
+/// What a save does, for its record.
+pub(super) struct Done<'d> {
+    command: &'d str,
+    from: String,
+    steps: Vec<Step>,
+}
+
+impl<'d> Done<'d> {
+    pub(super) fn by(command: &'d str, change: &Change, before: &Vault<'_>) -> Self {
+        let from = model::state_name(before.generation, &before.rev);
+        Self { command, from, steps: change.steps(before) }
+    }
+
+    /// The making of a vault.
+    pub(super) fn making(command: &'d str) -> Self {
+        Self { command, from: String::new(), steps: Vec::new() }
+    }
+}
+
+/// Counts one more save by this host, and records what it did. Its number is above those of all generations that are
 /// `kept`: after an older state was brought back there are higher ones than the vault's own.
-pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64) -> Result<(), Error> {
+pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64, done: Done<'_>) -> Result<(), Error> {
     let mut host = local.host()?;
     if vault.writers.get(&host).is_some_and(|saves| *saves >= MOST_SAVES) {
         host = local.new_host()?;
     }
     *vault.writers.entry(host.clone()).or_default() += 1;
-    vault.generation = vault.generation.max(kept) + 1;
+    // A number that no vault can have come to was made up.
+    let own = Some(vault.generation).filter(|number| *number <= snapshot::HIGHEST).unwrap_or_default();
+    vault.generation = own.max(kept) + 1;
     fold(vault, &host)?;
     vault.rev = hex(&random::<16>()?);
     vault.updated = now();
-    Ok(())
+    let Done { command, from, steps } = done;
+    let to = model::state_name(vault.generation, &vault.rev);
+    let machine = rustix::system::uname().nodename().to_string_lossy().chars().take(64).collect();
+    let save = Save { at: vault.updated, command: command.to_owned(), from, host, machine, more: 0, steps, to };
+    Ok(model::note_save(vault, save)?)
 }
 
 /// Leaves out the hosts with the fewest saves where there are too many, such as containers that count as a new one at
@@ -187,7 +232,7 @@ fn fold(vault: &mut Vault<'_>, own: &str) -> Result<(), Error> {
     }
     let mut hosts: Vec<(String, u64)> = std::mem::take(&mut vault.writers).into_iter().collect();
     hosts.sort_by_key(|(host, saves)| (host != own, std::cmp::Reverse(*saves)));
-    hosts.truncate(MAX_HOSTS / 2);
+    hosts.truncate(FOLD_TO);
     vault.writers = hosts.into_iter().collect();
     vault.other.put(FOLDED, to_raw_value(&vault.generation).map_err(crate::model::Error::from)?);
     Ok(())
@@ -233,8 +278,10 @@ pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(),
     then().map_err(|error| Error::AfterSave(Box::new(error)))
 }
 
-/// Records what was saved: this host's pin, its last save.
-pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>) -> Result<(), Error> {
+/// Records what was saved: this host's pin, its last save, and a copy among the generations, which stays when a program
+/// without our lock puts another vault in place of this one.
+pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, sealed: &[u8]) -> Result<(), Error> {
+    snapshot::keep_new(&place.generations()?, &snapshot::name_of(vault), sealed)?;
     // Where there are no locks it is written without one.
     let _lock = local.lock_known(&vault.vault_id);
     remember(local, place, vault, Sure::Saved)?;

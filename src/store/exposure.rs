@@ -127,7 +127,8 @@ pub(super) fn note(vault: &mut Vault<'_>, label: &str) -> Result<(), Error> {
     let Some(leaver) = vault.recipients.iter().find(|have| have.label.as_str() == label) else { return Ok(()) };
     let exposed = values(vault).map(|(id, digest)| (id.to_string(), digest)).collect();
     let new = Removed { label: label.to_owned(), kind: leaver.kind, removed: now(), exposed, waived: BTreeSet::new() };
-    let mut list = Checklist::of(vault)?;
+    // One that cannot be read was made up: it ends here.
+    let mut list = Checklist::of(vault).unwrap_or_else(|_| Checklist { removed: Vec::new(), now: BTreeMap::new() });
     list.removed.push(new);
     let mut kept = 0;
     let fit = list.removed.iter().rev().skip(1).take_while(|one| {

@@ -13,7 +13,7 @@
 mod days;
 
 use super::Error;
-use crate::model::{Change, Credential, Kind, SecretId, Vault};
+use crate::model::{Change, Credential, Entries, JoinMember as Member, Kind, SecretId, Vault};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -80,6 +80,27 @@ impl Lineage {
         if let Some(old) = old {
             self.days.add(&id, &old, now);
         }
+    }
+
+    /// The members of both for a vault that holds `entries`, whose tokens are valid.
+    pub(super) fn joined(mut self, other: &Self, entries: &Entries) -> Result<Vec<Member>, crate::model::Error> {
+        for (id, digests) in &other.known {
+            let known = self.known.entry(id.clone()).or_default();
+            let more: Vec<String> = digests.iter().filter(|digest| !known.contains(digest)).cloned().collect();
+            known.splice(0..0, more);
+            known.drain(..known.len().saturating_sub(WHOLE));
+        }
+        self.days.join(&other.days);
+        for id in entries.contents().ids().filter(|id| matches!(id, SecretId::Auth(..))) {
+            let token = entries.contents().get(&id).and_then(|raw| refresh(&id, raw));
+            let Some(digest) = token.map(|token| self.digest(&token)) else { continue };
+            let (id, whole) = (id.to_string(), text(&digest));
+            self.known.get_mut(&id).into_iter().for_each(|known| known.retain(|have| *have != whole));
+            self.days.remove(&id, &digest);
+        }
+        self.known.retain(|_, known| !known.is_empty());
+        let whole = (!self.known.is_empty()).then(|| to_raw_value(&self.known)).transpose()?;
+        Ok(vec![(MEMBER, whole), self.days.member()?])
     }
 
     fn rename(&mut self, from: &SecretId, to: &SecretId) {
@@ -298,7 +319,7 @@ mod tests {
             with(&document(), |mut vault| {
                 put(&mut vault, "p:a", "token-1");
                 put(&mut vault, "p:other", "other-new");
-                let restoring = restore_change(&vault, &snapshot).unwrap();
+                let restoring = restore_change(&vault, &snapshot, None).unwrap();
                 assert_eq!(restoring.superseded, [id("p:a")]);
                 apply(restoring.change, &mut vault, 2).unwrap();
                 assert!(vault.get(&id("p:a")).unwrap().get().contains("token-1"));

@@ -103,12 +103,17 @@ impl Local {
         &self.root
     }
 
-    /// The random id by which this host counts its saves; made at the first save.
+    /// The random id by which this host counts its saves, if it has saved something.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub fn host_if_any(&self) -> Result<Option<String>, Error> {
+        self.load(&self.root, "host.json")
+    }
+
+    /// The same, made at the first save.
     pub(super) fn host(&self) -> Result<String, Error> {
-        if let Some(host) = self.load::<String>(&self.root, "host.json")? {
-            return Ok(host);
-        }
-        self.new_host()
+        self.host_if_any()?.map_or_else(|| self.new_host(), Ok)
     }
 
     /// Another id for this host.
@@ -227,14 +232,9 @@ impl Local {
             fsio::check_way(&self.root)?;
             _ = self.checked.set(());
         }
-        match Dir::open(dir).and_then(|dir| dir.own_meta()) {
-            Ok(meta) if ![0, fsio::own_uid()].contains(&meta.uid) => {
-                return Err(fsio::Error::Owner(dir.to_owned(), meta.uid).into());
-            }
-            Ok(meta) if meta.mode & 0o022 != 0 => return Err(fsio::Error::Mode(dir.to_owned(), meta.mode).into()),
-            Ok(_) => {}
+        match fsio::check_dir(dir) {
             Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
+            other => other?,
         }
         match fsio::read_private(&dir.join(name), MAX_RECORD) {
             Ok(bytes) => match serde_json::from_slice(bytes.expose()) {

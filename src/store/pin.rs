@@ -133,33 +133,45 @@ fn links(vault: &Vault<'_>) -> Vec<Link> {
     newest.map(|link| serde_json::from_str(link.get())).collect::<Result<_, _>>().unwrap_or_default()
 }
 
-/// The pins that this vault had before: those from which an unbroken chain leads to its own.
+/// The pins that this vault had before: those from which unbroken chains lead to its own. After a merge there may be
+/// several.
 pub(super) fn retired(vault: &Vault<'_>) -> Vec<Pin> {
-    let Ok(mut at) = Pin::of(vault) else { return Vec::new() };
-    let mut found = Vec::new();
+    let Ok(own) = Pin::of(vault) else { return Vec::new() };
+    let mut found = vec![own];
     for link in links(vault).into_iter().rev() {
-        if link.to == at && link.holds(&vault.vault_id) {
-            at = link.from;
-            found.insert(0, at.clone());
+        if found.contains(&link.to) && !found.contains(&link.from) && link.holds(&vault.vault_id) {
+            found.insert(0, link.from);
         }
     }
+    found.pop();
     found
 }
 
-/// Whether `known` is the start of an unbroken chain that ends at the vault's own pin.
+/// Whether an unbroken chain leads from `known` to the vault's own pin.
 pub(super) fn succeeds(vault: &Vault<'_>, known: &Pin, pin: &Pin) -> bool {
-    let mut at = known.clone();
-    for link in links(vault) {
-        if link.from == at && link.holds(&vault.vault_id) {
-            at = link.to;
-        }
-    }
-    at == *pin
+    known == pin || (Pin::of(vault).is_ok_and(|own| own == *pin) && retired(vault).contains(known))
+}
+
+/// The links of both, for a vault that comes from both: theirs lead to ours by one more, since whoever merges knows
+/// their secret.
+///
+/// # Errors
+/// A secret that cannot be read.
+pub(super) fn joined_links(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Box<RawValue>, Error> {
+    let (from, to) = (Pin::of(theirs)?, Pin::of(ours)?);
+    let mac = Link::mac(&theirs.vault_id, &theirs.vault_secret, &from, &to)?;
+    let mac = super::hex(&mac.finalize().into_bytes());
+    let link = Link { from, to, secret: theirs.vault_secret.expose().to_owned(), mac };
+    let mut all = links(theirs);
+    all.push(link);
+    let known: Vec<(Pin, Pin)> = all.iter().map(|link| (link.from.clone(), link.to.clone())).collect();
+    all.extend(links(ours).into_iter().filter(|link| !known.contains(&(link.from.clone(), link.to.clone()))));
+    Ok(to_raw_value(&all).map_err(crate::model::Error::from)?)
 }
 
 /// The same for a fingerprint that somebody has written down.
 pub(super) fn succeeds_fingerprint(vault: &Vault<'_>, given: &str, pin: &Pin) -> bool {
-    retired(vault).iter().any(|known| known.matches(given) && succeeds(vault, known, pin))
+    Pin::of(vault).is_ok_and(|own| own == *pin) && retired(vault).iter().any(|known| known.matches(given))
 }
 
 #[cfg(test)]

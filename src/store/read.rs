@@ -96,6 +96,18 @@ pub struct Checked<'a> {
     pub(super) last: Option<LastSeen>,
 }
 
+impl Checked<'_> {
+    /// Whether this state and `other` together come from all that this host has accepted.
+    pub fn is_covered_by(&self, other: &Vault<'_>) -> bool {
+        let count = |vault: &Vault<'_>, host: &str| vault.writers.get(host).copied().unwrap_or_default();
+        let is_covered = |last: &LastSeen| {
+            let mut hosts = last.writers.iter();
+            hosts.all(|(host, saves)| count(&self.vault, host).max(count(other, host)) >= *saves)
+        };
+        self.last.as_ref().is_none_or(is_covered)
+    }
+}
+
 /// Parses `seen` and checks its pin and its place in history.
 ///
 /// # Errors
@@ -159,8 +171,9 @@ fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Po
 fn behind(last: &LastSeen, vault: &Vault<'_>) -> Option<Error> {
     let count = |writers: &std::collections::BTreeMap<String, u64>, host: &str| writers.get(host).copied().unwrap_or(0);
     let folded: u64 = vault.other.get(FOLDED).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    // Left out since then, with many others.
-    let is_folded = |host: &String| folded > last.generation && !vault.writers.contains_key(host);
+    // Left out since then, with many others; where there are few nobody was.
+    let is_possible = folded <= vault.generation && vault.writers.len() >= super::edit::FOLD_TO;
+    let is_folded = |host: &String| is_possible && folded > last.generation && !vault.writers.contains_key(host);
     let lower = last.writers.iter().any(|(host, saves)| count(&vault.writers, host) < *saves && !is_folded(host));
     let higher = vault.writers.iter().any(|(host, saves)| count(&last.writers, host) < *saves);
     match (lower, higher) {

@@ -9,11 +9,11 @@
 //! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
 //! save first finishes what it finds undone.
 
-use super::edit::{Edit, Standing, after_save, prove, recipients, seal_vault, settle, stamp};
+use super::edit::{Done, Edit, Standing, after_save, prove, recipients, seal_vault, settle, stamp};
 use super::snapshot::{self, Snapshot};
 use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, tag};
 use crate::fsio::{Dir, Replacement};
-use crate::model::{Change, Label, RESEALING, Recipient, Vault};
+use crate::model::{Change, RESEALING, Recipient, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
@@ -34,8 +34,18 @@ pub enum Unreadable {
 pub struct Keys<'k> {
     /// Must open what is written.
     pub proof: &'k Opener,
-    /// The recipient of the person whose key goes, and who has both at hand: what only the earlier one opens goes to it.
-    pub heir: Option<Label>,
+    /// If the holder of the key that goes has both at hand: the one that gets what that one could read.
+    pub heir: Option<Heir>,
+}
+
+/// A key that takes the place of another one of the same holder: what that one could read it reads too. Both are public
+/// halves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heir {
+    /// The key that goes.
+    pub of: String,
+    /// The one that stays.
+    pub key: String,
 }
 
 /// In the payload since the last one: which copies of kept generations it wrote.
@@ -46,18 +56,19 @@ struct Mark {
     /// The label of the recipient that was removed, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     removed: Option<String>,
+    /// Whose key took the place of the removed one, if it is the same holder's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heir: Option<Heir>,
 }
 
 impl Mark {
     /// The mark of the last one that came about; one that is older than everything if none did.
-    fn of(vault: &Vault<'_>) -> Result<Self, Error> {
-        let Some(raw) = vault.other.get(RESEALING) else {
-            return Ok(Self { tag: String::new(), generation: 0, removed: None });
-        };
-        let mark: Self = serde_json::from_str(raw.get()).map_err(crate::model::Error::from)?;
-        // The tag becomes part of file names.
-        let is_tag = mark.tag.len() <= 32 && mark.tag.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_tag { Ok(mark) } else { Err(crate::model::Error::Malformed { line: 1, column: 1 }.into()) }
+    fn of(vault: &Vault<'_>) -> Self {
+        let none = || Self { tag: String::new(), generation: 0, removed: None, heir: None };
+        let Some(raw) = vault.other.get(RESEALING) else { return none() };
+        // The tag becomes part of file names. A mark that is none marks nothing: the next change of keys makes one.
+        let is_tag = |mark: &Self| mark.tag.len() <= 32 && mark.tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+        serde_json::from_str(raw.get()).ok().filter(is_tag).unwrap_or_else(none)
     }
 
     /// From after the mark, and still written by a re-sealing: one that never came about.
@@ -74,7 +85,6 @@ impl Mark {
 impl Edit<'_> {
     /// As [`Edit::save`], for a change that removes or replaces a recipient and rotates the
     /// vault secret. `proof` must open what is written; kept generations are opened by it, or by any key that was given.
-    /// `heir` is the recipient of the person whose key goes, and who has both at hand.
     ///
     /// # Errors
     /// As [`Edit::save`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
@@ -95,14 +105,16 @@ impl Edit<'_> {
         keys: &Keys<'_>,
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
-        let Self { local, place, seen, .. } = *self;
-        let (proof, heir) = (keys.proof, keys.heir.as_ref());
+        let Self { local, place, seen, command, .. } = *self;
+        let (proof, heir) = (keys.proof, keys.heir.clone());
         let Standing { mut vault, sealed: standing, size } = standing;
         let generations = place.generations()?;
         let given = seen.opener.all().filter(|given| !std::ptr::eq(*given, proof));
         let keys: Vec<&Opener> = std::iter::once(proof).chain(given).collect();
         let mut closed = Vec::new();
-        for one in &snapshot::list(&generations)? {
+        let stands = (vault.generation, vault.rev.clone());
+        let is_another = |one: &Snapshot| (one.generation, &one.rev) != (stands.0, &stands.1);
+        for one in snapshot::list(&generations)?.iter().filter(|one| is_another(one)) {
             if open_one(one, &keys, &seen.sealed)?.is_none() {
                 closed.push(one.name.clone());
             }
@@ -116,17 +128,19 @@ impl Edit<'_> {
         let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
         let pin = Pin::of(&vault)?;
         let removed = change.leaver().map(|label| label.as_str().to_owned());
-        if let Some(label) = &removed {
-            exposure::note(&mut vault, label)?;
+        for label in change.leavers(&vault) {
+            exposure::note(&mut vault, &label)?;
         }
+        let done = Done::by(command, &change, &vault);
         lineage::apply(change, &mut vault, now())?;
         tag::renew(&mut vault, &pin, &keys)?;
-        stamp(local, &mut vault, snapshot::highest(&generations)?)?;
-        let mark = Mark { tag: super::hex(&super::random::<8>()?), generation: vault.generation, removed };
+        stamp(local, &mut vault, snapshot::highest(&generations)?, done)?;
+        let tag = super::hex(&super::random::<8>()?);
+        let mark = Mark { tag, generation: vault.generation, removed, heir: heir.clone() };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
-        let sealing = Sealing { today: &vault.recipients, heir };
-        for one in &old {
+        let sealing = Sealing { today: &vault.recipients, heir: heir.as_ref() };
+        for one in old.iter().filter(|one| is_another(one)) {
             match open_one(one, &keys, &seen.sealed)? {
                 Some((plain, by)) => {
                     sealing.write(&generations, &one.resealed_name(&mark.tag), &plain, by, one.saved)?
@@ -149,10 +163,10 @@ impl Edit<'_> {
         after_save(|| {
             place.dir().sync()?;
             // What could not be noted must not keep the old copies there.
-            let settled = settle(local, place, &vault);
+            let settled = settle(local, place, &vault, &sealed.bytes);
             remove_old(&generations, &mark)?;
             settled?;
-            snapshot::prune(&generations, &resealed)
+            snapshot::prune(&generations, &resealed, &vault)
         })?;
         Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: closed })
     }
@@ -161,12 +175,12 @@ impl Edit<'_> {
 /// To whom kept states are sealed anew.
 struct Sealing<'s> {
     today: &'s [Recipient],
-    heir: Option<&'s Label>,
+    heir: Option<&'s Heir>,
 }
 
 impl Sealing<'_> {
-    /// Seals a state to those of today who could read it, and to the heir if a key opened it that is no recipient any
-    /// more; where nobody is left, to the holder of the key that opened it. Who that is stands in the copy from then on.
+    /// Seals a state to those of today who could read it, by its own list, and to the heir of one who could; where nobody
+    /// is left, to the holder of the key that opened it. Who that is stands in the copy from then on.
     ///
     /// # Errors
     /// [`Error::Unreadable`] if nobody of today would open it.
@@ -174,11 +188,9 @@ impl Sealing<'_> {
         let Self { today, heir } = *self;
         let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
         let mut state = Vault::parse(text)?;
-        let is_of_today = today.iter().any(|one| one.public == by.public());
-        let reads = |one: &&Recipient| {
-            let did = state.recipients.iter().any(|then| then.public == one.public);
-            did || (!is_of_today && Some(&one.label) == heir)
-        };
+        let did = |public: &str| state.recipients.iter().any(|then| then.public == public);
+        let inherits = |one: &Recipient| heir.is_some_and(|heir| heir.key == one.public && did(&heir.of));
+        let reads = |one: &&Recipient| did(&one.public) || inherits(one);
         let mut to: Vec<Recipient> = today.iter().filter(reads).cloned().collect();
         if to.is_empty() {
             to.extend(today.iter().find(|one| one.public == by.public()).cloned());
@@ -234,18 +246,24 @@ fn remove_old(generations: &Dir, mark: &Mark) -> Result<(), Error> {
 /// Finishes a removal that was interrupted, or that came here with the vault file from another
 /// host, and takes away the copies of one that never came about. What `opener` cannot open stays.
 pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> Result<(), Error> {
-    let mark = Mark::of(vault)?;
+    let mark = Mark::of(vault);
     let all = snapshot::list(generations)?;
     if !all.iter().any(|one| mark.is_old(one) || mark.is_orphan(one)) {
         return Ok(());
     }
-    let sealing = Sealing { today: &vault.recipients, heir: heir_at_hand(vault, opener) };
+    let is_at_hand = |heir: &&Heir| opener.all().any(|key| key.public() == heir.key);
+    let heir = mark.heir.as_ref().filter(is_at_hand);
+    let sealing = Sealing { today: &vault.recipients, heir };
     for one in all.iter().filter(|one| mark.is_old(one)) {
         let name = one.resealed_name(&mark.tag);
         if !all.iter().any(|other| other.name == name) {
             let sealed = one.read()?;
             let opened = opener.all().find_map(|by| Some((by.open(&sealed).ok()?, by)));
             let Some((plain, by)) = opened else { continue };
+            // Somebody has changed a key elsewhere, whose past would be lost: that waits for the one who has both keys.
+            if heir.is_none() && mark.heir.as_ref().is_some_and(|away| !can_read(&plain, &away.key)) {
+                continue;
+            }
             match sealing.write(generations, &name, &plain, by, one.saved) {
                 Err(Error::Unreadable(_)) => continue,
                 other => other?,
@@ -264,11 +282,10 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     Ok(generations.sync()?)
 }
 
-/// The recipient whose key is at hand, if there is just one.
-fn heir_at_hand<'v>(vault: &'v Vault<'_>, opener: &Opener) -> Option<&'v Label> {
-    let is_at_hand = |one: &&Recipient| opener.all().any(|key| key.public() == one.public);
-    let mut at_hand = vault.recipients.iter().filter(is_at_hand);
-    at_hand.next().filter(|_| at_hand.next().is_none()).map(|one| &one.label)
+/// Whether a state names this recipient.
+fn can_read(plain: &SecretBuf, public: &str) -> bool {
+    let state = plain.text().and_then(|text| Vault::parse(text).ok());
+    state.is_some_and(|state| state.recipients.iter().any(|then| then.public == public))
 }
 
 /// Whether a save after which a key must open nothing was interrupted while old copies were
@@ -277,14 +294,12 @@ fn heir_at_hand<'v>(vault: &'v Vault<'_>, opener: &Opener) -> Option<&'v Label> 
 /// # Errors
 /// When the generations cannot be listed.
 pub fn is_unfinished(place: &Place, vault: &Vault<'_>) -> Result<bool, Error> {
-    let mark = Mark::of(vault)?;
+    let mark = Mark::of(vault);
     Ok(snapshot::history(place)?.iter().any(|one| mark.is_old(one)))
 }
 
-/// The label of the recipient that the last such save removed.
-///
-/// # Errors
-/// A mark that is malformed.
-pub fn last_removed(vault: &Vault<'_>) -> Result<Option<String>, Error> {
-    Ok(Mark::of(vault)?.removed)
+/// What the last such save was about: the label of the recipient that it removed, and whose key took its place.
+pub fn last_change(vault: &Vault<'_>) -> (Option<String>, Option<Heir>) {
+    let Mark { removed, heir, .. } = Mark::of(vault);
+    (removed, heir)
 }

@@ -4,7 +4,7 @@ use super::belief::{Sure, remember};
 use super::edit::{after_save, settle};
 use super::{Checked, Error, Lineage, Local, Pin, Place, Seen, Trust, pin};
 use crate::fsio::{self, Replacement};
-use crate::model::{Change, Credential, Entries, Op, SecretId, Vault};
+use crate::model::{Change, Credential, Entries, Op, SecretId, Subject, Vault};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub fn place_whole(
     }
     after_save(|| {
         place.dir().sync()?;
-        settle(local, place, &checked.vault)
+        settle(local, place, &checked.vault, &seen.sealed)
     })
 }
 
@@ -75,12 +75,16 @@ pub struct Restoring {
     pub superseded: Vec<SecretId>,
 }
 
-/// The change that brings back the entries of `snapshot`; who can open the vault and how it
+/// The change that brings back the entries of `snapshot`, all of them or `only` some; who can open the vault and how it
 /// is authenticated stay as they are. Says too what the snapshot is to the vault.
 ///
 /// # Errors
-/// A vault whose secret cannot be read.
-pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<Restoring, Error> {
+/// A vault whose secret cannot be read; something of `only` that neither has.
+pub fn restore_change(
+    standing: &Vault<'_>,
+    snapshot: &Vault<'_>,
+    only: Option<&[Subject]>,
+) -> Result<Restoring, Error> {
     let pin = Pin::of(snapshot)?;
     let kin = if standing.vault_id != snapshot.vault_id {
         Kin::Another
@@ -91,11 +95,24 @@ pub fn restore_change(standing: &Vault<'_>, snapshot: &Vault<'_>) -> Result<Rest
     } else {
         Kin::Another
     };
-    let mut entries = Entries::of(snapshot)?;
+    let (then, now) = (Entries::of(snapshot)?, Entries::of(standing)?);
     let lineage = Lineage::of(standing)?;
+    let is_asked = |id: &SecretId| only.is_none_or(|only| only.contains(&Subject::Entry(id.clone())));
     let is_superseded = |id: &SecretId| snapshot.get(id).is_some_and(|raw| lineage.is_superseded(id, raw));
-    let superseded: Vec<SecretId> = snapshot.ids().filter(is_superseded).collect();
-    superseded.iter().try_for_each(|id| entries.keep_from(standing, id))?;
+    let superseded: Vec<SecretId> = snapshot.ids().filter(|id| is_asked(id) && is_superseded(id)).collect();
+    let mut entries = match only {
+        None => then.clone(),
+        Some(only) => {
+            let has = |subject: &Subject| now.contents().has(subject) || then.contents().has(subject);
+            if let Some(unknown) = only.iter().find(|subject| !has(subject)) {
+                return Err(crate::model::Error::NoEntry(unknown.to_string()).into());
+            }
+            let mut entries = now.clone();
+            only.iter().for_each(|subject| entries.take_from(&then, subject));
+            entries
+        }
+    };
+    superseded.iter().for_each(|id| entries.take_from(&now, &Subject::Entry(id.clone())));
     Ok(Restoring { change: Change::of(Op::Restore(Box::new(entries))), kin, superseded })
 }
 

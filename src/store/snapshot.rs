@@ -3,23 +3,36 @@
 
 use super::{Error, Place, now};
 use crate::fsio::{self, Dir, Replacement};
-use crate::model::Vault;
+use crate::model::{Save, Vault};
 use crate::seal::MAX_FILE;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// Saves by people that are kept at least.
-const KEPT: usize = 10;
-/// Days for each of which the last save is kept.
-const DAYS: u64 = 14;
+/// The newest states, which are kept whatever their age and size.
+const NEWEST: usize = 10;
+/// Most states of the last day.
+const OF_A_DAY: usize = 200;
+const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
+/// Longer than any month.
+const MONTH: u64 = 31 * DAY;
+/// For so long one state an hour, a day and a month is kept, the last of each.
+const HOURLY: u64 = 3 * DAY;
+const DAILY: u64 = 60 * DAY;
+const MONTHLY: u64 = 24 * MONTH;
+/// For so long the last capture of each day is kept beside later saves: what gateways renew is in no other place.
+const CAPTURES: u64 = 14 * DAY;
+/// Commands that change much at once: the state before each is kept for [`DAILY`].
+const LARGE: [&str; 6] = ["import", "connect", "restore", "undo", "merge", "passwd"];
+/// Bytes of all states together, beyond which the oldest go.
+pub const BUDGET: u64 = 256 * 1024 * 1024;
 /// In the names of states that a capture wrote.
 const CAPTURED: &str = ".captured";
 /// Highest number of a file name that new ones are put above: far more than saves can be, and
 /// far below what the document can hold.
-const HIGHEST: u64 = 1 << 52;
+pub(super) const HIGHEST: u64 = 1 << 52;
 
 /// A sealed vault that was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +64,11 @@ impl Snapshot {
         Ok(fsio::read_capped(&self.path, MAX_FILE)?.into_vec())
     }
 
+    /// Its number and the start of its random name, as records of saves name it.
+    pub fn state(&self) -> String {
+        crate::model::state_name(self.generation, &self.rev)
+    }
+
     /// The name of the same snapshot sealed anew.
     pub(super) fn resealed_name(&self, tag: &str) -> String {
         let captured = if self.captured { CAPTURED } else { "" };
@@ -80,17 +98,23 @@ pub(super) fn name_of(vault: &Vault<'_>) -> String {
     format!("{}-{}{captured}.age", vault.generation, vault.rev)
 }
 
-/// Gives the standing vault file a second name among the generations; where the file system
-/// has no second names, a copy. Whether it is new.
-pub(super) fn keep(place: &Place, generations: &Dir, name: &str) -> Result<bool, Error> {
+/// Keeps a state that is about to be replaced. Whoever saved it here has kept it then, but not synced it; what came from
+/// another host is written now.
+pub(super) fn keep(generations: &Dir, name: &str, sealed: &[u8]) -> Result<(), Error> {
     let name = OsStr::new(name);
-    match place.dir().link(place.name(), generations, name) {
-        Ok(()) => {}
-        // A crash between this and the rename leaves it there already.
-        Err(fsio::Error::Exists(_)) => return Ok(false),
-        Err(_) => Replacement::write(generations, name, &place.read()?, 0o600)?.commit()?,
+    let size = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
+    if generations.meta(name)?.is_some_and(|meta| meta.size == size) {
+        let path = generations.path().join(name);
+        let file = generations.open_file(name)?;
+        return Ok(file.sync_all().map_err(|error| fsio::Error::io("sync", &path, error))?);
     }
-    Ok(true)
+    Ok(Replacement::write(generations, name, sealed, 0o600)?.commit()?)
+}
+
+/// Keeps a copy of what was just saved: it stays when a program without our lock puts another vault in its place. Not
+/// synced, since the vault file is there too; [`keep`] makes up for that.
+pub(super) fn keep_new(generations: &Dir, name: &str, sealed: &[u8]) -> Result<(), Error> {
+    Ok(Replacement::write_loosely(generations, OsStr::new(name), sealed, 0o600)?)
 }
 
 /// The kept generations, oldest first.
@@ -139,38 +163,58 @@ pub fn strangers(place: &Place) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// Drops what is neither among the last saves by people nor the last of one of the last days;
-/// never `displaced`, which may have a low number after an older state was brought back.
-pub(super) fn prune(dir: &Dir, displaced: &str) -> Result<(), Error> {
+/// Drops what [`superfluous`] names; never `displaced`, which may have a low number after an older state was brought
+/// back.
+pub(super) fn prune(dir: &Dir, displaced: &str, vault: &Vault<'_>) -> Result<(), Error> {
     // Most saves have few generations: names alone then say that there is nothing to do.
     let names = dir.names()?;
-    if names.len() <= KEPT && !names.iter().any(|name| name.contains(CAPTURED)) {
+    if names.len() <= NEWEST && !names.iter().any(|name| name.contains(CAPTURED)) {
         return Ok(());
     }
+    let is_large = |save: &Save| LARGE.contains(&save.command.as_str()) || save.command.starts_with("recipients");
+    let before_large: BTreeSet<String> =
+        crate::model::saves(vault).into_iter().filter(is_large).map(|save| save.from).collect();
     let all = list(dir)?;
-    for snapshot in superfluous(&all, now()).into_iter().filter(|one| one.name != displaced) {
+    let drops = superfluous(&all, &before_large, now());
+    for snapshot in drops.into_iter().filter(|one| one.name != displaced) {
         dir.remove(OsStr::new(&snapshot.name))?;
     }
     Ok(())
 }
 
-fn superfluous(all: &[Snapshot], now: u64) -> Vec<&Snapshot> {
-    let (mut days, mut capture_days, mut people) = (BTreeSet::new(), BTreeSet::new(), 0);
+/// Which of the states, the oldest first, are not kept: all but the newest, those of the last day, one an hour, a day
+/// and a month, and those before a large change. Where that is too many bytes the oldest go too.
+fn superfluous<'s>(all: &'s [Snapshot], before_large: &BTreeSet<String>, now: u64) -> Vec<&'s Snapshot> {
+    let mut periods = BTreeSet::new();
     // The day of the next newer one, if that was a capture.
     let mut capture_behind = None;
-    let mut drops = |snapshot: &Snapshot| {
-        let day = snapshot.saved / DAY;
-        let replaced = snapshot.captured && capture_behind == Some(day);
-        capture_behind = snapshot.captured.then_some(day);
-        let recent = now.saturating_sub(snapshot.saved) < DAYS * DAY;
-        // The last capture of a day stays beside a later save by people: what gateways renew is in no other place.
-        let last_capture = recent && snapshot.captured && capture_days.insert(day);
-        let last_of_day = (recent && !replaced && days.insert(day)) || last_capture;
-        let enough = people >= KEPT;
-        people += usize::from(!snapshot.captured);
-        replaced || (enough && !last_of_day)
+    let (mut newest, mut bytes, mut is_full) = (0, 0_u64, false);
+    let mut keeps = |one: &Snapshot| {
+        let age = now.saturating_sub(one.saved);
+        let mut is_last_of = |length: u64, kept: u64, captures: bool| {
+            age < kept && periods.insert((length, one.saved / length, captures))
+        };
+        let day = one.saved / DAY;
+        let is_replaced = one.captured && capture_behind.replace(day) == Some(day);
+        if !one.captured {
+            capture_behind = None;
+        }
+        let is_before_large = age < DAILY && before_large.contains(&one.state());
+        if is_replaced && !is_before_large {
+            return false;
+        }
+        let is_newest = newest < NEWEST;
+        let mut keeps = is_newest || is_before_large || (age < DAY && newest < OF_A_DAY);
+        newest += usize::from(!one.captured);
+        keeps |= is_last_of(HOUR, HOURLY, false);
+        keeps |= is_last_of(DAY, DAILY, false);
+        keeps |= is_last_of(MONTH, MONTHLY, false);
+        keeps |= one.captured && is_last_of(DAY, CAPTURES, true);
+        bytes += if keeps { one.size } else { 0 };
+        is_full |= bytes > BUDGET && !is_newest;
+        keeps && !is_full
     };
-    all.iter().rev().filter(|snapshot| drops(snapshot)).collect()
+    all.iter().rev().filter(|one| !keeps(one)).collect()
 }
 
 #[cfg(test)]
@@ -191,16 +235,49 @@ mod tests {
         }
     }
 
+    fn kept(all: &[Snapshot], before_large: &BTreeSet<String>, now: u64) -> Vec<u64> {
+        let dropped: BTreeSet<u64> = superfluous(all, before_large, now).iter().map(|one| one.generation).collect();
+        all.iter().map(|one| one.generation).filter(|number| !dropped.contains(number)).collect()
+    }
+
     #[test]
-    fn the_last_ten_and_one_a_day_for_two_weeks_are_kept() {
+    fn a_day_is_kept_whole_then_one_an_hour_a_day_and_a_month() {
+        let now = 36_500 * DAY;
+        // Four saves an hour for 100 days, then one a day for three years, the oldest first.
+        let mut times: Vec<u64> = (100..1200).map(|days| now - days * DAY).collect();
+        times.extend((1..9600).map(|quarters| now - quarters * HOUR / 4));
+        times.sort_unstable();
+        let all: Vec<Snapshot> = (0_u64..).zip(times).map(|(number, time)| saved(number, time)).collect();
+        let ages: Vec<u64> =
+            kept(&all, &BTreeSet::new(), now).iter().map(|number| now - all[*number as usize].saved).collect();
+        let within = |from: u64, to: u64| ages.iter().filter(|age| (from..to).contains(*age)).count();
+        assert_eq!(within(0, DAY), 95, "all but the one of just a day ago");
+        assert_eq!(within(DAY, HOURLY), 48);
+        assert!((56..=58).contains(&within(HOURLY, DAILY)), "{}", within(HOURLY, DAILY));
+        assert!((21..=24).contains(&within(DAILY, MONTHLY)), "{}", within(DAILY, MONTHLY));
+        assert_eq!(within(MONTHLY, u64::MAX), 0);
+    }
+
+    #[test]
+    fn a_burst_of_saves_does_not_push_out_what_was_before_an_import() {
         let now = 1000 * DAY;
-        // Three saves a day for 30 days, oldest first.
-        let all: Vec<Snapshot> = (0..90).map(|n| saved(n, now - (89 - n) * DAY / 3)).collect();
-        let dropped: BTreeSet<u64> = superfluous(&all, now).iter().map(|snapshot| snapshot.generation).collect();
-        let kept: Vec<u64> = (0..90).filter(|n| !dropped.contains(n)).collect();
-        assert!((80..90).all(|n| kept.contains(&n)), "{kept:?}");
-        assert_eq!(kept.len(), 10 + 11, "{kept:?}");
-        assert!(kept.iter().all(|n| now - saved(*n, now - (89 - n) * DAY / 3).saved < 14 * DAY + DAY));
+        let all: Vec<Snapshot> = (0..600).map(|number| saved(number, now - 40 * DAY + number)).collect();
+        let before = BTreeSet::from([all[0].state()]);
+        assert_eq!(kept(&all, &before, now)[..2], [0, 590]);
+        assert_eq!(kept(&all, &BTreeSet::new(), now)[0], 590);
+        // Of one day not more than so many.
+        let burst: Vec<Snapshot> = (0..600).map(|number| saved(number, now - 600 + number)).collect();
+        assert_eq!(kept(&burst, &BTreeSet::new(), now).len(), OF_A_DAY);
+    }
+
+    #[test]
+    fn the_oldest_go_where_it_is_too_many_bytes_but_never_the_newest() {
+        let now = 1000 * DAY;
+        let large = |number| Snapshot { size: BUDGET / 20, ..saved(number, now - 100 + number) };
+        let all: Vec<Snapshot> = (0..50).map(large).collect();
+        assert_eq!(kept(&all, &BTreeSet::new(), now), (30..50).collect::<Vec<_>>());
+        let huge: Vec<Snapshot> = (0..50).map(|number| Snapshot { size: BUDGET, ..large(number) }).collect();
+        assert_eq!(kept(&huge, &BTreeSet::new(), now), (40..50).collect::<Vec<_>>());
     }
 
     #[test]
@@ -213,7 +290,8 @@ mod tests {
         };
         let mut all = vec![capture(saved(0, now - DAY)), capture(saved(1, now - DAY))];
         all.extend((2..42).map(|n| saved(n, now)).map(|one| if one.generation % 4 == 2 { one } else { capture(one) }));
-        let dropped: Vec<u64> = superfluous(&all, now).iter().rev().map(|snapshot| snapshot.generation).collect();
+        let none = BTreeSet::new();
+        let dropped: Vec<u64> = superfluous(&all, &none, now).iter().rev().map(|one| one.generation).collect();
         let expected: Vec<u64> = (0..42).filter(|n| *n == 0 || (*n >= 2 && [3, 0].contains(&(n % 4)))).collect();
         assert_eq!(dropped, expected);
     }
@@ -224,8 +302,7 @@ mod tests {
         // Each day for 20 days: three captures, then twelve saves by people.
         let one = |n: u64| Snapshot { captured: n % 15 < 3, ..saved(n, now - (19 - n / 15) * DAY) };
         let all: Vec<Snapshot> = (0..300).map(one).collect();
-        let dropped: BTreeSet<u64> = superfluous(&all, now).iter().map(|snapshot| snapshot.generation).collect();
-        let kept: Vec<u64> = (0..300).filter(|n| n % 15 < 3 && !dropped.contains(n)).collect();
+        let kept: Vec<u64> = kept(&all, &BTreeSet::new(), now).into_iter().filter(|n| n % 15 < 3).collect();
         assert_eq!(kept, (6..20).map(|day| day * 15 + 2).collect::<Vec<_>>());
     }
 }

@@ -32,6 +32,14 @@ impl Key {
         key.map(|key| Self(Zeroizing::new(key))).map_err(|_| model::Error::Malformed { line: 1, column: 1 })
     }
 
+    /// Eight hexadecimal digits by which a person sees that a value is another one.
+    pub fn short(&self, id: &SecretId, raw: &RawValue) -> String {
+        let id = id.to_string();
+        let digest = self.digest([b"short", b"entry", id.as_bytes(), b"value", &canonical(raw.get())]);
+        let bytes = BASE64_STANDARD_NO_PAD.decode(digest).unwrap_or_default();
+        bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn test() -> Self {
         Self(Zeroizing::new(b"a key of a test".to_vec()))

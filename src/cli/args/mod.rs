@@ -17,7 +17,7 @@ pub use gateway::{Connect, Export, Format, Only, PrintUnit, Render, Resolve, Wip
 pub use later::Later;
 pub use run::Run;
 pub use session::Unlock;
-pub use vault::{Backup, History, NewPassphrase, NewRecipient, Passwd, Recipients, Restore};
+pub use vault::{Backup, Diff, Git, History, Merge, NewPassphrase, NewRecipient, Passwd, Recipients, Restore, Undo};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -183,9 +183,18 @@ pub enum Command {
     Backup(Later<Backup>),
     /// Bring a backup or a kept generation back
     Restore(Later<Restore>),
-    /// The generations that saves have kept
+    /// What saves have done, and the states that they have kept
     #[command(subcommand)]
     History(Later<History>),
+    /// How two states of the vault differ, by name
+    Diff(Later<Diff>),
+    /// Take back the last save of this host, or the last change of an entry
+    Undo(Later<Undo>),
+    /// Make one of two states of the vault
+    Merge(Later<Merge>),
+    /// Have git merge and show vaults
+    #[command(subcommand)]
+    Git(Later<Git>),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page, or that of one command

@@ -11,8 +11,8 @@ With --json, one object:
   what, hint}], how the gateway differs from what connect left; left_out [{name, place, why (a
   token), since (Unix seconds)}], what captures do not take; session {ends_in
   (seconds, null for the next boot)} or null; served_behind {at, generation}, the older state that a
-  gateway was served last, or null; verdict ok, expiring or
-  missing";
+  gateway was served last, or null; kept {states, bytes, budget (bytes)}; conflict_copies, paths;
+  verdict ok, expiring or missing";
 
 /// Of `recipients exposed`.
 pub const EXPOSED: &str = "\
@@ -129,4 +129,6 @@ With --json, one object:
 /// Of `history list`.
 pub const HISTORY: &str = "\
 With --json, one object:
-  version 1; generations [{generation, rev, saved (Unix seconds), size (bytes)}], oldest first";
+  version 1; generations [{generation, state (N-REV, its name), saved (Unix seconds), size (bytes, null
+  if it is not kept), command, host, changes [text], more, how many are not named; these four are null
+  where no record of the save is}], oldest first";

@@ -1,5 +1,6 @@
 //! Keys, snapshots and backups.
 
+use crate::cli::state::is_generation;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -121,22 +122,95 @@ pub struct Restore {
     /// Open the backup with the passphrase in this file
     #[arg(long, value_name = "PATH")]
     pub backup_passphrase_file: Option<PathBuf>,
-    /// A kept generation instead
-    #[arg(long, value_name = "N", conflicts_with = "path")]
-    pub generation: Option<u64>,
+    /// A kept generation instead: its number, or N-REV where several have it
+    #[arg(long, value_name = "N", conflicts_with = "path", value_parser = generation)]
+    pub generation: Option<String>,
+    /// Only these entries and orders (ID, or order/AGENT/PROVIDER)
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub only: Vec<String>,
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,
 }
 
+/// The name of a generation: its number, or that and the start of its random name.
+fn generation(text: &str) -> Result<String, &'static str> {
+    if is_generation(text) { Ok(text.to_owned()) } else { Err("no generation") }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum History {
-    /// List them; needs no key
+    /// List what saves have done, and which states are kept; without a key only those
     #[command(after_help = super::shapes::HISTORY)]
-    List,
+    List {
+        /// All of them [default: the last 20]
+        #[arg(long)]
+        all: bool,
+    },
     /// Show the names in one
     Show {
-        /// Its number
-        generation: u64,
+        /// Its number, or N-REV where several have it
+        #[arg(value_parser = generation)]
+        generation: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// A generation, a file, or a revision of git [default: the state before the last save]
+    pub from: Option<String>,
+    /// The same [default: the vault as it is]
+    pub to: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Undo {
+    /// Bring back what these were before their last change (ID, or order/AGENT/PROVIDER) [default: all that the
+    /// last save of this host changed]
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Merge {
+    /// Other states of the vault [default: conflict copies beside it, the other side of a merge of git, and what this
+    /// host has saved and another program replaced]
+    pub files: Vec<PathBuf>,
+    /// Settle a conflict: as the vault has it
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub ours: Vec<String>,
+    /// Settle a conflict: as the other side has it
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub theirs: Vec<String>,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where recipients were removed: remove kept generations that no key at hand can open
+    #[arg(long)]
+    pub drop_unreadable: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Git {
+    /// Have git merge the vault, and show its changes by name, in the repository that it is in
+    Install,
+    /// What git calls to merge
+    #[command(hide = true)]
+    MergeDriver {
+        /// The state that both come from
+        base: PathBuf,
+        /// Where the result goes
+        ours: PathBuf,
+        /// The other side
+        theirs: PathBuf,
+    },
+    /// What git calls to show a vault
+    #[command(hide = true)]
+    Textconv {
+        /// The vault
+        file: PathBuf,
     },
 }

@@ -153,6 +153,16 @@ pub fn words(usage: Usage) -> Words {
             "several of the keys that are named stay".to_owned(),
             "beside the key that goes name one: it opens from then on what that one did",
         ),
+        Usage::Subject => (
+            "this is neither an id nor an order".to_owned(),
+            "write auth/AGENT/PROFILE, env/NAME, config/PATH/... or order/AGENT/PROVIDER",
+        ),
+        Usage::NothingToUndo => {
+            ("there is no save of this host to undo".to_owned(), "agevault history list shows what was saved")
+        }
+        Usage::NothingBefore => {
+            ("there is no state before this one".to_owned(), "name two: a generation, a file, a revision of git")
+        }
         Usage::OptionsWithoutPassphrase => (
             "options for a new passphrase, but none is added".to_owned(),
             "write agevault recipients add passphrase --label NAME",

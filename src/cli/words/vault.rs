@@ -3,6 +3,8 @@
 use super::file::of_file;
 use super::name::{self, plain};
 use super::{Words, exit};
+use crate::ops::join::Conflict;
+use crate::ops::judge::Why;
 use crate::{model, seal, store, views};
 use std::path::Path;
 
@@ -32,7 +34,7 @@ pub fn of_store(error: &store::Error) -> Words {
         Error::Forked => authentic(
             "forked",
             "the vault file was saved by another host from an older state than the last one seen here".to_owned(),
-            "compare both files (agevault history list); then repeat with --accept-rollback to go on from this one",
+            "agevault merge makes one of both; or repeat with --accept-rollback to go on from this one",
         ),
         Error::Raced => Words::new(
             "raced",
@@ -72,6 +74,26 @@ pub fn of_store(error: &store::Error) -> Words {
             Words::new("no-randomness", exit::FAILED, "the system gave no random bytes", "nothing was changed")
         }
     }
+}
+
+/// What two states of a vault have in different ways.
+pub fn of_merge(conflicts: &[Conflict]) -> Words {
+    let one = |conflict: &Conflict| {
+        let fields = conflict.fields.join(", ");
+        let fields = if fields.is_empty() { fields } else { format!(" ({fields})") };
+        let why = match conflict.why {
+            Why::BothChanged => "",
+            Why::LostRefresh => ", which has no refresh token there",
+            Why::OtherType => ", of another type there",
+        };
+        format!("{}{}{why}", plain(&conflict.subject.to_string()), plain(&fields))
+    };
+    Words::new(
+        "merge-conflict",
+        exit::CONFLICT,
+        format!("both sides changed: {}", conflicts.iter().map(one).collect::<Vec<_>>().join("; ")),
+        "nothing was changed; agevault merge --ours ID keeps what the vault has, --theirs ID takes the other side's",
+    )
 }
 
 /// Words for sealed bytes and keys.

@@ -279,7 +279,7 @@ impl<'k> Keeper<'k> {
             let checked = self.check(&seen)?;
             // A place where nothing can be written is no obstacle: see `--pin`.
             let _ = store::accept(local, &checked);
-            let edit = Edit { local, place, seen: &seen, policy, patience };
+            let edit = Edit { local, place, seen: &seen, policy, patience, command: "capture" };
             tries -= 1;
             match capture(&edit, checked, request) {
                 Err(Error::Store(store::Error::Model(model::Error::Conflict(_)))) if tries > 0 => {}

@@ -85,9 +85,11 @@ impl Connection {
     /// # Errors
     /// [`Error::Record`].
     pub fn load(root: &Path, vault_id: &str) -> Result<Option<Self>, Error> {
-        let path = root.join("connections").join(name(vault_id)?);
+        let dir = root.join("connections");
+        let path = dir.join(name(vault_id)?);
         let unreadable = || Error::Record(path.clone());
-        match fsio::read_private(&path, MAX_RECORD) {
+        // Whoever could take it away could take away what a gateway asks for.
+        match fsio::check_dir(&dir).and_then(|()| fsio::read_private(&path, MAX_RECORD)) {
             Ok(bytes) => {
                 let record: Self = serde_json::from_slice(bytes.expose()).map_err(|_| unreadable())?;
                 if record.version == VERSION { Ok(Some(record)) } else { Err(unreadable()) }
@@ -126,10 +128,10 @@ impl Connection {
         self.renamed.insert(old.to_owned(), new.to_owned());
     }
 
-    /// Forgets what was renamed from a name that is an entry of its own again: that is another secret, also when it has
+    /// Forgets what was renamed from or to a name that became an entry anew: that is another secret, also when it has
     /// gone.
-    pub fn forget_renamed(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.renamed.retain(|old, _| !is_there(old));
+    pub fn forget_renamed(&mut self, is_new: impl Fn(&str) -> bool) {
+        self.renamed.retain(|old, new| !is_new(old) && !is_new(new));
     }
 
     /// Its files that are links to views, but lead to none.

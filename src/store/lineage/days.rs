@@ -3,7 +3,7 @@
 //! The member `superseded` maps secret id -> day since 1970 -> the digests of that day, one after the other in base64.
 //! Generations are kept for two weeks, so nothing that is younger is dropped, as long as it is not absurdly much.
 
-use crate::model::{Error, Vault};
+use crate::model::{Error, JoinMember, Vault};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use serde_json::value::to_raw_value;
@@ -91,7 +91,29 @@ impl Days {
         }
     }
 
+    /// Adds those of another state of the vault.
+    pub(super) fn join(&mut self, other: &Self) {
+        for (id, digests) in &other.0 {
+            let known = self.0.entry(id.clone()).or_default();
+            for (day, digest) in digests {
+                if !known.iter().any(|(_, have)| have == digest) {
+                    known.push((*day, *digest));
+                }
+            }
+            known.sort_by_key(|(day, _)| *day);
+            known.drain(..known.len().saturating_sub(MOST));
+        }
+    }
+
     pub(super) fn write(self, vault: &mut Vault<'_>) -> Result<(), Error> {
+        let (name, value) = self.member()?;
+        vault.other.take(name);
+        value.into_iter().for_each(|value| vault.other.put(name, value));
+        Ok(())
+    }
+
+    /// The payload's member; none where there is nothing.
+    pub(super) fn member(self) -> Result<JoinMember, Error> {
         let mut written: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (id, known) in self.0.into_iter().filter(|(_, known)| !known.is_empty()) {
             let mut days: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
@@ -99,11 +121,8 @@ impl Days {
             let days = days.into_iter().map(|(day, bytes)| (day.to_string(), BASE64_STANDARD_NO_PAD.encode(bytes)));
             written.insert(id, days.collect());
         }
-        vault.other.take(MEMBER);
-        if !written.is_empty() {
-            vault.other.put(MEMBER, to_raw_value(&written)?);
-        }
-        Ok(())
+        let value = (!written.is_empty()).then(|| to_raw_value(&written)).transpose()?;
+        Ok((MEMBER, value))
     }
 }
 

@@ -45,6 +45,8 @@ impl Placeholders {
         let version = regex_lite::escape(VERSION);
         let in_words = format!(r"\bagevault v?({version})\b");
         add("VERSION", &version, None);
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        add("HOST", &regex_lite::escape(&host), None);
         add("N", r"\d+", None);
         add("...", ".*", None);
         let mut written = Vec::new();

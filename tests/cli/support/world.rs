@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// What else is on PATH. A real `openclaw` or `ssh` there would make cases depend on the machine.
-pub const TOOLS: &str = "age age-keygen base64 cat chmod chown cp cut dd diff env false find flock grep \
+pub const TOOLS: &str = "age age-keygen base64 cat chmod chown cp cut dd diff env false find flock git grep \
     head id ln ls mkdir mkfifo mv readlink rm sed setpriv sh sleep sort ssh-keygen stat stty tail tee touch tr true \
     truncate wc";
 

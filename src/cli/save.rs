@@ -1,0 +1,77 @@
+//! How commands save: one way, and what follows each save.
+
+use super::context::{Context, Opened};
+use super::{Error, handover, sweep};
+use crate::model::{Change, Step};
+use crate::seal::Opener;
+use crate::store::{self, Checked, Policy, Saved, Unreadable};
+use std::collections::BTreeSet;
+
+impl Context {
+    /// How the vault that was opened is written.
+    pub fn edit<'a>(&'a self, opened: &'a Opened) -> store::Edit<'a> {
+        let Opened { place, seen } = opened;
+        let (policy, patience) = (&self.policy, self.patience());
+        store::Edit { local: &self.local, place, seen, policy, patience, command: &self.command }
+    }
+
+    /// Saves a change to the vault that was opened.
+    ///
+    /// # Errors
+    /// As [`store::Edit::save`].
+    pub fn save(&self, opened: &Opened, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
+        self.save_with(opened, checked, change, None)
+    }
+
+    /// The same with a recipient's key that the change brings.
+    ///
+    /// # Errors
+    /// As [`Context::save`].
+    pub fn save_with(
+        &self,
+        opened: &Opened,
+        checked: Checked<'_>,
+        change: Change,
+        new: Option<&Opener>,
+    ) -> Result<Saved, Error> {
+        let vault_id = checked.vault.vault_id.clone();
+        let steps = change.steps(&checked.vault);
+        let saved = self.edit(opened).save_with(checked, change, new)?;
+        self.after_save(opened, &vault_id, &steps);
+        Ok(saved)
+    }
+
+    /// Saves what makes one of two states. `covered` is whether that comes from all that this host has accepted; with
+    /// `unreadable` kept generations are sealed anew, since recipients were removed.
+    ///
+    /// # Errors
+    /// As [`store::Edit::save`], [`store::Edit::save_resealing`].
+    pub fn save_joined(
+        &self,
+        opened: &Opened,
+        checked: Checked<'_>,
+        change: Change,
+        covered: bool,
+        unreadable: Option<Unreadable>,
+    ) -> Result<Saved, Error> {
+        let vault_id = checked.vault.vault_id.clone();
+        let steps = change.steps(&checked.vault);
+        let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
+        let edit = store::Edit { policy: &policy, ..self.edit(opened) };
+        let saved = match unreadable {
+            None => edit.save(checked, change)?,
+            Some(unreadable) => {
+                let keys = store::Keys { proof: opened.seen.opener(), heir: None };
+                edit.save_resealing(checked, change, keys, unreadable)?
+            }
+        };
+        self.after_save(opened, &vault_id, &steps);
+        Ok(saved)
+    }
+
+    fn after_save(&self, opened: &Opened, vault_id: &str, steps: &[Step]) {
+        let added: BTreeSet<&str> = steps.iter().filter_map(Step::added).collect();
+        handover::forget_renamed(self, vault_id, &added);
+        sweep::after_save(self, opened, opened.seen.opener(), vault_id);
+    }
+}

@@ -1,0 +1,111 @@
+//! `undo`: takes back what the last save of this host changed, or brings back what some entries were before.
+
+use super::args::Undo;
+use super::context::{Context, Opened};
+use super::handover::Handover;
+use super::restore::{hand_over, json_of, preview};
+use super::{Error, Usage, state, words};
+use crate::model::{self, Change, Op, Save, SecretId, Subject, Vault};
+use crate::ops::join::{Choice, Joined, Sides};
+use crate::store::{self, Checked};
+
+/// Takes back the last save of this host, or the last change of each entry that is named.
+///
+/// # Errors
+/// Nothing to undo; a state that is not kept any more; entries that others changed since.
+pub fn run(context: &mut Context, args: &Undo) -> Result<(), Error> {
+    let opened = context.open()?;
+    let mut checked = context.check(&opened)?;
+    // What would be undone is no part of this state.
+    if let Some(behind) = checked.behind.take_if(|_| !context.policy.accept_rollback) {
+        return Err(behind.into());
+    }
+    if args.ids.is_empty() { last(context, args, &opened, checked) } else { entries(context, args, &opened, checked) }
+}
+
+fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_>) -> Result<(), Error> {
+    let host = context.local.host_if_any()?;
+    let save = model::saves(&checked.vault).into_iter().rfind(|save| Some(&save.host) == host.as_ref());
+    let save = save.filter(|save| !save.from.is_empty()).ok_or(Usage::NothingToUndo)?;
+    let before = state::open(context, opened, &save.from)?;
+    let after = state::open(context, opened, &save.to)?;
+    let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
+    // What others changed since is theirs: the state after the save is what both come from.
+    let sides = Sides { base: Some(&after.vault), theirs: &before.vault, ours: &checked.vault };
+    let Joined { entries, conflicts, stale } = sides.join(&Choice::default())?;
+    if !conflicts.is_empty() {
+        return Err(Error::Merge(conflicts));
+    }
+    context.out.say(&format!("undoes {} of {}", save.command, words::time(i64::try_from(save.at).unwrap_or_default())));
+    if save.steps.iter().any(model::Step::is_of_keys) {
+        context.out.warn("note: who can open the vault stays as it is; agevault recipients changes that");
+    }
+    tell_stale(context, &stale);
+    let change = Change::of(Op::Restore(Box::new(entries)));
+    finish(context, args, opened, checked, change, &stale)
+}
+
+fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_>) -> Result<(), Error> {
+    let saves = model::saves(&checked.vault);
+    let mut entries = model::Entries::of(&checked.vault)?;
+    let lineage = store::Lineage::of(&checked.vault)?;
+    let mut stale = Vec::new();
+    for name in &args.ids {
+        let subject = Subject::parse(name).ok_or(Usage::Subject)?;
+        let text = subject.to_string();
+        let save: &Save = saves
+            .iter()
+            .rfind(|save| save.steps.iter().any(|step| step.names(&text)))
+            .ok_or_else(|| no_change(&text))?;
+        let before = state::open(context, opened, &save.from)?;
+        let before = state::look(context, opened, &before)?;
+        if let Subject::Entry(id) = &subject
+            && is_stale(&lineage, &before.vault, id)
+        {
+            stale.push(id.clone());
+            continue;
+        }
+        entries.take_from(&model::Entries::of(&before.vault)?, &subject);
+    }
+    tell_stale(context, &stale);
+    let change = Change::of(Op::Restore(Box::new(entries)));
+    finish(context, args, opened, checked, change, &stale)
+}
+
+fn finish(
+    context: &Context,
+    args: &Undo,
+    opened: &Opened,
+    checked: Checked<'_>,
+    change: Change,
+    stale: &[SecretId],
+) -> Result<(), Error> {
+    let difference = preview(context, &checked.vault, &change);
+    let mut handover = Handover::default();
+    if difference.is_empty() {
+        context.out.say("nothing to undo: entries and orders are the same");
+    } else if !args.dry_run {
+        handover = hand_over(context, &checked.vault.vault_id, &difference);
+        let saved = context.save(opened, checked, change)?;
+        context.out.say(&format!("undone; what stood before is generation {}", saved.displaced));
+    }
+    if context.out.json {
+        context.out.json(&json_of(&difference, !args.dry_run, stale, None))?;
+    }
+    handover.tell(context);
+    Ok(())
+}
+
+fn no_change(name: &str) -> Error {
+    Error::NoChange(name.to_owned())
+}
+
+fn is_stale(lineage: &store::Lineage, before: &Vault<'_>, id: &SecretId) -> bool {
+    before.get(id).is_some_and(|raw| lineage.is_superseded(id, raw))
+}
+
+fn tell_stale(context: &Context, stale: &[SecretId]) {
+    for id in stale {
+        context.out.warn(&format!("note: {id}: left as it is, its refresh token of then was superseded since"));
+    }
+}
