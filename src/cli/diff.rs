@@ -19,8 +19,9 @@ pub fn run(context: &mut Context, args: &Diff) -> Result<(), Error> {
         Some(from) => from.clone(),
         None => before().ok_or(Usage::NothingBefore)?,
     };
-    let from = state::open(context, &opened, &from)?;
-    let to = args.to.as_ref().map(|to| state::open(context, &opened, to)).transpose()?;
+    let vault_id = checked.vault.vault_id.clone();
+    let from = state::open(context, &opened, &vault_id, &from)?;
+    let to = args.to.as_ref().map(|to| state::open(context, &opened, &vault_id, to)).transpose()?;
     let from = state::look(context, &opened, &from)?;
     let to = to.as_ref().map(|to| state::look(context, &opened, to)).transpose()?;
     let lines = compare(&from.vault, to.as_ref().map_or(&checked.vault, |to| &to.vault));

@@ -63,8 +63,10 @@ pub enum Error {
     BackupPin(store::Pin),
     /// A backup of a vault that was never used here.
     UnknownBackup(store::Pin),
-    /// What two states have in different ways, and nobody has decided.
-    Merge(Vec<ops::join::Conflict>),
+    /// What the vault and a state of this name have in different ways, and nobody has decided.
+    Merge(String, Vec<ops::join::Conflict>),
+    /// What a save changed was changed again since, and so cannot be taken back alone.
+    ChangedSince(Vec<String>),
     /// A state that only a person can have merged.
     MergeAsks,
     /// A file that is no state of this vault; its fingerprint.
@@ -190,6 +192,8 @@ pub enum Usage {
     RemovesItself,
     /// Several keys at hand stay, and the one that goes is at hand too.
     SeveralStay,
+    /// Sides of a conflict are chosen, and several states are to be merged.
+    ChooseForOne,
     /// Neither an id nor an order.
     Subject,
     /// Nothing that this host has saved is on record.

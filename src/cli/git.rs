@@ -3,13 +3,14 @@
 use super::args::Git;
 use super::context::{Context, Opened};
 use super::{Error, state, words};
-use crate::fsio::{Dir, Replacement};
+use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::converse;
 use crate::model::{Credential, SecretId, Subject, Vault};
-use crate::ops::join::{Choice, Joined, Sides};
+use crate::ops::join::{Choice, Merged, Sides, merge};
 use crate::store::{self, Place, Relation, Seen};
 use crate::views::Key;
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -30,9 +31,12 @@ pub fn run(context: &mut Context, args: &Git) -> Result<(), Error> {
     }
 }
 
-/// Runs git in the directory of a vault; what it prints, if it succeeds.
+/// Runs git in the directory of a vault; what it prints, if it succeeds. Programs that a repository names are not run:
+/// whoever can write there must not become this user.
 fn git(dir: &Path, args: &[&OsStr]) -> Option<Vec<u8>> {
     let mut command = Command::new("git");
+    command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never"]);
+    command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_OPTIONAL_LOCKS", "0");
     command.arg("-C").arg(dir).args(args);
     let output = converse(&mut command, b"", PATIENCE).ok()?;
     (output.code == Some(0)).then(|| output.stdout.into_vec())
@@ -48,58 +52,88 @@ fn blob(vault: &Path, revision: &str) -> Option<Vec<u8>> {
     git(dir, &["cat-file", "blob", &format!("{revision}:./{name}")].map(OsStr::new))
 }
 
+/// Whether `install` was run on this host for the repository that the vault is in. In another one, such as one that
+/// somebody has put beside a vault in a folder that is synchronised, git is not run.
+fn is_installed(context: &Context, vault: &Path, vault_id: &str) -> Result<bool, Error> {
+    let Some(known) = context.local.repository(vault_id)? else { return Ok(false) };
+    Ok(repository(parts(vault).0).is_some_and(|here| here == known))
+}
+
+/// The directory `.git` above a directory, with its number on its file system.
+fn repository(dir: &Path) -> Option<(PathBuf, u64)> {
+    let dir = fsio::real_or_same(dir);
+    let place = dir.ancestors().map(|dir| dir.join(".git")).find(|place| place.symlink_metadata().is_ok())?;
+    let number = place.symlink_metadata().ok()?.ino();
+    Some((place, number))
+}
+
+/// The other side of a merge that git has stopped in the middle of, and the state that both come from.
+type Stopped = (Option<Vec<u8>>, Vec<u8>);
+
 /// What the vault file was in a revision.
 ///
 /// # Errors
 /// [`Error::NoState`].
-pub fn file_of(vault: &Path, revision: &str) -> Result<Vec<u8>, Error> {
-    let file = Some(revision).filter(|revision| !revision.starts_with('-')).and_then(|revision| blob(vault, revision));
-    file.ok_or_else(|| Error::NoState(revision.to_owned()))
+pub fn file_of(context: &Context, vault: &Path, vault_id: &str, revision: &str) -> Result<Vec<u8>, Error> {
+    let none = || Error::NoState(revision.to_owned());
+    if revision.starts_with('-') || !is_installed(context, vault, vault_id)? {
+        return Err(none());
+    }
+    blob(vault, revision).ok_or_else(none)
 }
 
 /// Where git has stopped in the middle of a merge of the vault: the state that both come from, if there is one, and the
 /// other side.
-pub fn other_side(vault: &Path) -> Option<(Option<Vec<u8>>, Vec<u8>)> {
-    let (dir, name) = parts(vault);
-    if !dir.ancestors().any(|dir| dir.join(".git").exists()) {
-        return None;
+///
+/// # Errors
+/// A record of local state that cannot be read.
+pub fn other_side(context: &Context, vault: &Path, vault_id: &str) -> Result<Option<Stopped>, Error> {
+    if !is_installed(context, vault, vault_id)? {
+        return Ok(None);
     }
-    let unmerged = git(dir, &["ls-files", "--unmerged", "--", &name].map(OsStr::new))?;
-    if unmerged.is_empty() { None } else { Some((blob(vault, ":1"), blob(vault, ":3")?)) }
+    let (dir, name) = parts(vault);
+    let unmerged = git(dir, &["ls-files", "--unmerged", "--", &name].map(OsStr::new)).unwrap_or_default();
+    let other = if unmerged.is_empty() { None } else { blob(vault, ":3") };
+    Ok(other.map(|other| (blob(vault, ":1"), other)))
 }
 
 /// Writes `.gitattributes` beside the vault, and the drivers into the configuration of its repository.
-fn install(context: &Context) -> Result<(), Error> {
-    let place = context.place()?;
+fn install(context: &mut Context) -> Result<(), Error> {
+    let opened = context.open()?;
+    let checked = context.check(&opened)?;
+    let place = &opened.place;
     let (dir, name) = parts(place.path());
+    let none = || Error::NoWorkTree(dir.to_owned());
     if git(dir, &["rev-parse", "--is-inside-work-tree"].map(OsStr::new)).is_none_or(|out| out != b"true\n") {
-        return Err(Error::NoWorkTree(dir.to_owned()));
+        return Err(none());
     }
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("agevault"));
     let quoted = |path: &Path| format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"));
     let call = format!("{} --vault {}", quoted(&program), quoted(place.path()));
     let settings = [
         ("merge.agevault.name", "agevault".to_owned()),
-        ("merge.agevault.driver", format!("{call} git merge-driver %O %A %B")),
+        // git puts something in the place of each %, also within quotes.
+        ("merge.agevault.driver", format!("{} git merge-driver %O %A %B", call.replace('%', "%%"))),
         ("diff.agevault.textconv", format!("{call} git textconv")),
         ("diff.agevault.cachetextconv", "false".to_owned()),
     ];
     for (setting, value) in &settings {
-        let done = git(dir, &["config", "--local", setting, value].map(OsStr::new));
-        done.ok_or_else(|| Error::NoWorkTree(dir.to_owned()))?;
+        git(dir, &["config", "--local", setting, value].map(OsStr::new)).ok_or_else(none)?;
     }
-    // Names with blanks or marks of patterns are quoted as git reads them.
-    let pattern = format!(
-        "\"/{}\"",
-        name.replace('\\', "\\\\\\\\")
-            .replace('"', "\\\"")
-            .replace('*', "\\\\*")
-            .replace('?', "\\\\?")
-            .replace('[', "\\\\[")
-    );
-    let attributes = add_line(dir, ".gitattributes", &format!("{pattern} merge={DRIVER} diff={DRIVER} -text"))?;
-    let ignored =
-        add_line(dir, ".gitignore", &format!("/{name}.d/"))? | add_line(dir, ".gitignore", &format!("/{name}.lock"))?;
+    let (repository, number) = repository(dir).ok_or_else(none)?;
+    context.local.remember_repository(&checked.vault.vault_id, &(repository, number))?;
+    let mut pattern = String::from("/");
+    for character in name.chars() {
+        if "\\*?[".contains(character) {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    // In attributes a name stands in quotes, which have escapes of their own.
+    let in_quotes = format!("\"{}\"", pattern.replace('\\', "\\\\").replace('"', "\\\""));
+    let attributes = add_line(dir, ".gitattributes", &format!("{in_quotes} merge={DRIVER} diff={DRIVER} -text"))?;
+    let ignored = add_line(dir, ".gitignore", &format!("{pattern}.d/"))?
+        | add_line(dir, ".gitignore", &format!("{pattern}.lock"))?;
     context.out.say("git merges this vault by agevault merge, and shows changes by name: git diff, git log -p");
     for (file, _) in [(".gitattributes", attributes), (".gitignore", ignored)].iter().filter(|(_, changed)| *changed) {
         context.out.say(&format!("wrote {}; commit it, so that each clone has it", dir.join(file).display()));
@@ -111,7 +145,7 @@ fn install(context: &Context) -> Result<(), Error> {
 /// Adds a line to a file if it has none such. Whether it had not.
 fn add_line(dir: &Path, name: &str, line: &str) -> Result<bool, Error> {
     let path = dir.join(name);
-    let mut text = match crate::fsio::read_own(&path, crate::formats::MAX_INPUT) {
+    let mut text = match fsio::read_own(&path, crate::formats::MAX_INPUT) {
         Ok(bytes) => String::from_utf8_lossy(bytes.expose()).into_owned(),
         Err(error) if error.is_not_found() => String::new(),
         Err(error) => return Err(error.into()),
@@ -148,19 +182,39 @@ fn merge_driver(context: &mut Context, base: &Path, ours: &Path, theirs: &Path) 
         Relation::Another => return Err(Error::NotACopy(other.pin)),
     }
     let base = base.as_ref().map(|base| state::look(context, &opened, base)).transpose()?;
-    let base = base.as_ref().map(|base| &base.vault);
-    let Joined { entries, conflicts, stale } =
-        Sides { base, theirs: &other.vault, ours: &checked.vault }.join(&Choice::default())?;
-    if !conflicts.is_empty() {
-        return Err(Error::Merge(conflicts));
+    let mut checked = checked;
+    let covered = checked.is_covered_by(&other.vault);
+    if let Some(behind) = checked.behind.take_if(|_| !covered) {
+        return Err(behind.into());
+    }
+    let is_base = |base: &&Vault<'_>| store::is_base(base, &checked.vault, &other.vault);
+    let bases: Vec<&Vault<'_>> = base.iter().map(|base| &base.vault).filter(is_base).collect();
+    let sides = Sides { bases: &bases, theirs: &other.vault, ours: &checked.vault };
+    let (joining, stale) = match merge(sides, &Choice::default())? {
+        // What git has in place is the result.
+        Merged::Nothing => return Ok(()),
+        Merged::Forward(_) => {
+            return put(ours, &std::fs::read(theirs).map_err(|error| fsio::Error::io("read", theirs, error))?);
+        }
+        Merged::Conflicts(conflicts) => {
+            return Err(Error::Merge(context.vault_path().display().to_string(), conflicts));
+        }
+        Merged::Joins { joining, stale } => (joining, stale),
+    };
+    if !joining.left.is_empty() {
+        return Err(Error::MergeAsks);
     }
     for id in stale {
         context.out.warn(&format!("note: {id}: left as it is, its refresh token there was superseded since"));
     }
-    let joining = store::joining(&checked.vault, &other.vault, base, entries)?;
     let sealed = context.edit(&opened).seal_only(checked, joining.change)?;
-    let dir = Dir::open(crate::fsio::real_path(ours)?.parent().unwrap_or(Path::new(".")))?;
-    Ok(Replacement::write(&dir, ours.file_name().unwrap_or_default(), &sealed, 0o600)?.commit()?)
+    put(ours, &sealed)
+}
+
+/// Puts the result where git takes it from.
+fn put(ours: &Path, sealed: &[u8]) -> Result<(), Error> {
+    let dir = Dir::open(fsio::real_path(ours)?.parent().unwrap_or(Path::new(".")))?;
+    Ok(Replacement::write(&dir, ours.file_name().unwrap_or_default(), sealed, 0o600)?.commit()?)
 }
 
 /// What git shows in the place of a vault: a line for each name. A file that does not open is told as such, since git
@@ -178,7 +232,9 @@ fn textconv(context: &mut Context, file: &Path) -> Result<(), Error> {
             ));
         }
     };
-    let checked = state::look(context, &opened, &opened.seen)?;
+    let Ok(checked) = state::look(context, &opened, &opened.seen) else {
+        return context.out.line(&format!("a sealed file of {} bytes, which is no vault", opened.seen.sealed().len()));
+    };
     // No columns: a longer name must not change the lines of all others.
     lines(&checked.vault)?.iter().try_for_each(|line| context.out.line(line.join("  ").trim_end()))
 }

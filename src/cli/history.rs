@@ -76,8 +76,8 @@ fn lines(saves: Vec<Save>, kept: &[Snapshot]) -> Vec<Line> {
             all.push(Line { generation: one.generation, state, at: one.saved, save: None, size: Some(one.size) });
         }
     }
-    // By time: after an older state was brought back, or a merge, numbers say less.
-    all.sort_by_key(|line| (line.at, line.generation));
+    // A number is above those of all that it comes from; clocks of hosts differ.
+    all.sort_by_key(|line| (line.generation, line.at));
     all
 }
 

@@ -4,7 +4,7 @@ use super::context::{Context, Opened};
 use super::{Error, handover, sweep};
 use crate::model::{Change, Step};
 use crate::seal::Opener;
-use crate::store::{self, Checked, Policy, Saved, Unreadable};
+use crate::store::{self, Checked, Heir, Policy, Saved, Seen, Unreadable};
 use std::collections::BTreeSet;
 
 impl Context {
@@ -42,7 +42,7 @@ impl Context {
     }
 
     /// Saves what makes one of two states. `covered` is whether that comes from all that this host has accepted; with
-    /// `unreadable` kept generations are sealed anew, since recipients were removed.
+    /// `resealing` kept generations are sealed anew, since recipients were removed, or keys changed by these.
     ///
     /// # Errors
     /// As [`store::Edit::save`], [`store::Edit::save_resealing`].
@@ -52,19 +52,40 @@ impl Context {
         checked: Checked<'_>,
         change: Change,
         covered: bool,
-        unreadable: Option<Unreadable>,
+        resealing: Option<(Unreadable, Vec<Heir>)>,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
         let steps = change.steps(&checked.vault);
         let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
         let edit = store::Edit { policy: &policy, ..self.edit(opened) };
-        let saved = match unreadable {
+        let saved = match resealing {
             None => edit.save(checked, change)?,
-            Some(unreadable) => {
-                let keys = store::Keys { proof: opened.seen.opener(), heir: None };
+            Some((unreadable, known)) => {
+                let keys = store::Keys { proof: opened.seen.opener(), heir: None, known };
                 edit.save_resealing(checked, change, keys, unreadable)?
             }
         };
+        self.after_save(opened, &vault_id, &steps);
+        Ok(saved)
+    }
+
+    /// Puts a state that comes from the vault in its place; `change` is what that does to entries. For `covered` see
+    /// [`Context::save_joined`].
+    ///
+    /// # Errors
+    /// As [`store::Edit::forward`].
+    pub fn save_forward(
+        &self,
+        opened: &Opened,
+        checked: Checked<'_>,
+        theirs: &Seen,
+        change: &Change,
+        covered: bool,
+    ) -> Result<Saved, Error> {
+        let vault_id = checked.vault.vault_id.clone();
+        let steps = change.steps(&checked.vault);
+        let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
+        let saved = store::Edit { policy: &policy, ..self.edit(opened) }.forward(checked, theirs)?;
         self.after_save(opened, &vault_id, &steps);
         Ok(saved)
     }

@@ -37,17 +37,32 @@ pub fn is_generation(name: &str) -> bool {
 ///
 /// # Errors
 /// No such state; one that no key at hand opens.
-pub fn open(context: &mut Context, opened: &Opened, name: &str) -> Result<Seen, Error> {
+pub fn open(context: &mut Context, opened: &Opened, vault_id: &str, name: &str) -> Result<Seen, Error> {
     let place = &opened.place;
-    let sealed = if is_generation(name) {
-        let snapshot = generation(place, name)?;
-        snapshot.read()?
-    } else if Path::new(name).exists() {
+    if is_generation(name) {
+        return open_kept(context, opened, name);
+    }
+    let sealed = if Path::new(name).exists() {
         Place::at(Path::new(name))?.read()?
     } else {
-        git::file_of(place.path(), name)?
+        git::file_of(context, place.path(), vault_id, name)?
     };
     open_sealed(context, opened, sealed)
+}
+
+/// Opens a kept generation.
+///
+/// # Errors
+/// No such one; one that no key at hand opens; [`Error::NotACopy`] for a file that holds another state than its name says.
+pub fn open_kept(context: &mut Context, opened: &Opened, name: &str) -> Result<Seen, Error> {
+    let snapshot = generation(&opened.place, name)?;
+    let seen = open_sealed(context, opened, snapshot.read()?)?;
+    let checked = look(context, opened, &seen)?;
+    if (checked.vault.generation, &checked.vault.rev) != (snapshot.generation, &snapshot.rev) {
+        return Err(Error::NotACopy(checked.pin));
+    }
+    drop(checked);
+    Ok(seen)
 }
 
 /// Opens sealed bytes with the keys that opened the vault, or else with those that are named for it.

@@ -183,7 +183,8 @@ fn as_json(
 
 /// The states that are kept of a vault, and conflict copies beside it. What cannot be listed is no failure of `status`.
 fn beside(place: &Place) -> (Vec<Snapshot>, Vec<PathBuf>) {
-    (store::history(place).unwrap_or_default(), store::conflict_copies(place).unwrap_or_default())
+    let copies = store::conflict_copies(place).unwrap_or_default();
+    (store::history(place).unwrap_or_default(), copies.into_iter().map(|copy| copy.path).collect())
 }
 
 fn print(

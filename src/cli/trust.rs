@@ -47,7 +47,7 @@ impl Context {
         {
             self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
             for copy in store::conflict_copies(&opened.place)? {
-                self.out.warn(&format!("note: a conflict copy lies beside it: {}", copy.display()));
+                self.out.warn(&format!("note: a conflict copy lies beside it: {}", copy.path.display()));
             }
         }
         if let Some(mode) = opened.place.wide_mode() {

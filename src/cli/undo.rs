@@ -7,7 +7,7 @@ use super::restore::{hand_over, json_of, preview};
 use super::{Error, Usage, state, words};
 use crate::model::{self, Change, Op, Save, SecretId, Subject, Vault};
 use crate::ops::join::{Choice, Joined, Sides};
-use crate::store::{self, Checked};
+use crate::store::{self, Checked, Relation};
 
 /// Takes back the last save of this host, or the last change of each entry that is named.
 ///
@@ -27,14 +27,15 @@ fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_
     let host = context.local.host_if_any()?;
     let save = model::saves(&checked.vault).into_iter().rfind(|save| Some(&save.host) == host.as_ref());
     let save = save.filter(|save| !save.from.is_empty()).ok_or(Usage::NothingToUndo)?;
-    let before = state::open(context, opened, &save.from)?;
-    let after = state::open(context, opened, &save.to)?;
+    let before = state::open_kept(context, opened, &save.from)?;
+    let after = state::open_kept(context, opened, &save.to)?;
     let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
+    let asks = asks(&checked.vault, &before)? | asks(&checked.vault, &after)?;
     // What others changed since is theirs: the state after the save is what both come from.
-    let sides = Sides { base: Some(&after.vault), theirs: &before.vault, ours: &checked.vault };
+    let sides = Sides { bases: &[&after.vault], theirs: &before.vault, ours: &checked.vault };
     let Joined { entries, conflicts, stale } = sides.join(&Choice::default())?;
     if !conflicts.is_empty() {
-        return Err(Error::Merge(conflicts));
+        return Err(Error::ChangedSince(conflicts.into_iter().map(|conflict| conflict.subject.to_string()).collect()));
     }
     context.out.say(&format!("undoes {} of {}", save.command, words::time(i64::try_from(save.at).unwrap_or_default())));
     if save.steps.iter().any(model::Step::is_of_keys) {
@@ -42,14 +43,24 @@ fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_
     }
     tell_stale(context, &stale);
     let change = Change::of(Op::Restore(Box::new(entries)));
-    finish(context, args, opened, checked, change, &stale)
+    finish(context, args, opened, checked, (change, asks), &stale)
+}
+
+/// Whether somebody who was removed can have made a state. One of another vault is refused: who can write beside the vault
+/// can have put it there.
+fn asks(standing: &Vault<'_>, state: &Checked<'_>) -> Result<bool, Error> {
+    match store::relation(standing, &state.vault)? {
+        Relation::Same => Ok(false),
+        Relation::Earlier => Ok(true),
+        _ => Err(Error::NotACopy(state.pin.clone())),
+    }
 }
 
 fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_>) -> Result<(), Error> {
     let saves = model::saves(&checked.vault);
     let mut entries = model::Entries::of(&checked.vault)?;
     let lineage = store::Lineage::of(&checked.vault)?;
-    let mut stale = Vec::new();
+    let (mut stale, mut is_asked) = (Vec::new(), false);
     for name in &args.ids {
         let subject = Subject::parse(name).ok_or(Usage::Subject)?;
         let text = subject.to_string();
@@ -57,8 +68,9 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
             .iter()
             .rfind(|save| save.steps.iter().any(|step| step.names(&text)))
             .ok_or_else(|| no_change(&text))?;
-        let before = state::open(context, opened, &save.from)?;
+        let before = state::open_kept(context, opened, &save.from)?;
         let before = state::look(context, opened, &before)?;
+        is_asked |= asks(&checked.vault, &before)?;
         if let Subject::Entry(id) = &subject
             && is_stale(&lineage, &before.vault, id)
         {
@@ -69,7 +81,7 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
     }
     tell_stale(context, &stale);
     let change = Change::of(Op::Restore(Box::new(entries)));
-    finish(context, args, opened, checked, change, &stale)
+    finish(context, args, opened, checked, (change, is_asked), &stale)
 }
 
 fn finish(
@@ -77,7 +89,7 @@ fn finish(
     args: &Undo,
     opened: &Opened,
     checked: Checked<'_>,
-    change: Change,
+    (change, asks): (Change, bool),
     stale: &[SecretId],
 ) -> Result<(), Error> {
     let difference = preview(context, &checked.vault, &change);
@@ -85,6 +97,10 @@ fn finish(
     if difference.is_empty() {
         context.out.say("nothing to undo: entries and orders are the same");
     } else if !args.dry_run {
+        if asks {
+            context.out.warn("note: the state of then is from before a recipient was removed, who can have made it");
+            context.terminal.confirm("undo?")?;
+        }
         handover = hand_over(context, &checked.vault.vault_id, &difference);
         let saved = context.save(opened, checked, change)?;
         context.out.say(&format!("undone; what stood before is generation {}", saved.displaced));
@@ -101,7 +117,7 @@ fn no_change(name: &str) -> Error {
 }
 
 fn is_stale(lineage: &store::Lineage, before: &Vault<'_>, id: &SecretId) -> bool {
-    before.get(id).is_some_and(|raw| lineage.is_superseded(id, raw))
+    before.get(id).is_some_and(|raw| lineage.is_old(id, raw))
 }
 
 fn tell_stale(context: &Context, stale: &[SecretId]) {

@@ -71,7 +71,7 @@ impl<'a> Replacement<'a> {
             temp.push(format!(".{}{TEMP_SUFFIX}", random_name(dir)?));
             let fd = rustix::fs::openat(dir.fd(), &temp, flags, Mode::from_raw_mode(mode))
                 .map_err(|error| Error::io("write", &path, error.into()))?;
-            let this = Self { dir, temp, name: name.to_owned(), held: File::from(fd) };
+            let mut this = Self { dir, temp, name: name.to_owned(), held: File::from(fd) };
             match fs2::FileExt::try_lock_exclusive(&this.held) {
                 Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => continue,
                 // Where files cannot be locked, nobody sweeps either.
@@ -79,6 +79,12 @@ impl<'a> Replacement<'a> {
             }
             let stat = rustix::fs::fstat(&this.held).map_err(|error| Error::io("write", &path, error.into()))?;
             if stat.st_nlink > 0 {
+                // By its own number it is told from what an exchange leaves under its name.
+                let mut numbered = OsString::from(".");
+                numbered.push(name);
+                numbered.push(format!(".{:x}.{}{TEMP_SUFFIX}", stat.st_ino, random_name(dir)?));
+                dir.rename(&this.temp, &numbered)?;
+                this.temp = numbered;
                 return Ok(this);
             }
         }
@@ -200,6 +206,23 @@ pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Names of temp files for `name` whose writers are dead, and that are not what these wrote: they came out of an
+/// exchange, and nobody has looked at them since.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn exchanged_temps(dir: &Dir, name: &str) -> Result<Vec<String>, Error> {
+    let prefix = format!(".{name}.");
+    let is_other = |found: &String| {
+        let number = found.strip_prefix(&prefix)?.strip_suffix(TEMP_SUFFIX)?.split_once('.')?.0;
+        let number = u64::from_str_radix(number, 16).ok()?;
+        let file = dir.open_file(OsStr::new(found)).ok()?;
+        let meta = Meta::of(&rustix::fs::fstat(&file).ok()?);
+        (meta.inode.1 != number && fs2::FileExt::try_lock_exclusive(&file).is_ok()).then_some(())
+    };
+    Ok(dir.names()?.into_iter().filter(|found| is_other(found).is_some()).collect())
 }
 
 fn random_name(dir: &Dir) -> Result<String, Error> {

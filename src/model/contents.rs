@@ -96,6 +96,12 @@ impl<'c> Contents<'c> {
         auth.chain(config).chain(env)
     }
 
+    /// How many names are no ids of this agevault, and members of scopes that it does not know.
+    pub fn unreadable(self) -> usize {
+        let profiles: usize = self.scopes.values().map(|scope| scope.profiles.len() + scope.other.len()).sum();
+        (profiles + self.env.len() + self.config.len()).saturating_sub(self.ids().count())
+    }
+
     /// The order of a provider's profiles for one scope.
     pub fn order(self, scope: &Scope, provider: &str) -> Option<&'c Vec<String>> {
         self.scopes.get(scope.as_str())?.order.get(provider)

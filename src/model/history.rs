@@ -1,8 +1,9 @@
 //! What each save did, by name only: the member `changes`.
 
-use super::{Change, Error, Op, Recipient, Subject, Vault};
+use super::{Change, Error, MAX_NAME, Op, Recipient, Scope, SecretId, Subject, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The member with the records, the oldest first.
@@ -12,6 +13,8 @@ const MAX_RECORDS: usize = 500;
 const MAX_BYTES: usize = 96 * 1024;
 /// Most steps that one record names.
 const MAX_STEPS: usize = 64;
+/// Longest name of a host or a command, in bytes.
+const MAX_TEXT: usize = 256;
 /// Digits of a random name that tell two states with one number apart.
 const REV: usize = 8;
 const DAY: u64 = 86_400;
@@ -35,6 +38,11 @@ impl Step {
     pub fn added(&self) -> Option<&str> {
         let [verb, name] = self.0.as_slice() else { return None };
         (verb == "added").then_some(name)
+    }
+
+    /// Whether it took the recipient with this label away.
+    pub fn removes_recipient(&self, label: &str) -> bool {
+        matches!(self.0.as_slice(), [verb, name] if verb == "recipient-removed" && name == label)
     }
 
     /// Whether it is about who can open the vault.
@@ -103,36 +111,41 @@ pub fn state_name(generation: u64, rev: &str) -> String {
 pub fn saves(vault: &Vault<'_>) -> Vec<Save> {
     let all: Vec<&RawValue> =
         vault.other.get(CHANGES).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    all.iter().filter_map(|one| serde_json::from_str(one.get()).ok()).collect()
+    let mut all: Vec<Save> =
+        all.iter().filter_map(|one| serde_json::from_str(one.get()).ok()).filter(is_sound).collect();
+    // A number is above those of all that it comes from, whatever the clocks of hosts say.
+    all.sort_by_key(|save| (save.generation(), save.at));
+    all
+}
+
+/// Whether a record is one of ours: names of states lead to files, and what is shown has its bounds.
+fn is_sound(save: &Save) -> bool {
+    let is_state = |name: &str| {
+        let hex = |rev: &str| rev.len() == REV && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
+        name.split_once('-').is_some_and(|(number, rev)| number.parse::<u64>().is_ok() && hex(rev))
+    };
+    let is_short = |text: &String| text.len() <= MAX_TEXT;
+    is_state(&save.to)
+        && (save.from.is_empty() || is_state(&save.from))
+        && [&save.command, &save.machine, &save.host].into_iter().all(is_short)
+        && save.steps.len() <= MAX_STEPS
+        && save.steps.iter().flat_map(|step| &step.0).all(|name| name.len() <= 2 * MAX_NAME)
 }
 
 /// Adds the record of a save. A capture that did the same as the one before, on the same day, takes its place.
 pub fn note(vault: &mut Vault<'_>, mut save: Save) -> Result<(), Error> {
     save.more = u64::try_from(save.steps.len().saturating_sub(MAX_STEPS)).unwrap_or_default();
     save.steps.truncate(MAX_STEPS);
-    let text = vault.other.take(CHANGES);
-    let mut all: Vec<&RawValue> =
-        text.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let mut all = saves(vault);
     let repeats = |last: &Save| {
         let what = |save: &Save| (save.command.clone(), save.host.clone(), save.steps.clone(), save.at / DAY);
         vault.is_captured() && last.to == save.from && what(last) == what(&save)
     };
-    let last = all.last().and_then(|raw| serde_json::from_str::<Save>(raw.get()).ok());
-    if let Some(last) = last.filter(repeats) {
-        save.from = last.from;
-        all.pop();
+    if all.last().is_some_and(repeats) {
+        save.from = all.pop().map(|last| last.from).unwrap_or_default();
     }
-    let save = to_raw_value(&save)?;
-    all.push(&save);
-    let mut bytes = 0;
-    let fits = |one: &&&RawValue| {
-        bytes += one.get().len() + 1;
-        bytes <= MAX_BYTES
-    };
-    let kept = all.iter().rev().take(MAX_RECORDS).take_while(fits).count();
-    let all = all.split_off(all.len() - kept);
-    vault.other.put(CHANGES, to_raw_value(&all)?);
-    Ok(())
+    all.push(save);
+    put(vault, &all)
 }
 
 /// The records of two vaults of one id, each once, by time.
@@ -143,14 +156,38 @@ pub fn join(ours: &Vault<'_>, theirs: &Vault<'_>) -> Vec<Save> {
             all.push(save);
         }
     }
-    all.sort_by_key(|save| (save.at, save.generation()));
+    all.sort_by_key(|save| (save.generation(), save.at));
     all
 }
 
-/// Replaces the records.
+/// What each of two states of one vault has done since they were one, by name: ours, theirs. `None` where the records
+/// do not tell: too many saves lie between, or some step is not named.
+pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+    let (ours, theirs) = (saves(ours), saves(theirs));
+    let own = |all: &[Save], other: &[Save]| -> Vec<Save> {
+        let is_own = |one: &&Save| !other.iter().any(|have| (&have.to, &have.host) == (&one.to, &one.host));
+        all.iter().filter(is_own).cloned().collect()
+    };
+    let (only_ours, only_theirs) = (own(&ours, &theirs), own(&theirs, &ours));
+    // One that both have shows that none is missing after it.
+    let is_whole = only_ours.len() < ours.len() && only_theirs.len() < theirs.len();
+    let names = |of: &[Save]| -> BTreeSet<String> {
+        of.iter().flat_map(|save| &save.steps).flat_map(|step| step.0.iter().skip(1).cloned()).collect()
+    };
+    let is_named = only_ours.iter().chain(&only_theirs).all(|save| save.more == 0);
+    (is_whole && is_named).then(|| (names(&only_ours), names(&only_theirs)))
+}
+
+/// Replaces the records, as far as there is room for them: the newest stay.
 pub(super) fn put(vault: &mut Vault<'_>, all: &[Save]) -> Result<(), Error> {
-    let newest = all.get(all.len().saturating_sub(MAX_RECORDS)..).unwrap_or_default();
-    vault.other.put(CHANGES, to_raw_value(newest)?);
+    let texts: Vec<Box<RawValue>> = all.iter().map(to_raw_value).collect::<Result<_, _>>()?;
+    let mut bytes = 0;
+    let fits = |length: &usize| {
+        bytes += length + 1;
+        bytes <= MAX_BYTES
+    };
+    let kept = texts.iter().rev().take(MAX_RECORDS).map(|one| one.get().len()).take_while(fits).count();
+    vault.other.put(CHANGES, to_raw_value(texts.get(texts.len() - kept..).unwrap_or_default())?);
     Ok(())
 }
 
@@ -170,8 +207,10 @@ impl Op {
                 Some(have) if have.get() != value.get() => one(Step::new("changed", id)),
                 Some(_) => Vec::new(),
             },
-            Self::Remove(id) => one(Step::new("removed", id)),
-            Self::Rename(from, to) => one(Step(vec!["renamed".to_owned(), from.to_string(), to.to_string()])),
+            Self::Remove(id) => with_orders(vault, id, Step::new("removed", id)),
+            Self::Rename(from, to) => {
+                with_orders(vault, from, Step(vec!["renamed".to_owned(), from.to_string(), to.to_string()]))
+            }
             Self::Order(scope, provider, _) => {
                 one(Step::new("ordered", Subject::Order(scope.clone(), provider.clone())))
             }
@@ -204,4 +243,17 @@ impl Op {
             Self::Rotate(_) => Vec::new(),
         }
     }
+}
+
+/// A step that takes a profile out of the orders that list it, or gives it another name there.
+fn with_orders(vault: &Vault<'_>, id: &SecretId, step: Step) -> Vec<Step> {
+    let mut steps = vec![step];
+    if let SecretId::Auth(_, profile) = id {
+        let lists = |(scope, provider): &(Scope, String)| {
+            vault.contents().order(scope, provider).is_some_and(|order| order.contains(profile))
+        };
+        let orders = vault.contents().orders().filter(lists);
+        steps.extend(orders.map(|(scope, provider)| Step::new("ordered", Subject::Order(scope, provider))));
+    }
+    steps
 }

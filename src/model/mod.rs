@@ -23,7 +23,7 @@ pub use contents::{Contents, Difference, Subject};
 pub use credential::{Credential, Kind, MAX_MEMBERS, Member, has_refresh, is_oauth, same_json, text};
 pub use entries::Entries;
 pub use health::{Standing, standing};
-pub use history::{Save, Step, join as join_saves, note as note_save, number_of, saves, state_name};
+pub use history::{Save, Step, join as join_saves, note as note_save, number_of, saves, state_name, touched};
 pub use id::{EnvName, IdError, Scope, SecretId};
 pub use raw::{LazyMap, RawMap, members};
 pub use recipient::{Kdf, Label, Recipient, RecipientKind};

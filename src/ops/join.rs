@@ -2,20 +2,59 @@
 //! both come from.
 
 use super::judge::{self, Fields, Side, Verdict, Why, judge};
-use crate::model::{Contents, Credential, Entries, Error, SecretId, Subject, Vault, has_refresh};
-use crate::store::Lineage;
+use crate::model::{self, Contents, Credential, Entries, Error, SecretId, Subject, Vault, has_refresh};
+use crate::store::{self, Joining, Lineage};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
 /// What is to be joined.
 #[derive(Clone, Copy)]
 pub struct Sides<'s> {
-    /// A state that both come from.
-    pub base: Option<&'s Vault<'s>>,
+    /// States that both come from, none of which comes from another.
+    pub bases: &'s [&'s Vault<'s>],
     /// The other side.
     pub theirs: &'s Vault<'s>,
     /// The side that takes.
     pub ours: &'s Vault<'s>,
+}
+
+/// What becomes of another state of the vault.
+pub enum Merged {
+    /// The vault comes from it already.
+    Nothing,
+    /// It comes from the vault, and takes its place as it is.
+    Forward(Box<Entries>),
+    /// This is to be decided first; nothing is done.
+    Conflicts(Vec<Conflict>),
+    /// Both are one by this.
+    Joins {
+        /// The change, and what it does to those who can open the vault.
+        joining: Box<Joining>,
+        /// Logins of the other side whose refresh token was replaced since: they stay as they are.
+        stale: Vec<SecretId>,
+    },
+}
+
+/// Makes one of the vault and another state of it.
+///
+/// # Errors
+/// As [`Sides::join`].
+pub fn merge(sides: Sides<'_>, choice: &Choice) -> Result<Merged, store::Error> {
+    let Sides { bases, theirs, ours } = sides;
+    if store::descends(ours, theirs) {
+        return Ok(Merged::Nothing);
+    }
+    let undecided = choice.ours.is_empty() && choice.theirs.is_empty();
+    if undecided && store::descends(theirs, ours) {
+        return Ok(Merged::Forward(Box::new(Entries::of(theirs)?)));
+    }
+    // Records tell which side has changed something, also where the state that both come from is kept nowhere.
+    let Joined { entries, conflicts, stale } = sides.join_by(choice, model::touched(ours, theirs))?;
+    if !conflicts.is_empty() {
+        return Ok(Merged::Conflicts(conflicts));
+    }
+    let joining = Box::new(store::joining(ours, theirs, bases, entries)?);
+    Ok(Merged::Joins { joining, stale })
 }
 
 /// What somebody has decided: these are taken from one side, whatever the rules say.
@@ -54,29 +93,45 @@ impl Sides<'_> {
     /// # Errors
     /// Records of a vault that cannot be read; a choice of something that neither side has.
     pub fn join(self, choice: &Choice) -> Result<Joined, Error> {
+        self.join_by(choice, None)
+    }
+
+    /// The same with the names of what each side has changed, ours and theirs.
+    fn join_by(self, choice: &Choice, touched: Option<Touched>) -> Result<Joined, Error> {
         let (ours, theirs) = (self.ours.contents(), self.theirs.contents());
-        let base = self.base.map(Vault::contents);
+        let bases: Vec<Contents<'_>> = self.bases.iter().map(|base| base.contents()).collect();
         let other = Entries::of(self.theirs)?;
         let mut joined = Joined { entries: Entries::of(self.ours)?, conflicts: Vec::new(), stale: Vec::new() };
         let lineages = (Lineage::of(self.ours)?, Lineage::of(self.theirs)?);
-        let all = subjects(ours).chain(subjects(theirs)).chain(base.into_iter().flat_map(subjects));
+        let all = subjects(ours).chain(subjects(theirs)).chain(bases.iter().flat_map(|base| subjects(*base)));
         let all: BTreeSet<Subject> = all.collect();
         if let Some(unknown) = choice.ours.iter().chain(&choice.theirs).find(|one| !all.contains(*one)) {
             return Err(Error::NoEntry(unknown.to_string()));
         }
+        let are_whole = touched.is_none() || store::are_all_common(self.bases, self.ours, self.theirs);
         for subject in all {
             if choice.theirs.contains(&subject) {
                 joined.entries.take_from(&other, &subject);
                 continue;
             }
+            let name = subject.to_string();
+            let by = touched.as_ref().map(|(ours, theirs)| (ours.contains(&name), theirs.contains(&name)));
+            // Without records nothing is known of a change: what one side alone has was added there.
+            let are_whole = are_whole || by.is_none();
             let verdict = match &subject {
-                _ if choice.ours.contains(&subject) => Verdict::Keep,
-                Subject::Entry(id) => entry(id, (base, theirs, ours), &lineages),
+                _ if choice.ours.contains(&subject) || by == Some((true, false)) => Verdict::Keep,
+                _ if by == Some((false, true)) => Verdict::Take,
+                Subject::Entry(id) => {
+                    let was: Vec<Option<&RawValue>> = bases.iter().map(|base| base.get(id)).collect();
+                    let was: Vec<Option<&str>> = was.iter().map(|raw| raw.map(RawValue::get)).collect();
+                    unless_disputed(&was, are_whole, entry(id, (&bases, theirs, ours), &lineages))
+                }
                 Subject::Order(scope, provider) => {
                     let order = |of: Contents<'_>| of.order(scope, provider).cloned();
-                    let was = base.map(order);
+                    let was: Vec<Option<Vec<String>>> = bases.iter().map(|base| order(*base)).collect();
                     let was: Vec<Option<&Vec<String>>> = was.iter().map(Option::as_ref).collect();
-                    judge::value(&was, order(theirs).as_ref(), order(ours).as_ref())
+                    let verdict = judge::value(&was, order(theirs).as_ref(), order(ours).as_ref());
+                    unless_disputed(&was, are_whole, verdict)
                 }
             };
             match (verdict, &subject) {
@@ -105,16 +160,29 @@ fn subjects(of: Contents<'_>) -> impl Iterator<Item = Subject> {
     of.ids().map(Subject::Entry).chain(of.orders().map(|(scope, provider)| Subject::Order(scope, provider)))
 }
 
-type States<'s> = (Option<Contents<'s>>, Contents<'s>, Contents<'s>);
+type Touched = (BTreeSet<String>, BTreeSet<String>);
+type States<'s> = (&'s [Contents<'s>], Contents<'s>, Contents<'s>);
 
-fn entry(id: &SecretId, (base, theirs, ours): States<'_>, (of_ours, of_theirs): &(Lineage, Lineage)) -> Verdict {
+fn entry(id: &SecretId, (bases, theirs, ours): States<'_>, (of_ours, of_theirs): &(Lineage, Lineage)) -> Verdict {
     let read = |of: Contents<'_>| of.get(id).map(|raw| fields(id, raw));
-    let was = base.map(read);
+    let was: Vec<Option<Fields<String>>> = bases.iter().map(|base| read(*base)).collect();
     let was: Vec<Option<&Fields<String>>> = was.iter().map(Option::as_ref).collect();
     let (their, our) = (read(theirs), read(ours));
     let theirs = their.as_ref().zip(theirs.get(id)).map(|(fields, raw)| side(id, fields, raw, of_ours));
     let ours = our.as_ref().zip(ours.get(id)).map(|(fields, raw)| side(id, fields, raw, of_theirs));
     judge(&was, theirs.as_ref(), ours.as_ref())
+}
+
+/// What both sides have changed is not decided by a rule where the states that both come from differ, since two hosts
+/// have decided differently then, or where some of these states are not at hand (`are_whole`).
+fn unless_disputed<T: PartialEq>(bases: &[T], are_whole: bool, verdict: Verdict) -> Verdict {
+    let are_one = bases.iter().all(|base| Some(base) == bases.first());
+    match verdict {
+        Verdict::Take | Verdict::Keep | Verdict::Merge(_) if !(are_one && are_whole) => {
+            Verdict::Conflict(Why::BothChanged)
+        }
+        verdict => verdict,
+    }
 }
 
 /// A side of an entry; `lineage` is that of the other one.
@@ -137,3 +205,7 @@ pub fn differing(id: &SecretId, one: Option<&RawValue>, other: Option<&RawValue>
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

@@ -100,14 +100,17 @@ pub fn judge<V: PartialEq>(
     if ours.renews && !theirs.renews {
         return Verdict::Conflict(Why::LostRefresh);
     }
-    if ours.superseded {
-        return Verdict::Take;
-    }
-    by_member(bases, theirs.fields, ours.fields)
+    by_member(bases, theirs.fields, ours.fields, ours.superseded)
 }
 
-/// Both sides are there and differ: judges the members apart from each other, and the rest as one.
-fn by_member<V: PartialEq>(bases: &[Option<&Fields<V>>], theirs: &Fields<V>, ours: &Fields<V>) -> Verdict {
+/// Both sides are there and differ: judges the members apart from each other, and the rest as one, in which theirs is
+/// newer if our refresh token was replaced (`superseded`).
+fn by_member<V: PartialEq>(
+    bases: &[Option<&Fields<V>>],
+    theirs: &Fields<V>,
+    ours: &Fields<V>,
+    superseded: bool,
+) -> Verdict {
     let (mut taken, mut kept) = (BTreeSet::new(), false);
     for group in APART.iter().map(|name| Some(*name)).chain([None]) {
         let of = |fields| members(fields, group);
@@ -115,6 +118,7 @@ fn by_member<V: PartialEq>(bases: &[Option<&Fields<V>>], theirs: &Fields<V>, our
         let known: Vec<_> = known.iter().map(Option::as_ref).collect();
         let (here, there) = (of(ours), of(theirs));
         let verdict = match value(&known, there.as_ref(), here.as_ref()) {
+            Verdict::Conflict(_) | Verdict::Keep if group.is_none() && superseded => Verdict::Take,
             Verdict::Conflict(_) if group.is_none() && follows(bases, theirs, ours) => Verdict::Take,
             Verdict::Conflict(_) if group.is_none() && follows(bases, ours, theirs) => Verdict::Keep,
             verdict => verdict,

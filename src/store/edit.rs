@@ -4,7 +4,7 @@
 use super::belief::{Sure, remember};
 use super::local::LastSeen;
 use super::read::parse_and_check;
-use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, snapshot, tag};
+use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, retention, snapshot, tag};
 use crate::fsio::Replacement;
 use crate::model::{self, Change, FOLDED, Recipient, Save, Step, Vault};
 use crate::seal::{self, Opener};
@@ -73,20 +73,55 @@ impl Edit<'_> {
         self.under_lock(checked, &change, |state| self.replace(state, change.clone(), new))
     }
 
+    /// Puts another state in the place of the vault that comes from this one, as it is: there is nothing to join. So two
+    /// hosts that merge with each other come to the same file.
+    ///
+    /// # Errors
+    /// As [`Edit::save`]; a state that is not to be believed, or is older than what this host has accepted.
+    pub fn forward(&self, checked: Checked<'_>, theirs: &Seen) -> Result<Saved, Error> {
+        let Self { local, place, seen, .. } = *self;
+        self.under_lock(checked, &Change::default(), |Standing { vault, sealed: old, .. }| {
+            if old != seen.sealed {
+                return Err(crate::model::Error::Conflict("all entries".to_owned()).into());
+            }
+            let policy = Policy { pin: None, ..Policy::default() };
+            let their = parse_and_check(local, place, &theirs.plain, &theirs.opener, &policy)?;
+            if let Some(behind) = their.behind {
+                return Err(behind);
+            }
+            let generations = place.generations()?;
+            let written = Replacement::write(place.dir(), place.name(), &theirs.sealed, 0o600)?;
+            let displaced = snapshot::name_of(&vault);
+            snapshot::keep(&generations, &displaced, old)?;
+            generations.sync()?;
+            if !written.rename_over(Some(old))? {
+                return Err(Error::Raced);
+            }
+            after_save(|| {
+                place.dir().sync()?;
+                settle(local, place, &their.vault, &theirs.sealed)?;
+                retention::prune(&generations, &displaced, &their.vault)
+            })?;
+            let (generation, displaced) = (their.vault.generation, vault.generation);
+            Ok(Saved { generation, displaced, pin: their.pin, dropped: Vec::new() })
+        })
+    }
+
     /// Applies `change` to the vault that was opened, and gives the sealed bytes for somebody else to put in place, such
     /// as git. Nothing is written, and this host accepts nothing by it.
     ///
     /// # Errors
     /// As [`Edit::save`].
     pub fn seal_only(&self, checked: Checked<'_>, change: Change) -> Result<Vec<u8>, Error> {
-        let Self { local, place, seen, command, .. } = *self;
+        let Self { place, seen, command, .. } = *self;
         let Checked { mut vault, pin, .. } = checked;
         let done = Done::by(command, &change, &vault);
         lineage::apply(change, &mut vault, now())?;
         tag::renew(&mut vault, &pin, &[&seen.opener])?;
         let kept =
             snapshot::history(place)?.iter().map(|one| one.generation).filter(|one| *one <= snapshot::HIGHEST).max();
-        stamp(local, &mut vault, kept.unwrap_or_default(), done)?;
+        // Under a name of its own: whoever asked for it may throw it away, and this host count another save as its next.
+        count(&mut vault, &hex(&random::<8>()?), kept.unwrap_or_default(), done)?;
         let sealed = seal_vault(&vault, seen.size())?;
         prove(&sealed, &seen.opener)?;
         Ok(sealed.bytes)
@@ -147,7 +182,7 @@ impl Edit<'_> {
         after_save(|| {
             place.dir().sync()?;
             settle(local, place, &vault, &sealed.bytes)?;
-            snapshot::prune(&generations, &displaced, &vault)
+            retention::prune(&generations, &displaced, &vault)
         })?;
         Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: Vec::new() })
     }
@@ -210,17 +245,23 @@ pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64, done: Done<
     if vault.writers.get(&host).is_some_and(|saves| *saves >= MOST_SAVES) {
         host = local.new_host()?;
     }
-    *vault.writers.entry(host.clone()).or_default() += 1;
+    count(vault, &host, kept, done)
+}
+
+/// The same under a host's name.
+fn count(vault: &mut Vault<'_>, host: &str, kept: u64, done: Done<'_>) -> Result<(), Error> {
+    *vault.writers.entry(host.to_owned()).or_default() += 1;
     // A number that no vault can have come to was made up.
     let own = Some(vault.generation).filter(|number| *number <= snapshot::HIGHEST).unwrap_or_default();
     vault.generation = own.max(kept) + 1;
-    fold(vault, &host)?;
+    fold(vault, host)?;
     vault.rev = hex(&random::<16>()?);
     vault.updated = now();
     let Done { command, from, steps } = done;
     let to = model::state_name(vault.generation, &vault.rev);
     let machine = rustix::system::uname().nodename().to_string_lossy().chars().take(64).collect();
-    let save = Save { at: vault.updated, command: command.to_owned(), from, host, machine, more: 0, steps, to };
+    let (command, host) = (command.to_owned(), host.to_owned());
+    let save = Save { at: vault.updated, command, from, host, machine, more: 0, steps, to };
     Ok(model::note_save(vault, save)?)
 }
 

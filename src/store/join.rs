@@ -5,12 +5,12 @@
 //! later counts, with the recipients of that side; from before a removal nobody is taken, since who was removed can have
 //! written that state.
 
-use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, pin, snapshot};
+use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, pin, reseal, snapshot};
 use crate::model::{
-    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Vault,
+    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Save, Vault,
 };
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What another state is to the vault that takes it.
@@ -63,23 +63,24 @@ pub struct Joining {
 ///
 /// # Errors
 /// Members that cannot be read; no randomness.
-pub fn joining(
-    ours: &Vault<'_>,
-    theirs: &Vault<'_>,
-    base: Option<&Vault<'_>>,
-    entries: Entries,
-) -> Result<Joining, Error> {
+pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entries: Entries) -> Result<Joining, Error> {
     let relation = relation(ours, theirs)?;
-    let (recipients, mut left) = recipients(relation, ours, theirs, base);
+    check_understood(ours, theirs)?;
+    let (recipients, mut left) = recipients(relation, ours, theirs, bases);
     // Kept states no longer name those who were removed here; the records do.
     let known = model::saves(ours);
     left.retain(|one| {
-        let is_of = |step: &model::Step| step.is_of_keys() && step.names(one.label.as_str());
+        let is_of = |step: &model::Step| step.removes_recipient(one.label.as_str());
         !known.iter().any(|save| save.steps.iter().any(is_of))
     });
     let newer = if relation == Relation::Later { theirs } else { ours };
     let member = |name| (name, newer.other.get(name).map(|raw| raw.to_owned()));
-    let mut members = vec![member(SUCCESSION), member(RESEALING)];
+    let mut members = vec![member(SUCCESSION)];
+    if relation != Relation::Same {
+        let (mark, other) = if relation == Relation::Later { (theirs, ours) } else { (ours, theirs) };
+        let generation = ours.generation.max(theirs.generation).saturating_add(1);
+        members.push((RESEALING, reseal::joined_mark(mark, other, generation)?));
+    }
     // Ours is the one to which a removal that comes now is added.
     members.extend((relation == Relation::Later).then(|| member(CHECKLIST)));
     if relation == Relation::Apart {
@@ -114,44 +115,57 @@ pub fn joining(
     Ok(Joining { change, removed, added, left: left.into_iter().map(|one| one.label).collect() })
 }
 
+/// Members of the document that a join understands, beside entries.
+const UNDERSTOOD: [&str; 9] =
+    ["captured", "changes", "checklist", "folded", "lineage", "resealing", "succession", "superseded", "tags"];
+
+/// Refuses a state that holds what a newer agevault has written and ours does not have: it would be lost.
+fn check_understood(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<(), Error> {
+    let is_lost = |(name, value): (&str, &RawValue)| {
+        !UNDERSTOOD.contains(&name) && ours.other.get(name).map(RawValue::get) != Some(value.get())
+    };
+    let entries = theirs.contents();
+    if theirs.other.iter().any(is_lost) || entries.unreadable() > ours.contents().unreadable() {
+        return Err(model::Error::Newer.into());
+    }
+    Ok(())
+}
+
 fn secret_of(vault: &Vault<'_>) -> crate::secret::Secret {
     crate::secret::Secret::new(vault.vault_secret.expose().to_owned())
 }
 
-/// Who can open both, and those of the other state who are not taken.
+/// Who can open both, and those who were added on a side that did not know of a removal yet: whoever was removed can have
+/// added them, so that they are not taken.
 fn recipients(
     relation: Relation,
     ours: &Vault<'_>,
     theirs: &Vault<'_>,
-    base: Option<&Vault<'_>>,
+    bases: &[&Vault<'_>],
 ) -> (Vec<Recipient>, Vec<Recipient>) {
     let has = |of: &Vault<'_>, one: &Recipient| of.recipients.iter().any(|have| have.public == one.public);
-    let is_new = |one: &Recipient| base.is_some_and(|base| !has(base, one));
-    let (mut all, more): (Vec<Recipient>, Vec<Recipient>) = match relation {
-        // Without a removal the one that lacks somebody never had him.
-        Relation::Same => (ours.recipients.clone(), theirs.recipients.clone()),
-        // What ours has beside them was removed there, unless it was added here since.
-        Relation::Later => {
-            let added = ours.recipients.iter().filter(|one| is_new(one));
-            (theirs.recipients.clone(), added.cloned().collect())
-        }
-        Relation::Earlier => {
-            let left = theirs.recipients.iter().filter(|one| !has(ours, one) && is_new(one));
-            return (ours.recipients.clone(), left.cloned().collect());
-        }
-        Relation::Apart | Relation::Another => {
-            let stays = |one: &&Recipient| has(theirs, one) || is_new(one);
-            let left = theirs.recipients.iter().filter(|one| !has(ours, one) && is_new(one));
-            return (ours.recipients.iter().filter(stays).cloned().collect(), left.cloned().collect());
-        }
+    let is_new = |one: &Recipient| !bases.is_empty() && bases.iter().all(|base| !has(base, one));
+    let only = |of: &Vault<'_>, than: &Vault<'_>| -> Vec<Recipient> {
+        of.recipients.iter().filter(|one| !has(than, one) && is_new(one)).cloned().collect()
     };
-    for mut one in more {
-        if !all.iter().any(|have| have.public == one.public) {
-            one.label = free_label(&one.label, &all);
-            all.push(one);
+    match relation {
+        Relation::Same => {
+            // Without a removal the one that lacks somebody never had him.
+            let mut all = ours.recipients.clone();
+            for one in theirs.recipients.iter().filter(|one| !has(ours, one)) {
+                let mut one = one.clone();
+                one.label = free_label(&one.label, &all);
+                all.push(one);
+            }
+            (all, Vec::new())
+        }
+        Relation::Later => (theirs.recipients.clone(), only(ours, theirs)),
+        Relation::Earlier => (ours.recipients.clone(), only(theirs, ours)),
+        Relation::Apart | Relation::Another => {
+            let both = ours.recipients.iter().filter(|one| has(theirs, one)).cloned().collect();
+            (both, only(ours, theirs).into_iter().chain(only(theirs, ours)).collect())
         }
     }
-    (all, Vec::new())
 }
 
 /// The label, or where another recipient has it the same with a number.
@@ -162,34 +176,67 @@ fn free_label(label: &Label, all: &[Recipient]) -> Label {
     labels.find(is_free).unwrap_or_else(|| label.clone())
 }
 
-/// Whether `state` is one that `vault` comes from, or the same: no host has saved more often there.
+/// Whether `state` is one that `vault` comes from, or the same: no host has saved more often there, and the records of
+/// `vault` name it, as far as they reach. Counts alone do not tell two machines with one copied name apart.
 pub fn descends(vault: &Vault<'_>, state: &Vault<'_>) -> bool {
     let count = |host: &String| vault.writers.get(host).copied().unwrap_or_default();
-    state.vault_id == vault.vault_id
-        && state.writers.iter().all(|(host, saves)| *saves <= count(host))
-        && (state.writers != vault.writers || state.rev == vault.rev)
+    if vault.vault_id != state.vault_id || state.writers.iter().any(|(host, saves)| *saves > count(host)) {
+        return false;
+    }
+    let name = model::state_name(state.generation, &state.rev);
+    let (own, saves) = (model::state_name(vault.generation, &vault.rev), model::saves(vault));
+    let is_named = name == own || saves.iter().any(|save| save.to == name || save.from == name);
+    // Of captures that replace each other the last one is named.
+    let between = |save: &Save| model::number_of(&save.from) < state.generation && state.generation < save.generation();
+    let is_beyond = saves.first().is_none_or(|first| state.generation <= first.generation());
+    is_named || saves.iter().any(between) || (is_beyond && state.writers != vault.writers)
 }
 
-/// The newest kept state that both come from, if one that the key at hand opens is kept.
+/// Whether both come from a state, and it is one of theirs.
+pub fn is_base(state: &Vault<'_>, ours: &Vault<'_>, theirs: &Vault<'_>) -> bool {
+    relation(ours, state).is_ok_and(|relation| relation != Relation::Another)
+        && descends(ours, state)
+        && descends(theirs, state)
+}
+
+/// Whether no save that both come from is missing in these states.
+pub fn are_all_common(bases: &[&Vault<'_>], ours: &Vault<'_>, theirs: &Vault<'_>) -> bool {
+    let count = |vault: &Vault<'_>, host: &str| vault.writers.get(host).copied().unwrap_or_default();
+    ours.writers.iter().all(|(host, saves)| {
+        let common = count(theirs, host).min(*saves);
+        bases.iter().map(|base| count(base, host)).max().unwrap_or_default() == common
+    })
+}
+
+/// The newest kept states that both come from, as far as the key at hand opens them. Several, none of which comes from
+/// another, are left where the same two states were merged on two hosts.
 ///
 /// # Errors
 /// When the kept states cannot be listed.
-pub fn common(place: &Place, by: &Seen, ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Option<Seen>, Error> {
+pub fn common(place: &Place, by: &Seen, ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Vec<Seen>, Error> {
     if descends(theirs, ours) {
-        return Ok(by.reopen(by.sealed.clone()).ok());
+        return Ok(vec![by.reopen(by.sealed.clone())?]);
     }
-    for one in snapshot::history(place)?.iter().rev().filter(|one| one.generation <= theirs.generation) {
+    let mut found: Vec<Seen> = Vec::new();
+    for one in snapshot::history(place)?.iter().rev() {
         let Some(seen) = open_kept(one, by) else { continue };
-        let is_common = seen.plain.text().and_then(|text| Vault::parse(text).ok()).is_some_and(|state| {
-            relation(ours, &state).is_ok_and(|relation| relation != Relation::Another)
-                && descends(ours, &state)
-                && descends(theirs, &state)
-        });
-        if is_common {
-            return Ok(Some(seen));
+        let Some(state) = read(&seen) else { continue };
+        let is_older = found.iter().filter_map(read).any(|newer| descends(&newer, &state));
+        if !is_older && is_base(&state, ours, theirs) {
+            drop(state);
+            found.push(seen);
         }
     }
-    Ok(None)
+    // A number says little of which came first.
+    let vaults: Vec<Vault<'_>> = found.iter().filter_map(read).collect();
+    let is_newest = |one: &Vault<'_>| !vaults.iter().any(|other| other.rev != one.rev && descends(other, one));
+    let newest: Vec<bool> = vaults.iter().map(is_newest).collect();
+    drop(vaults);
+    Ok(found.into_iter().zip(newest).filter_map(|(seen, newest)| newest.then_some(seen)).collect())
+}
+
+fn read(seen: &Seen) -> Option<Vault<'_>> {
+    seen.plain.text().and_then(|text| Vault::parse(text).ok())
 }
 
 /// Kept states that the vault does not come from, though this host has accepted them: another program has put the vault
@@ -204,10 +251,8 @@ pub fn forks(place: &Place, by: &Seen, checked: &Checked<'_>) -> Result<Vec<(Str
     let mut found: Vec<(Snapshot, Seen)> = Vec::new();
     for one in snapshot::history(place)?.into_iter().rev() {
         let Some(seen) = open_kept(&one, by) else { continue };
-        let Some(state) = seen.plain.text().and_then(|text| Vault::parse(text).ok()) else { continue };
-        let is_known = found.iter().any(|(_, newer)| {
-            newer.plain.text().and_then(|text| Vault::parse(text).ok()).is_some_and(|newer| descends(&newer, &state))
-        });
+        let Some(state) = read(&seen) else { continue };
+        let is_known = found.iter().filter_map(|(_, newer)| read(newer)).any(|newer| descends(&newer, &state));
         if !is_known && !descends(&checked.vault, &state) && relation(&checked.vault, &state)? != Relation::Another {
             found.push((one, seen));
         }
@@ -220,42 +265,14 @@ fn open_kept(one: &Snapshot, by: &Seen) -> Option<Seen> {
     by.opener.all().find_map(|key| Some(Seen::new(sealed.clone(), key.open(&sealed).ok()?, by.opener.clone())))
 }
 
-/// Keeps another state under its name, and removes the file that it came in, if that still is the same.
+/// Keeps another state among the generations, under its own name: what was merged once is what the next merge with the
+/// same side starts from.
 ///
 /// # Errors
-/// When the directory cannot be changed.
-pub fn put_away(place: &Place, seen: &Seen, state: &Vault<'_>, copy: &Path, patience: Duration) -> Result<(), Error> {
+/// A lock that stays taken; when the directory cannot be changed.
+pub fn keep_state(place: &Place, seen: &Seen, state: &Vault<'_>, patience: Duration) -> Result<(), Error> {
     let _lock = place.lock(patience)?;
     let generations = place.generations()?;
-    snapshot::keep(&generations, &snapshot::name_of(state), &seen.sealed)?;
-    generations.sync()?;
-    let there = Place::at(copy)?;
-    if there.read()? == seen.sealed {
-        there.dir().remove(there.name())?;
-    }
-    Ok(())
-}
-
-/// Copies that a program which synchronises files has made beside the vault, where two hosts had saved: of Syncthing
-/// (`vault.sync-conflict-DATE-TIME-ID.age`), Dropbox and Nextcloud (`vault (... conflicted copy ...).age`), ownCloud
-/// (`vault_conflict-DATE.age`).
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn conflict_copies(place: &Place) -> Result<Vec<PathBuf>, Error> {
-    let name = place.name().to_string_lossy().into_owned();
-    let (stem, end) =
-        name.rsplit_once('.').map_or((name.as_str(), String::new()), |(stem, end)| (stem, format!(".{end}")));
-    let is_copy = |other: &String| {
-        let middle = other.strip_prefix(stem).and_then(|rest| rest.strip_suffix(end.as_str()));
-        middle.is_some_and(|middle| {
-            middle.starts_with(".sync-conflict-")
-                || middle.starts_with("_conflict-")
-                || (middle.starts_with(" (") && middle.to_lowercase().contains("conflicted copy"))
-        })
-    };
-    let names = place.dir().names()?.into_iter().filter(is_copy);
-    let mut found: Vec<PathBuf> = names.map(|name| place.dir().path().join(name)).collect();
-    found.sort();
-    Ok(found)
+    snapshot::keep_foreign(&generations, &snapshot::name_of(state), &seen.sealed)?;
+    Ok(generations.sync()?)
 }

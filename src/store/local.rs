@@ -190,6 +190,22 @@ impl Local {
         self.write_seen(vault_id, seen)
     }
 
+    /// The repository of git, with its number on its file system, in which `git install` was run for a vault.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub fn repository(&self, vault_id: &str) -> Result<Option<(PathBuf, u64)>, Error> {
+        self.load(&self.root.join("git"), &format!("{}.json", crate::model::file_stem(vault_id)?))
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember_repository(&self, vault_id: &str, repository: &(PathBuf, u64)) -> Result<(), Error> {
+        self.keep("git", &format!("{}.json", crate::model::file_stem(vault_id)?), repository)
+    }
+
     /// What a resolver served last that was behind; a record that cannot be read counts as none.
     pub fn served(&self, vault_id: &str) -> Option<Served> {
         self.load(&self.root.join("served"), &format!("{}.json", crate::model::file_stem(vault_id).ok()?)).ok()?

@@ -1,9 +1,9 @@
 //! Where a vault is: its directory held open, its lock, its kept generations.
 
-use super::{Error, Local};
+use super::{Error, Local, snapshot};
 use crate::fsio::{self, Dir, Lock};
 use crate::seal::MAX_FILE;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -113,11 +113,25 @@ impl Place {
         self.check_writable()?;
         let name = self.name.to_string_lossy();
         let lock = Lock::acquire(&self.dir, format!("{name}.lock").as_ref(), patience)?;
+        self.keep_exchanged(&name)?;
         fsio::sweep_temps(&self.dir, Some(&name))?;
         if let Some(generations) = self.generations_if_any()? {
             fsio::sweep_temps(&generations, None)?;
         }
         Ok(lock)
+    }
+
+    /// Keeps what a save that was killed has taken out in exchange: another program may have put it there.
+    fn keep_exchanged(&self, name: &str) -> Result<(), Error> {
+        for temp in fsio::exchanged_temps(&self.dir, name)? {
+            let generations = self.generations()?;
+            let bytes = fsio::read_own(&self.dir.path().join(&temp), MAX_FILE)?.into_vec();
+            if !snapshot::holds(&generations, &bytes)? {
+                self.dir.move_to(OsStr::new(&temp), &generations, OsStr::new(&snapshot::displaced_name()?))?;
+                generations.sync()?;
+            }
+        }
+        Ok(())
     }
 
     /// The directory of kept generations, made if missing.

@@ -33,6 +33,11 @@ impl Seen {
         Ok(Self { sealed, plain, opener: self.opener.clone() })
     }
 
+    /// The sealed bytes.
+    pub fn sealed(&self) -> &[u8] {
+        &self.sealed
+    }
+
     /// Whether this was opened from these bytes.
     pub fn is(&self, sealed: &[u8]) -> bool {
         self.sealed == sealed

@@ -9,15 +9,17 @@
 //! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
 //! save first finishes what it finds undone.
 
-use super::edit::{Done, Edit, Standing, after_save, prove, recipients, seal_vault, settle, stamp};
+use super::edit::{Done, Edit, Standing, after_save, prove, seal_vault, settle, stamp};
+use super::heirs::{Heir, Sealing, joined_heirs};
 use super::snapshot::{self, Snapshot};
-use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, tag};
+use super::{Checked, Error, Pin, Place, Saved, exposure, lineage, now, retention, tag};
 use crate::fsio::{Dir, Replacement};
-use crate::model::{Change, RESEALING, Recipient, Vault};
+use crate::model::{Change, RESEALING, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 /// What to do with generations that no key at hand opens.
@@ -34,18 +36,10 @@ pub enum Unreadable {
 pub struct Keys<'k> {
     /// Must open what is written.
     pub proof: &'k Opener,
-    /// If the holder of the key that goes has both at hand: the one that gets what that one could read.
+    /// The key that takes the place of the one that goes, if it is the same holder's.
     pub heir: Option<Heir>,
-}
-
-/// A key that takes the place of another one of the same holder: what that one could read it reads too. Both are public
-/// halves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heir {
-    /// The key that goes.
-    pub of: String,
-    /// The one that stays.
-    pub key: String,
+    /// Such keys that another state of the vault knows of.
+    pub known: Vec<Heir>,
 }
 
 /// In the payload since the last one: which copies of kept generations it wrote.
@@ -56,15 +50,15 @@ struct Mark {
     /// The label of the recipient that was removed, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     removed: Option<String>,
-    /// Whose key took the place of the removed one, if it is the same holder's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    heir: Option<Heir>,
+    /// Keys that took the place of others of the same holder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    heirs: Vec<Heir>,
 }
 
 impl Mark {
     /// The mark of the last one that came about; one that is older than everything if none did.
     fn of(vault: &Vault<'_>) -> Self {
-        let none = || Self { tag: String::new(), generation: 0, removed: None, heir: None };
+        let none = || Self { tag: String::new(), generation: 0, removed: None, heirs: Vec::new() };
         let Some(raw) = vault.other.get(RESEALING) else { return none() };
         // The tag becomes part of file names. A mark that is none marks nothing: the next change of keys makes one.
         let is_tag = |mark: &Self| mark.tag.len() <= 32 && mark.tag.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -106,19 +100,24 @@ impl Edit<'_> {
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
         let Self { local, place, seen, command, .. } = *self;
-        let (proof, heir) = (keys.proof, keys.heir.clone());
+        let Keys { proof, heir, known } = keys;
+        let proof = *proof;
         let Standing { mut vault, sealed: standing, size } = standing;
         let generations = place.generations()?;
         let given = seen.opener.all().filter(|given| !std::ptr::eq(*given, proof));
         let keys: Vec<&Opener> = std::iter::once(proof).chain(given).collect();
-        let mut closed = Vec::new();
         let stands = (vault.generation, vault.rev.clone());
         let is_another = |one: &Snapshot| (one.generation, &one.rev) != (stands.0, &stands.1);
+        // Of one state an interrupted change may have left several files: one that opens is enough.
+        let (mut closed, mut open) = (Vec::new(), BTreeSet::new());
         for one in snapshot::list(&generations)?.iter().filter(|one| is_another(one)) {
-            if open_one(one, &keys, &seen.sealed)?.is_none() {
-                closed.push(one.name.clone());
+            match open_one(one, &keys, &seen.sealed)? {
+                Some(_) => _ = open.insert(one.state()),
+                None => closed.push((one.state(), one.name.clone())),
             }
         }
+        closed.retain(|(state, _)| !open.contains(state));
+        let closed: Vec<String> = closed.into_iter().map(|(_, name)| name).collect();
         if unreadable == Unreadable::Refuse && !closed.is_empty() {
             return Err(Error::Unreadable(closed));
         }
@@ -136,14 +135,20 @@ impl Edit<'_> {
         tag::renew(&mut vault, &pin, &keys)?;
         stamp(local, &mut vault, snapshot::highest(&generations)?, done)?;
         let tag = super::hex(&super::random::<8>()?);
-        let mark = Mark { tag, generation: vault.generation, removed, heir: heir.clone() };
+        let heirs = joined_heirs(&Mark::of(&vault).heirs, known, heir.as_ref());
+        let mark = Mark { tag, generation: vault.generation, removed, heirs };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
-        let sealing = Sealing { today: &vault.recipients, heir: heir.as_ref() };
+        let at_hand: BTreeSet<String> = keys.iter().map(|key| key.public()).collect();
+        let sealing = Sealing { today: &vault.recipients, heirs: &mark.heirs, at_hand };
+        let mut waiting = BTreeSet::new();
         for one in old.iter().filter(|one| is_another(one)) {
             match open_one(one, &keys, &seen.sealed)? {
                 Some((plain, by)) => {
-                    sealing.write(&generations, &one.resealed_name(&mark.tag), &plain, by, one.saved)?
+                    let name = one.resealed_name(&mark.tag);
+                    if !sealing.write(&generations, &name, &plain, by, one.saved)? {
+                        waiting.insert(one.name.clone());
+                    }
                 }
                 None if closed.contains(&one.name) => {}
                 // What a moment ago was open must not be given up.
@@ -151,7 +156,10 @@ impl Edit<'_> {
             }
         }
         let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
-        sealing.write(&generations, &resealed, &displaced_text, &seen.opener, displaced_at)?;
+        if !sealing.write(&generations, &resealed, &displaced_text, &seen.opener, displaced_at)? {
+            snapshot::keep(&generations, &displaced, standing)?;
+            waiting.insert(displaced);
+        }
         generations.sync()?;
 
         let sealed = seal_vault(&vault, size)?;
@@ -164,44 +172,11 @@ impl Edit<'_> {
             place.dir().sync()?;
             // What could not be noted must not keep the old copies there.
             let settled = settle(local, place, &vault, &sealed.bytes);
-            remove_old(&generations, &mark)?;
+            remove_old(&generations, &mark, &waiting)?;
             settled?;
-            snapshot::prune(&generations, &resealed, &vault)
+            retention::prune(&generations, &resealed, &vault)
         })?;
         Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: closed })
-    }
-}
-
-/// To whom kept states are sealed anew.
-struct Sealing<'s> {
-    today: &'s [Recipient],
-    heir: Option<&'s Heir>,
-}
-
-impl Sealing<'_> {
-    /// Seals a state to those of today who could read it, by its own list, and to the heir of one who could; where nobody
-    /// is left, to the holder of the key that opened it. Who that is stands in the copy from then on.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`] if nobody of today would open it.
-    fn write(&self, dir: &Dir, name: &str, plain: &SecretBuf, by: &Opener, saved: u64) -> Result<(), Error> {
-        let Self { today, heir } = *self;
-        let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
-        let mut state = Vault::parse(text)?;
-        let did = |public: &str| state.recipients.iter().any(|then| then.public == public);
-        let inherits = |one: &Recipient| heir.is_some_and(|heir| heir.key == one.public && did(&heir.of));
-        let reads = |one: &&Recipient| did(&one.public) || inherits(one);
-        let mut to: Vec<Recipient> = today.iter().filter(reads).cloned().collect();
-        if to.is_empty() {
-            to.extend(today.iter().find(|one| one.public == by.public()).cloned());
-        }
-        if to.is_empty() {
-            return Err(Error::Unreadable(vec![name.to_owned()]));
-        }
-        state.recipients = to;
-        let plain = state.render(plain.expose().len())?;
-        let sealed = seal::seal(plain.expose(), &recipients(&state.recipients)?)?;
-        Ok(Replacement::write(dir, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?)
     }
 }
 
@@ -234,9 +209,9 @@ fn open_one<'k>(
 
 /// Everything from before the mark that this re-sealing did not write, whatever its name
 /// claims: copies of one that was interrupted are sealed to its recipients.
-fn remove_old(generations: &Dir, mark: &Mark) -> Result<(), Error> {
+fn remove_old(generations: &Dir, mark: &Mark, waiting: &BTreeSet<String>) -> Result<(), Error> {
     for one in snapshot::list(generations)? {
-        if mark.is_old(&one) {
+        if mark.is_old(&one) && !waiting.contains(&one.name) {
             generations.remove(OsStr::new(&one.name))?;
         }
     }
@@ -251,22 +226,18 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     if !all.iter().any(|one| mark.is_old(one) || mark.is_orphan(one)) {
         return Ok(());
     }
-    let is_at_hand = |heir: &&Heir| opener.all().any(|key| key.public() == heir.key);
-    let heir = mark.heir.as_ref().filter(is_at_hand);
-    let sealing = Sealing { today: &vault.recipients, heir };
+    let at_hand = opener.all().map(Opener::public).collect();
+    let sealing = Sealing { today: &vault.recipients, heirs: &mark.heirs, at_hand };
     for one in all.iter().filter(|one| mark.is_old(one)) {
         let name = one.resealed_name(&mark.tag);
         if !all.iter().any(|other| other.name == name) {
             let sealed = one.read()?;
             let opened = opener.all().find_map(|by| Some((by.open(&sealed).ok()?, by)));
             let Some((plain, by)) = opened else { continue };
-            // Somebody has changed a key elsewhere, whose past would be lost: that waits for the one who has both keys.
-            if heir.is_none() && mark.heir.as_ref().is_some_and(|away| !can_read(&plain, &away.key)) {
-                continue;
-            }
             match sealing.write(generations, &name, &plain, by, one.saved) {
-                Err(Error::Unreadable(_)) => continue,
-                other => other?,
+                Ok(true) => {}
+                Ok(false) | Err(Error::Unreadable(_)) => continue,
+                Err(error) => return Err(error),
             }
         }
         generations.remove(OsStr::new(&one.name))?;
@@ -282,12 +253,6 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     Ok(generations.sync()?)
 }
 
-/// Whether a state names this recipient.
-fn can_read(plain: &SecretBuf, public: &str) -> bool {
-    let state = plain.text().and_then(|text| Vault::parse(text).ok());
-    state.is_some_and(|state| state.recipients.iter().any(|then| then.public == public))
-}
-
 /// Whether a save after which a key must open nothing was interrupted while old copies were
 /// still there. The mark alone stays until the next save.
 ///
@@ -298,8 +263,27 @@ pub fn is_unfinished(place: &Place, vault: &Vault<'_>) -> Result<bool, Error> {
     Ok(snapshot::history(place)?.iter().any(|one| mark.is_old(one)))
 }
 
-/// What the last such save was about: the label of the recipient that it removed, and whose key took its place.
-pub fn last_change(vault: &Vault<'_>) -> (Option<String>, Option<Heir>) {
-    let Mark { removed, heir, .. } = Mark::of(vault);
-    (removed, heir)
+/// The label of the recipient that the last such save removed.
+pub fn last_removed(vault: &Vault<'_>) -> Option<String> {
+    Mark::of(vault).removed
+}
+
+/// The keys of which a vault knows that they took the place of others.
+pub fn known_heirs(vault: &Vault<'_>) -> Vec<Heir> {
+    Mark::of(vault).heirs
+}
+
+/// The mark of a vault for one that is joined with another state: copies from before the joined one count as old.
+pub(super) fn joined_mark(
+    newer: &Vault<'_>,
+    other: &Vault<'_>,
+    generation: u64,
+) -> Result<Option<Box<RawValue>>, crate::model::Error> {
+    let mut mark = Mark::of(newer);
+    if mark.tag.is_empty() {
+        return Ok(None);
+    }
+    mark.heirs = joined_heirs(&Mark::of(other).heirs, &mark.heirs, None);
+    mark.generation = mark.generation.max(generation);
+    Ok(Some(to_raw_value(&mark)?))
 }

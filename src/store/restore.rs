@@ -47,12 +47,15 @@ pub fn place_whole(
 pub fn set_aside(place: &Place, patience: Duration) -> Result<PathBuf, Error> {
     let _lock = place.lock(patience)?;
     let generations = place.generations()?;
-    let name = format!("displaced-{}-{}", super::now(), super::hex(&super::random::<4>()?));
+    let name = super::snapshot::displaced_name()?;
     place.dir().move_to(place.name(), &generations, OsStr::new(&name))?;
     generations.sync()?;
     place.dir().sync()?;
     Ok(generations.path().join(name))
 }
+
+/// For so long, in seconds, every refresh token that another one followed is remembered.
+const REMEMBERED: u64 = 14 * 86_400;
 
 /// What a snapshot is to the standing vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +101,15 @@ pub fn restore_change(
     let (then, now) = (Entries::of(snapshot)?, Entries::of(standing)?);
     let lineage = Lineage::of(standing)?;
     let is_asked = |id: &SecretId| only.is_none_or(|only| only.contains(&Subject::Entry(id.clone())));
-    let is_superseded = |id: &SecretId| snapshot.get(id).is_some_and(|raw| lineage.is_superseded(id, raw));
+    // What was superseded longer ago may be forgotten: then a login that has changed since counts as newer.
+    let is_long_ago = snapshot.updated.saturating_add(REMEMBERED) < standing.updated;
+    let is_superseded = |id: &SecretId| {
+        let (then, now) = (snapshot.get(id), standing.get(id));
+        let differs = then.zip(now).is_some_and(|(then, now)| {
+            crate::model::has_refresh(then) && crate::model::has_refresh(now) && then.get() != now.get()
+        });
+        then.is_some_and(|raw| lineage.is_old(id, raw)) || (is_long_ago && differs)
+    };
     let superseded: Vec<SecretId> = snapshot.ids().filter(|id| is_asked(id) && is_superseded(id)).collect();
     let mut entries = match only {
         None => then.clone(),

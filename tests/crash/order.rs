@@ -14,15 +14,21 @@ fn nothing_is_renamed_before_it_is_synced_and_read_back_and_its_directory_is_syn
     world.ok(&["set", "env/A", "-q"], b"old");
     let trace = Job { args: &["set", "env/A"], stdin: b"new" }.trace(&world);
     let renamed = Regex::new(r#"^renameat2?\(\d+<([^>]+)>, "([^"]+)", \d+<[^>]+>, "([^"]+)""#).unwrap();
-    let linked = Regex::new(r#"^linkat\(\d+<[^>]+>, "vault.age", \d+<([^>]+)>"#).unwrap();
     let at = |from: usize, call: &str, path: &str| {
         let found =
             trace.iter().skip(from).position(|line| line.starts_with(call) && line.contains(&format!("<{path}>")));
         found.map(|found| from + found)
     };
-    let remembered = |found: &regex_lite::Captures<'_>| found[3].ends_with(".json");
+    // So is the copy of the new state: until it is on disk the vault file itself is there, and the next save sees to it.
+    let is_copy = |found: &regex_lite::Captures<'_>| found[1].ends_with(".d") && found[3].ends_with(".age");
+    // A temp file gets its number as a name.
+    let is_temp = |found: &regex_lite::Captures<'_>| found[3].ends_with("-tmp");
+    let remembered = |found: &regex_lite::Captures<'_>| found[3].ends_with(".json") || is_copy(found);
     let mut names = Vec::new();
     for (line, found) in trace.iter().enumerate().filter_map(|(line, text)| Some((line, renamed.captures(text)?))) {
+        if is_temp(&found) {
+            continue;
+        }
         if remembered(&found) {
             names.push((found[3].to_owned(), line, line));
             continue;
@@ -37,8 +43,12 @@ fn nothing_is_renamed_before_it_is_synced_and_read_back_and_its_directory_is_syn
         names.push((found[3].to_owned(), line, settled));
     }
     let vault = names.iter().find(|(name, ..)| name == "vault.age").expect("the vault is renamed");
-    let kept = trace.iter().position(|line| linked.is_match(line)).expect("the old vault is kept");
-    let generations = linked.captures(&trace[kept]).unwrap()[1].to_owned();
+    let kept = Regex::new(r#"^fsync\(\d+<([^>]+\.d)/2-[0-9a-f]+\.age>"#).unwrap();
+    let (kept, generations) = trace
+        .iter()
+        .enumerate()
+        .find_map(|(line, text)| Some((line, kept.captures(text)?[1].to_owned())))
+        .expect("kept");
     let settled = at(kept, "fsync(", &generations).expect("the generations are synced");
     assert!(settled < vault.1, "the old vault is kept for good before the new one takes its name");
     let seen = names.iter().find(|(name, ..)| name.ends_with(".json")).expect("local state is written");

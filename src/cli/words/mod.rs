@@ -156,7 +156,13 @@ pub fn of(error: &Error) -> Words {
             format!("not all is as it should be: {}", name::count(*findings, "finding", "findings")),
             "",
         ),
-        Error::Merge(conflicts) => vault::of_merge(conflicts),
+        Error::Merge(name, conflicts) => vault::of_merge(name, conflicts),
+        Error::ChangedSince(names) => Words::new(
+            "changed-since",
+            exit::CONFLICT,
+            format!("what that save changed was changed again since: {}", name::plain(&names.join(", "))),
+            "nothing was changed; agevault history list names the states, agevault restore --generation N --only ID brings one entry back",
+        ),
         Error::MergeAsks => Words::new(
             "merge-asks",
             exit::CONFLICT,

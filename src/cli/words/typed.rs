@@ -153,6 +153,10 @@ pub fn words(usage: Usage) -> Words {
             "several of the keys that are named stay".to_owned(),
             "beside the key that goes name one: it opens from then on what that one did",
         ),
+        Usage::ChooseForOne => (
+            "--ours and --theirs are for one state, and several are to be merged".to_owned(),
+            "name one: agevault merge FILE --theirs ID",
+        ),
         Usage::Subject => (
             "this is neither an id nor an order".to_owned(),
             "write auth/AGENT/PROFILE, env/NAME, config/PATH/... or order/AGENT/PROVIDER",

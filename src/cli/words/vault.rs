@@ -77,7 +77,7 @@ pub fn of_store(error: &store::Error) -> Words {
 }
 
 /// What two states of a vault have in different ways.
-pub fn of_merge(conflicts: &[Conflict]) -> Words {
+pub fn of_merge(name: &str, conflicts: &[Conflict]) -> Words {
     let one = |conflict: &Conflict| {
         let fields = conflict.fields.join(", ");
         let fields = if fields.is_empty() { fields } else { format!(" ({fields})") };
@@ -91,7 +91,11 @@ pub fn of_merge(conflicts: &[Conflict]) -> Words {
     Words::new(
         "merge-conflict",
         exit::CONFLICT,
-        format!("both sides changed: {}", conflicts.iter().map(one).collect::<Vec<_>>().join("; ")),
+        format!(
+            "{} and the vault changed both: {}",
+            plain(name),
+            conflicts.iter().map(one).collect::<Vec<_>>().join("; ")
+        ),
         "nothing was changed; agevault merge --ours ID keeps what the vault has, --theirs ID takes the other side's",
     )
 }

@@ -57,6 +57,12 @@ impl Days {
         self.0.get(id).is_some_and(|known| known.iter().any(|(_, have)| *have == digest))
     }
 
+    /// The same of whatever id.
+    pub(super) fn contain(&self, digest: &[u8]) -> bool {
+        let Some(digest) = short(digest) else { return false };
+        self.0.values().flatten().any(|(_, have)| *have == digest)
+    }
+
     /// Adds one that is superseded `now`, in Unix seconds, and drops what is too old or too much.
     pub(super) fn add(&mut self, id: &str, digest: &[u8], now: u64) {
         let Some(digest) = short(digest) else { return };
@@ -66,7 +72,7 @@ impl Days {
         // A clock that was ahead once puts nothing before what it has written.
         let at = known.partition_point(|(day, _)| *day <= today);
         known.insert(at, (today, digest));
-        let old = known.partition_point(|(day, _)| day + DAYS < today);
+        let old = known.partition_point(|(day, _)| day.saturating_add(DAYS) < today);
         let beyond = old.min(known.len().saturating_sub(BEYOND));
         known.drain(..beyond.max(known.len().saturating_sub(MOST)));
     }
@@ -86,7 +92,8 @@ impl Days {
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) {
-        if let Some(known) = self.0.remove(from) {
+        // Under its old name too: an older state may bring that back.
+        if let Some(known) = self.0.get(from).cloned() {
             self.0.insert(to.to_owned(), known);
         }
     }
@@ -145,6 +152,6 @@ mod tests {
         assert!(!days.contains("b", &digest(10_000 - MOST as u64 - 1)) && days.contains("b", &digest(9_999)));
         assert!(days.contains("b", &digest(10_000 - MOST as u64)));
         days.rename("b", "c");
-        assert!(!days.knows("b") && days.contains("c", &digest(9_999)) && !days.contains("a", &digest(9_999)));
+        assert!(days.knows("b") && days.contains("c", &digest(9_999)) && !days.contains("a", &digest(9_999)));
     }
 }

@@ -1,0 +1,98 @@
+//! To whom a kept state is sealed anew: to those of today who could read it, and to keys that took the place of others.
+
+use super::Error;
+use super::edit::recipients;
+use crate::fsio::{Dir, Replacement};
+use crate::model::{Recipient, Vault};
+use crate::seal::{self, Opener};
+use crate::secret::SecretBuf;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+
+/// Most keys that took the place of others: what is kept lies between few changes.
+const MOST_HEIRS: usize = 32;
+
+/// A key that takes the place of another one of the same holder: what that one could read it reads too. Both are public
+/// halves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heir {
+    /// The key that goes.
+    pub of: String,
+    /// The one that stays.
+    pub key: String,
+}
+
+/// The keys that took the place of others, the newest last.
+pub(super) fn joined_heirs(have: &[Heir], known: &[Heir], new: Option<&Heir>) -> Vec<Heir> {
+    let mut all: Vec<Heir> = Vec::new();
+    for heir in have.iter().chain(known).chain(new) {
+        all.retain(|one| one.of != heir.of);
+        all.push(heir.clone());
+    }
+    all.drain(..all.len().saturating_sub(MOST_HEIRS));
+    all
+}
+
+/// To whom kept states are sealed anew.
+pub(super) struct Sealing<'s> {
+    pub(super) today: &'s [Recipient],
+    pub(super) heirs: &'s [Heir],
+    /// Public halves of the keys at hand.
+    pub(super) at_hand: BTreeSet<String>,
+}
+
+impl Sealing<'_> {
+    /// Seals a state to those of today who could read it, by its own list, and to the heirs of those who could; where nobody
+    /// is left, to the holder of the key that opened it. Who that is stands in the copy from then on. False, and nothing is
+    /// written, where a key took the place of another one and not both are at hand: nobody else can tell that it is true.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if nobody of today would open it.
+    pub(super) fn write(
+        &self,
+        dir: &Dir,
+        name: &str,
+        plain: &SecretBuf,
+        by: &Opener,
+        saved: u64,
+    ) -> Result<bool, Error> {
+        let Self { today, at_hand, .. } = self;
+        let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
+        let mut state = Vault::parse(text)?;
+        let did = |public: &str| state.recipients.iter().any(|then| then.public == public);
+        let heirs: Vec<(&str, &str)> = state
+            .recipients
+            .iter()
+            .filter_map(|then| Some((then.public.as_str(), self.heir_of(&then.public)?)))
+            .collect();
+        let is_at_hand = |public: &str| at_hand.contains(public);
+        let may_inherit = |(of, key): &(&str, &str)| did(key) || (is_at_hand(of) && is_at_hand(key));
+        if !heirs.iter().all(may_inherit) {
+            return Ok(false);
+        }
+        let inherits = |one: &Recipient| heirs.iter().any(|(_, key)| *key == one.public);
+        let reads = |one: &&Recipient| did(&one.public) || inherits(one);
+        let mut to: Vec<Recipient> = today.iter().filter(reads).cloned().collect();
+        if to.is_empty() {
+            to.extend(today.iter().find(|one| one.public == by.public()).cloned());
+        }
+        if to.is_empty() {
+            return Err(Error::Unreadable(vec![name.to_owned()]));
+        }
+        state.recipients = to;
+        let plain = state.render(plain.expose().len())?;
+        let sealed = seal::seal(plain.expose(), &recipients(&state.recipients)?)?;
+        Replacement::write(dir, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?;
+        Ok(true)
+    }
+
+    /// The key of today that took the place of one that is none any more, over however many changes.
+    fn heir_of(&self, public: &str) -> Option<&str> {
+        let is_of_today = |public: &str| self.today.iter().any(|one| one.public == public);
+        let next = |of: &&str| self.heirs.iter().find(|heir| heir.of == **of).map(|heir| heir.key.as_str());
+        let first = Some(public).filter(|public| !is_of_today(public))?;
+        let first = next(&first);
+        std::iter::successors(first, next).take(self.heirs.len()).find(|key| is_of_today(key))
+    }
+}
