@@ -268,6 +268,7 @@ fn stores() -> Vec<store::Error> {
         store::Error::Forked => [store::Error::Forked],
         store::Error::Raced => [store::Error::Raced],
         store::Error::Unreadable(_) => [store::Error::Unreadable(vec!["3-00ff.age".to_owned()])],
+        store::Error::NotRecipient => [store::Error::NotRecipient],
         store::Error::NoGeneration(_) => [store::Error::NoGeneration(7)],
         store::Error::Record(_) => [store::Error::Record(path())],
         store::Error::AfterSave(_) => [store::Error::AfterSave(Box::new(store::Error::Random))],

@@ -2,6 +2,7 @@
 
 use super::args::Globals;
 use super::{Error, Usage};
+use crate::formats::power::leads_to_keys;
 use crate::gateway::Settings;
 use crate::keys::IdentityCommand;
 use std::env;
@@ -21,12 +22,15 @@ pub fn credentials() -> Option<PathBuf> {
     var_path("CREDENTIALS_DIRECTORY").filter(|dir| dir.is_absolute())
 }
 
+/// The variables of this process that lead to keys of vaults.
+fn to_keys() -> Vec<OsString> {
+    env::vars_os().map(|(name, _)| name).filter(|name| leads_to_keys(name)).collect()
+}
+
 /// The program that prints an identity, as it is set; it gets no variable that leads to a key.
 pub fn identity_command() -> Option<IdentityCommand> {
     let line = env::var_os("AGEVAULT_IDENTITY_CMD").filter(|line| !line.is_empty())?;
-    let is_ours =
-        |name: &OsString| name.as_encoded_bytes().starts_with(b"AGEVAULT_") || name == "CREDENTIALS_DIRECTORY";
-    let without = env::vars_os().map(|(name, _)| name).filter(is_ours).collect();
+    let without = to_keys();
     let search = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
     Some(IdentityCommand { line, search, without })
 }
@@ -126,6 +130,7 @@ pub fn gateway_settings(globals: &Globals, state_dir: Option<PathBuf>) -> Settin
         read_only: ["OPENCLAW_CONFIG_READONLY", "OPENCLAW_NIX_MODE"]
             .iter()
             .any(|name| var(name).as_deref() == Some("1")),
+        to_keys: to_keys(),
     }
 }
 

@@ -8,15 +8,27 @@ use crate::store::{Checklist, Removed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The word for all that is on the list.
+const ALL: &str = "all";
+
 /// Lists it, or takes entries off the list.
 pub fn run(context: &mut Context, label: Option<&str>, waive: &[String]) -> Result<(), Error> {
-    let waive: Vec<SecretId> = waive.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
+    let all = waive == [ALL];
+    let waive: Vec<SecretId> = waive.iter().filter(|_| !all).map(|text| id(text)).collect::<Result<_, _>>()?;
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     let mut list = Checklist::of(&checked.vault)?;
     let named = |one: &Removed| label.is_none_or(|label| label == one.label);
     if label.is_some() && !list.open().any(|(one, _)| named(one)) {
         return Err(model::Error::NoEntry(label.unwrap_or_default().to_owned()).into());
+    }
+    let open = |list: &Checklist| -> BTreeSet<SecretId> {
+        list.open().filter(|(one, _)| named(one)).flat_map(|(_, ids)| ids.into_iter().cloned()).collect()
+    };
+    let waive: Vec<SecretId> = if all { open(&list).into_iter().collect() } else { waive };
+    if all && waive.is_empty() {
+        context.out.say("nothing to waive");
+        return Ok(());
     }
     if !waive.is_empty() {
         let mut waived = BTreeSet::new();

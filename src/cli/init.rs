@@ -5,7 +5,7 @@ use super::args::Init;
 use super::context::Context;
 use super::environment::default_identity;
 use super::{Error, Usage, words};
-use crate::fsio::{self, Dir, Replacement};
+use crate::fsio::{self, Dir};
 use crate::keys::{self, Ask, Source};
 use crate::model::{self, Kdf, Label, Recipient};
 use crate::seal::{self, Costs, Identity, Opener, Passphrase, Slot};
@@ -13,7 +13,6 @@ use crate::secret::SecretBuf;
 use crate::store::{self, Place, now};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::path::Path;
 
 /// Memory of a derivation, in MiB, below which guessing is cheap: nobody gets it unasked.
@@ -188,8 +187,8 @@ pub fn write_new(path: &Path, text: &SecretBuf) -> Result<(), Error> {
         Err(error) => return Err(error.into()),
     };
     let name = path.file_name().ok_or_else(|| fsio::Error::Kind(path.to_owned()))?;
-    if dir.meta(name)?.is_some() {
-        return Err(fsio::Error::Exists(path.to_owned()).into());
-    }
-    Ok(Replacement::write(&dir, OsStr::new(name), text.expose(), 0o600)?.commit()?)
+    fsio::write_new(&dir, name, text.expose()).map_err(|error| match error {
+        fsio::Error::Exists(_) => fsio::Error::Exists(path.to_owned()).into(),
+        other => other.into(),
+    })
 }

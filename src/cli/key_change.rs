@@ -64,7 +64,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         ));
     }
     backups(context, &opened, &vault_id, &leaving.public);
-    context.tell_session();
+    context.end_stale_session();
     for option in ["-i", "--passphrase-file"] {
         if let Some(file) = handover::resolver_option(context, &vault_id, option) {
             let file = words::path(&file);
@@ -169,7 +169,7 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     }
     context.out.warn("note: backups made before still open with the old passphrase");
     context.out.warn("note: if somebody else knew it, rotate what the vault held at its providers");
-    context.tell_session();
+    context.end_stale_session();
     tell_resolver(context, &vault_id, args.new.new_passphrase_file.as_deref(), others);
     Ok(())
 }
@@ -220,6 +220,7 @@ fn save(
     let saved = context.edit(opened).save_resealing(checked, change, keys, unreadable)?;
     super::sweep::after_save(context, opened, proof, &vault_id);
     context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
+    context.out.say("put it where the old one is written down: --pin of services and containers, recovery kits, notes");
     if !saved.dropped.is_empty() {
         let (count, names) = (words::count(saved.dropped.len(), "kept generation", "kept generations"), saved.dropped);
         context.out.warn(&format!("note: gave up {count} that no key at hand opens: {}", names.join(", ")));

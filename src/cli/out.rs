@@ -48,8 +48,16 @@ impl Out {
     /// # Errors
     /// As [`Out::line`].
     pub fn secret(self, value: &Secret) -> Result<(), Error> {
-        write_all(value.expose().as_bytes())?;
-        if io::stdout().is_terminal() { write_all(b"\n") } else { Ok(()) }
+        if !io::stdout().is_terminal() {
+            return write_all(value.expose().as_bytes());
+        }
+        // What would move the cursor, or hide text, is nothing for a terminal.
+        let shown = Secret::new(value.expose().split('\n').map(super::words::plain).collect::<Vec<_>>().join("\n"));
+        if shown.expose() != value.expose() {
+            self.warn("note: the value has control characters, which are not shown; in a pipe it comes as it is");
+        }
+        write_all(shown.expose().as_bytes())?;
+        write_all(b"\n")
     }
 
     /// A whole view.

@@ -7,7 +7,7 @@ use super::handover::connection;
 use super::{Error, Usage, units, words};
 use crate::formats::paste;
 use crate::gateway::{self, Started};
-use crate::keys::{Ladder, SessionPlace, Source};
+use crate::keys::{self, Ladder, SessionPlace, Source};
 use crate::ops::connect::{Connection, Reload};
 use crate::seal::Identity;
 use crate::session::{self, Session, Terms};
@@ -163,12 +163,20 @@ impl Context {
         place_for(self).ok().and_then(|place| place.find()).is_some()
     }
 
-    /// Says that a session holds a key from before a change of keys.
-    pub fn tell_session(&self) {
-        if self.is_unlocked() {
-            self.out
-                .warn("note: a session holds a key from before; agevault lock ends it, agevault unlock starts another");
+    /// Ends the session for this vault if its key opens nothing any more, after a change of keys: commands would fail by
+    /// it. One whose key stays is left alone, since a gateway may live on it.
+    pub fn end_stale_session(&mut self) {
+        let Some(place) = place_for(self).ok().filter(|place| place.find().is_some()) else { return };
+        let Ok(sealed) = self.place().and_then(|place| Ok(place.read()?)) else { return };
+        let ladder = Ladder { session: Some(place.clone()), no_input: true, ..Ladder::default() };
+        let path = self.vault_path().to_owned();
+        if keys::unlock(&sealed, &ladder, &mut self.terminal, &path, &Vec::new).is_ok() {
+            return;
         }
+        self.out.warn(match Session::lock(&place.dir, &place.vault) {
+            Ok(true) => "note: the session held a key from before, and was ended; agevault unlock starts another",
+            _ => "note: a session holds a key from before; agevault lock ends it, agevault unlock starts another",
+        });
     }
 
     /// The session for this vault, if one answers.

@@ -1,5 +1,7 @@
 //! Names of variables that decide what code a process runs or whom it trusts, whatever their value was meant for.
 
+use std::ffi::OsStr;
+
 /// One name or several on a line; a line of remarks begins with `#`.
 const NAMES: &str = include_str!("data/powerful-env.txt");
 
@@ -61,6 +63,11 @@ fn has_prefix(name: &str) -> bool {
 
 fn names() -> impl Iterator<Item = &'static str> {
     NAMES.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
+}
+
+/// Names under which this program or systemd says where keys are: no other program needs them.
+pub fn leads_to_keys(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"AGEVAULT_") || name == "CREDENTIALS_DIRECTORY"
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub use read::{
     open_file, read_capped, read_descriptor, read_own, read_private, read_start, read_stdin, read_stdin_until,
     read_trusted,
 };
-pub use replace::{Replacement, exchanged_temps, remove_foreign, replace_foreign, sweep_temps};
+pub use replace::{Replacement, exchanged_temps, remove_foreign, replace_foreign, sweep_temps, write_new};
 pub use socket::{connect, listen};
 pub use stamp::Stamp;
 pub use watch::Watch;

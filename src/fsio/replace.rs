@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 const TEMP_SUFFIX: &str = ".agevault-tmp";
@@ -191,6 +192,30 @@ impl Drop for Replacement<'_> {
     }
 }
 
+/// Writes a new file whole, and nothing where one is: until it has its name it has none, so that a process that is killed
+/// leaves nothing of it. Where a file system knows no such files it is a temp file until then.
+///
+/// # Errors
+/// [`Error::Exists`]; a full or failing disk.
+pub fn write_new(dir: &Dir, name: &OsStr, bytes: &[u8]) -> Result<(), Error> {
+    let path = dir.path().join(name);
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let Ok(fd) = rustix::fs::openat(dir.fd(), ".", flags, Mode::from_raw_mode(0o600)) else {
+        let written = Replacement::write(dir, name, bytes, 0o600)?;
+        return if written.rename_over(None)? { dir.sync() } else { Err(Error::Exists(path)) };
+    };
+    let mut file = File::from(fd);
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(0o600)).map_err(|error| Error::io("write", &path, error.into()))?;
+    file.write_all(bytes).map_err(|error| Error::io("write", &path, error))?;
+    file.sync_all().map_err(|error| Error::io("sync", &path, error))?;
+    let number = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match rustix::fs::linkat(rustix::fs::CWD, number, dir.fd(), name, rustix::fs::AtFlags::SYMLINK_FOLLOW) {
+        Ok(()) => dir.sync(),
+        Err(rustix::io::Errno::EXIST) => Err(Error::Exists(path)),
+        Err(error) => Err(Error::io("write", &path, error.into())),
+    }
+}
+
 /// Removes temp files whose writers are dead: those for `name`, or with `None` all of them.
 ///
 /// # Errors
@@ -201,6 +226,10 @@ pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
         let name = OsStr::new(found);
         // The lock is held until the file is gone: a writer that made it just now must see that.
         let Ok(file) = dir.open_file(name) else { continue };
+        // In a directory that all may write to others may have put it there; only they can take it away.
+        if rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_uid != super::own_uid()) {
+            continue;
+        }
         if fs2::FileExt::try_lock_exclusive(&file).is_ok() {
             dir.remove(name)?;
         }

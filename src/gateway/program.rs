@@ -6,7 +6,7 @@ use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,15 +16,6 @@ use std::time::Duration;
 const STORES: &str = include_str!("data/stores.mjs");
 /// How long one run may take: a gateway that starts Node and its plugins for the first time.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Variables of ours.
-const OURS: [&str; 6] = [
-    "AGEVAULT_FILE",
-    "AGEVAULT_STATE_DIR",
-    "AGEVAULT_IDENTITY_FILE",
-    "AGEVAULT_PASSPHRASE_FILE",
-    "AGEVAULT_PASSPHRASE_FD",
-    "AGEVAULT_RUNTIME_DIR",
-];
 /// Variables that lead a gateway away from a state directory.
 const PLACES: [&str; 3] = ["OPENCLAW_CONFIG_PATH", "OPENCLAW_AGENT_DIR", "OPENCLAW_OAUTH_DIR"];
 
@@ -36,6 +27,7 @@ pub struct Program {
     state_dir: PathBuf,
     named: bool,
     config: Option<String>,
+    to_keys: Vec<OsString>,
 }
 
 /// Changes to one store.
@@ -92,7 +84,8 @@ impl Program {
         // Of a state directory that is named, everything lies there.
         let named = settings.option.is_some();
         let config = settings.config_path.clone().filter(|_| !named);
-        Ok(Self { installed, node, state_dir: resolve(settings)?, named, config })
+        let to_keys = settings.to_keys.clone();
+        Ok(Self { installed, node, state_dir: resolve(settings)?, named, config, to_keys })
     }
 
     /// What is installed.
@@ -167,7 +160,8 @@ impl Program {
         command.args(args).env("OPENCLAW_STATE_DIR", &self.state_dir).env("NO_COLOR", "1");
         // What is ours is of no use there; a group of its own ends with it.
         let elsewhere = PLACES.iter().filter(|_| self.named);
-        OURS.iter().chain(elsewhere).for_each(|name| _ = command.env_remove(name));
+        elsewhere.for_each(|name| _ = command.env_remove(name));
+        self.to_keys.iter().for_each(|name| _ = command.env_remove(name));
         command.process_group(0);
         if let Some(config) = &self.config {
             command.env("OPENCLAW_CONFIG_PATH", config);

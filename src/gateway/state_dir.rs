@@ -1,6 +1,7 @@
 //! The one place that resolves the state directory as the gateway does.
 
 use super::Error;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Name of the directory in earlier releases, tried when the current one is not there.
@@ -38,6 +39,8 @@ pub struct Settings {
     /// Whether the environment declares the configuration immutable: `OPENCLAW_CONFIG_READONLY` or `OPENCLAW_NIX_MODE`
     /// is `1`, as gateways compare them.
     pub read_only: bool,
+    /// Variables that lead to keys of vaults: a program of the gateway gets none of them.
+    pub to_keys: Vec<OsString>,
 }
 
 impl Settings {

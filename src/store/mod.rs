@@ -64,6 +64,8 @@ pub enum Error {
     Raced,
     /// Generations that the key at hand cannot open, so that they cannot be sealed anew.
     Unreadable(Vec<String>),
+    /// The key at hand opened the vault, but it is none of the recipients that the vault names.
+    NotRecipient,
     /// No kept generation with this number.
     NoGeneration(u64),
     /// A record of local state that cannot be read.

@@ -87,6 +87,42 @@ fn a_save_that_is_raced_joins_what_was_put_in_place_or_leaves_it() {
     });
 }
 
+/// The same with each other kind of key: what takes longer to open leaves more time to be raced.
+fn is_joined_by(key: &[&str], prepare: impl FnOnce(&World)) {
+    let world = World::with_vault();
+    prepare(&world);
+    world.ok(&["set", "env/A", "-q"], b"before");
+    let theirs = of_another_host(&world, &["set", "env/THEIRS"], b"theirs");
+    let (ours, before) = (pair("env/A", "ours"), pair("env/A", "before"));
+    let args = [&["set", "env/A"][..], key].concat();
+    everywhere(&world, Job { args: &args, stdin: b"ours" }, &theirs, |world, ran, saved| {
+        let held = held(world)?;
+        if !held.contains(&pair("env/THEIRS", "theirs")) {
+            return Err("their value is lost".to_owned());
+        }
+        step("ends well", ran.expect(0))?;
+        if held.contains(if saved { &before } else { &ours }) { Ok(()) } else { Err("our value is lost".to_owned()) }
+    });
+}
+
+#[test]
+fn a_save_by_a_passphrase_that_is_raced_joins_what_was_put_in_place() {
+    is_joined_by(&["--passphrase-file", "words"], |world| {
+        world.write("words", b"a passphrase of the tests");
+        let new = ["--new-passphrase-file", "words", "--kdf-memory", "8", "-q"];
+        world.ok(&[&["recipients", "add", "passphrase", "--label", "words"][..], &new].concat(), b"");
+    });
+}
+
+#[test]
+fn a_save_by_an_ssh_key_that_is_raced_joins_what_was_put_in_place() {
+    is_joined_by(&["-i", "ssh"], |world| {
+        let made = world.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", "ssh"]).status().unwrap();
+        assert!(made.success());
+        world.ok(&["recipients", "add", "ssh.pub", "--label", "ssh", "-q", "--yes"], b"");
+    });
+}
+
 #[test]
 fn a_save_of_the_same_entry_that_is_raced_is_a_conflict_by_name() {
     let world = World::with_vault();

@@ -58,7 +58,7 @@ pub enum Recipients {
     Exposed {
         /// Only the one that had this name
         label: Option<String>,
-        /// Take these entries off the list
+        /// Take these entries off the list, or `all`
         #[arg(long, value_name = "ID", num_args = 1..)]
         waive: Vec<String>,
     },

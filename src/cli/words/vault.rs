@@ -48,6 +48,12 @@ pub fn of_store(error: &store::Error) -> Words {
             format!("{} kept generations do not open with the key at hand: {}", names.len(), names.join(", ")),
             "name a key that opens them as well, with another -i or --passphrase-file; or give them up with --drop-unreadable",
         ),
+        Error::NotRecipient => Words::new(
+            "not-a-recipient",
+            exit::LOCKED,
+            "the plugin's key opened the vault, but the file was sealed to others than the vault names, and this save would leave them out",
+            "nothing was changed; open it with another key and add this one: agevault recipients add",
+        ),
         Error::NoGeneration(number) => Words::new(
             "no-generation",
             exit::NO_ENTRY,

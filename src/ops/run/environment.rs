@@ -1,7 +1,7 @@
 //! What a command gets as its environment, checked before anything is started.
 
 use super::{Error, TooMuch};
-use crate::formats::power::is_powerful;
+use crate::formats::power::{is_powerful, leads_to_keys};
 use crate::model::{self, EnvName, SecretId, Vault};
 use crate::secret::Secret;
 use std::ffi::{OsStr, OsString};
@@ -68,7 +68,7 @@ pub fn environment(
     let mut environment = Environment::default();
     let mut set = if selection.only.is_empty() { every(vault)? } else { chosen(vault, selection.only)? };
     set.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let (ours, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|(name, _)| is_ours(OsStr::new(name)));
+    let (ours, set): (Vec<_>, Vec<_>) = set.into_iter().partition(|(name, _)| leads_to_keys(OsStr::new(name)));
     environment.left_out = ours.into_iter().map(|(name, _)| name).collect();
     environment.set = set;
     let names = |test: &dyn Fn(&(String, Secret)) -> bool| -> Vec<String> {
@@ -85,7 +85,7 @@ pub fn environment(
     for (name, value) in inherited {
         let held = name.to_str().and_then(|name| environment.find(name));
         match held {
-            _ if is_ours(name) => environment.removed.push(name.clone()),
+            _ if leads_to_keys(name) => environment.removed.push(name.clone()),
             Some((name, new)) if OsStr::new(new.expose()) != value => environment.replaced.push(name.clone()),
             Some(_) => {}
             None => environment.rest += cost(name.len() + 1 + value.len()),
@@ -164,11 +164,6 @@ fn bound() -> usize {
     let stack = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     let linux = stack.map_or(MOST, |stack| (stack / 4).clamp(LEAST, MOST));
     usize::try_from(if cfg!(target_os = "linux") { linux } else { 1024 * 1024 }).unwrap_or(usize::MAX)
-}
-
-/// Names under which this program or systemd says where keys are.
-fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b"AGEVAULT_") || name == "CREDENTIALS_DIRECTORY"
 }
 
 #[cfg(test)]
