@@ -41,7 +41,10 @@ impl<'a> Player<'a> {
         for step in &self.case.steps {
             match self.step(step) {
                 Ok(Next::Step) => {}
-                Ok(Next::Skip(why)) => return Ok(Completion::ignored_with(why)),
+                Ok(Next::Skip(why)) => {
+                    note_skipped(&step.at, &why)?;
+                    return Ok(Completion::ignored_with(why));
+                }
                 Err(error) => {
                     return Err(format!("{}: {}\n{error}\n{}", step.at, step.line, self.streams()));
                 }
@@ -215,4 +218,11 @@ fn database(path: &Path, sql: &[u8]) -> Outcome<()> {
 
 fn is_mark(word: &str) -> bool {
     matches!(word, "!" | "reveals") || word.starts_with('[') && word.ends_with(']')
+}
+
+/// Tells `tests/run`, which names at its end what was skipped: a runner hides it among what passed.
+fn note_skipped(at: &str, why: &str) -> Outcome<()> {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    let name: String = at.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect();
+    fs::create_dir_all(&dir).and_then(|()| fs::write(dir.join(name), format!("{why}\n"))).map_err(failed("write in", &dir))
 }
