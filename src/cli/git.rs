@@ -240,7 +240,7 @@ fn textconv(context: &mut Context, file: &Path) -> Result<(), Error> {
 }
 
 fn lines(vault: &Vault<'_>) -> Result<Vec<Vec<String>>, Error> {
-    let key = Key::of(vault)?;
+    let key = Key::lasting(vault)?;
     let mut rows = Vec::new();
     for id in vault.ids() {
         let Some(raw) = vault.get(&id) else { continue };

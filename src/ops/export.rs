@@ -10,6 +10,7 @@ use crate::formats::auth_profiles::Carried;
 use crate::fsio;
 use crate::gateway::{self, Era, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
+use crate::ops::ledger;
 use crate::store::Lineage;
 use crate::views::{
     Carry, Changes, Error, Key, Kind, Ledger, LeftOut, Link, New, Seen, Stay, Target, Verdict, check_unchanged,
@@ -119,13 +120,12 @@ pub type Still<'s> = &'s dyn Fn() -> bool;
 pub fn export(vault: &Vault<'_>, request: &Request<'_>, still: Still<'_>) -> Result<Report, Error> {
     let target = Target::resolve(request.dir)?;
     let mut report = Report { dir: target.path().to_owned(), ..Report::default() };
-    let mut ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
+    let (mut ledger, key) = ledger::open(vault, request.local, request.patience)?;
     // A capture saves and then notes what it took, under the same lock.
     if !still() {
         return Err(Error::Stale);
     }
     let mut carry = Carry::load(request.local, &vault.vault_id)?;
-    let key = Key::of(vault)?;
     // Where references were put, nobody writes values over them, and no agent's view goes.
     let place = ledger.place(target.path()).filter(|place| place.references);
     let content = if place.is_some() { Content::References } else { request.content };

@@ -2,7 +2,8 @@
 
 use crate::gateway::{Found, Shape};
 use crate::model::{EnvName, Scope, SecretId, Vault};
-use crate::views::{Error, Key, Kind, Ledger, digests};
+use crate::ops::ledger;
+use crate::views::{Error, Kind, digests};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -37,9 +38,8 @@ pub fn unchanged(
     same: &mut Unchanged,
 ) -> Result<(), Error> {
     let Ok(dir) = dir.canonicalize() else { return Ok(()) };
-    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let (ledger, key) = ledger::open(vault, local, patience)?;
     let Some(place) = ledger.place(&dir) else { return Ok(()) };
-    let key = Key::of(vault)?;
     for file in files {
         let kind = match &file.shape {
             Shape::AuthProfiles(scope) => Kind::AuthProfiles(scope.clone()),

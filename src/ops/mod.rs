@@ -9,6 +9,7 @@ pub mod import;
 pub mod intake;
 pub mod join;
 pub mod judge;
+pub mod ledger;
 pub mod resolve;
 pub mod run;
 pub mod sweep;

@@ -3,6 +3,7 @@
 use super::capture::{self, Keeper, Removals, Report, Request};
 use super::export::{Content, render};
 use crate::model::Vault;
+use crate::ops::ledger;
 use crate::views::{
     Carry, Changes, Error, Key, Leases, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove,
 };
@@ -77,14 +78,13 @@ fn unattended(vault: &Vault<'_>, local: &Path, patience: Duration) -> Result<Vec
 /// [`crate::fsio::Error::Busy`] when somebody writes views just now; a ledger that cannot be
 /// read; a place that is not what was made.
 pub(super) fn clear(vault: &Vault<'_>, local: &Path, patience: Duration, only: Option<&Path>) -> Result<Swept, Error> {
-    let mut ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let (mut ledger, key) = ledger::open(vault, local, patience)?;
     let leases = Leases::open(local, &vault.vault_id)?;
     let mut swept = Swept::default();
     let asked = |dir: &Path| only.is_none_or(|only| only == dir);
     let dirs: Vec<PathBuf> = ledger.leased().map(|(dir, _)| dir).filter(|dir| asked(dir)).map(Path::to_owned).collect();
     if !dirs.is_empty() {
         let mut carry = Carry::load(local, &vault.vault_id)?;
-        let key = Key::of(vault)?;
         for dir in dirs {
             if leases.is_held(&dir)? {
                 swept.held.push(dir);

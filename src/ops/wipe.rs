@@ -2,9 +2,8 @@
 
 use super::export::{Content, render};
 use crate::model::Vault;
-use crate::views::{
-    Carry, Changes, Error, Key, Leases, Ledger, Seen, Target, Verdict, check_unchanged, digests, remove,
-};
+use crate::ops::ledger;
+use crate::views::{Carry, Changes, Error, Leases, Seen, Target, Verdict, check_unchanged, digests, remove};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,9 +42,8 @@ pub struct Report {
 /// [`Error::Changed`] with the names of what the gateway changed; [`Error::InUse`]; a file or
 /// directory that is not what was made.
 pub fn wipe(vault: &Vault<'_>, request: &Request<'_>) -> Result<Report, Error> {
-    let mut ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
+    let (mut ledger, key) = ledger::open(vault, request.local, request.patience)?;
     let mut carry = Carry::load(request.local, &vault.vault_id)?;
-    let key = Key::of(vault)?;
     let leases = Leases::open(request.local, &vault.vault_id)?;
     let wanted = request.dir.map(Target::resolve).transpose()?;
     let mut places = Vec::new();

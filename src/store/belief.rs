@@ -141,4 +141,99 @@ mod tests {
         let another = next(&before);
         assert_eq!(reads(&another, Some(&pin(&another))), Trust::Misfit);
     }
+
+    /// What a host remembers of a vault.
+    #[derive(Clone, Copy, Debug)]
+    enum Remembers {
+        Nothing,
+        This,
+        /// The state before a removal, from which this one follows.
+        Before,
+        /// What somebody else made of that state.
+        Foreign,
+        /// The state after another removal.
+        After,
+    }
+
+    /// Every combination of what a host remembers, whether somebody stands behind that, and what fingerprint is given.
+    #[test]
+    fn what_is_remembered_and_what_is_given_decide_whether_a_vault_is_believed() {
+        use Trust::{Given, GivenFormer, Known as Same, Misfit, New, Succeeded, Tagged};
+        let before = first();
+        let (this, foreign) = (next(&before), next(&before));
+        let after = next(&this);
+        let pin = |text: &str| Pin::of(&Vault::parse(text).unwrap()).unwrap();
+        // Given: nothing, its own, the one before, the foreign one.
+        let given =
+            [None, Some(&this), Some(&before), Some(&foreign)].map(|text| text.map(|text| pin(text).to_string()));
+        let table = [
+            (Remembers::Nothing, false, [New, Given, GivenFormer, Misfit]),
+            (Remembers::This, false, [Same, Same, Same, Misfit]),
+            (Remembers::This, true, [Same, Same, Same, Misfit]),
+            (Remembers::Before, false, [Succeeded, Succeeded, Succeeded, Misfit]),
+            (Remembers::Before, true, [Succeeded, Succeeded, Succeeded, Misfit]),
+            (Remembers::Foreign, false, [Misfit, Misfit, Misfit, Misfit]),
+            (Remembers::Foreign, true, [Misfit, Given, Misfit, Misfit]),
+            (Remembers::After, false, [Misfit, Misfit, Misfit, Misfit]),
+            (Remembers::After, true, [Misfit, Misfit, Misfit, Misfit]),
+        ];
+        let id = Vault::parse(&before).unwrap().vault_id;
+        let key = Opener::new(Identity::generate());
+        let tagged = {
+            let mut vault = Vault::parse(&this).unwrap();
+            let label = crate::model::Label::parse("key").unwrap();
+            vault.recipients.push(crate::model::Recipient::new(label, key.public(), None, 1));
+            let pin = Pin::of(&vault).unwrap();
+            super::super::tag::renew(&mut vault, &pin, &[&key]).unwrap();
+            vault.render(this.len()).unwrap().text().unwrap().to_owned()
+        };
+        for (remembers, unconfirmed, expected) in table {
+            for (given, expected) in given.iter().zip(expected) {
+                // Another vault that was seen at the path before: none, one that somebody stands behind, one that nobody does.
+                for at_path in [None, Some(false), Some(true)] {
+                    for is_tagged in [false, true] {
+                        let dir = tempfile::tempdir().unwrap();
+                        let local = Local::new(dir.path().join("state"));
+                        let place = Place::at(&dir.path().join("vault.age")).unwrap();
+                        let known = |text: &str, retired: &[&String]| Known {
+                            pin: pin(text),
+                            retired: retired.iter().map(|text| pin(text)).collect(),
+                            slots: Vec::new(),
+                            unconfirmed,
+                        };
+                        let known = match remembers {
+                            Remembers::Nothing => None,
+                            Remembers::This => Some(known(&this, &[&before])),
+                            Remembers::Before => Some(known(&before, &[])),
+                            Remembers::Foreign => Some(known(&foreign, &[&before])),
+                            Remembers::After => Some(known(&after, &[&before, &this])),
+                        };
+                        known.iter().for_each(|known| local.remember(&id, known).unwrap());
+                        if let Some(unconfirmed) = at_path {
+                            let other = "0b8f9f0a-3f1e-4c55-9f5d-0f1b5b3c2a11";
+                            let known =
+                                Known { pin: pin(&before), retired: Vec::new(), slots: Vec::new(), unconfirmed };
+                            local.remember(other, &known).unwrap();
+                            place.remember(&local, other).unwrap();
+                        }
+                        let is_own = given.as_ref() == Some(&pin(&this).to_string());
+                        let expected = match (at_path, &expected) {
+                            (Some(false), _) => Misfit,
+                            (Some(true), _) if !is_own => Misfit,
+                            (_, New | GivenFormer) if is_tagged => Tagged,
+                            (_, expected) => expected.clone(),
+                        };
+                        let text = if is_tagged { &tagged } else { &this };
+                        let plain = SecretBuf::new(text.as_bytes().to_vec());
+                        let policy = Policy { pin: given.clone(), report_only: true, ..Policy::default() };
+                        let checked = parse_and_check(&local, &place, &plain, &key, &policy).unwrap();
+                        assert_eq!(
+                            checked.trust, expected,
+                            "{remembers:?}, unconfirmed {unconfirmed}, given {given:?}, path {at_path:?}, tag {is_tagged}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

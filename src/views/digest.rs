@@ -4,7 +4,7 @@ use super::{Error, Kind};
 use crate::formats::auth_profiles::{self, Store};
 use crate::formats::dotenv::{self, Env, UnreadKind};
 use crate::formats::{self, Note, NoteKind};
-use crate::model::{self, Credential, SecretId, Vault};
+use crate::model::{self, Credential, SUCCESSION, SecretId, Vault};
 use crate::secret::SecretBuf;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 const LABEL: &[u8] = b"agevault/ledger/v1";
+const DERIVE: &[u8] = b"agevault/ledger-key/v1";
 /// Deeper than a vault may be, values are compared by their text.
 const MAX_DEPTH: usize = crate::model::MAX_DEPTH;
 
@@ -23,11 +24,40 @@ const MAX_DEPTH: usize = crate::model::MAX_DEPTH;
 pub struct Key(Zeroizing<Vec<u8>>);
 
 impl Key {
-    /// The key that the vault holds for it.
+    /// The key of today: it changes with the vault's secret.
+    pub fn of(vault: &Vault<'_>) -> Self {
+        Self::from_secret(vault.vault_secret.expose())
+    }
+
+    /// The keys that the vault had before.
+    pub fn former(vault: &Vault<'_>) -> Vec<Self> {
+        #[derive(Deserialize)]
+        struct Link {
+            secret: String,
+        }
+        let links: Vec<&RawValue> =
+            vault.other.get(SUCCESSION).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        let links = links.iter().filter_map(|link| serde_json::from_str::<Link>(link.get()).ok());
+        links.map(|link| Self::from_secret(&link.secret)).collect()
+    }
+
+    fn from_secret(secret: &str) -> Self {
+        // HMAC takes keys of every length.
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+        let key = mac.map(|mac| mac.chain_update(DERIVE).finalize().into_bytes().to_vec());
+        Self(Zeroizing::new(key.unwrap_or_default()))
+    }
+
+    /// By which it is told from others; it says nothing of it.
+    pub fn name(&self) -> String {
+        self.digest([b"name of a key", b"", b"", b"", b""]).chars().take(16).collect()
+    }
+
+    /// A key that lasts as long as the vault, for what is compared at once or shown.
     ///
     /// # Errors
     /// [`model::Error::Malformed`] when it is not base64.
-    pub fn of(vault: &Vault<'_>) -> Result<Self, model::Error> {
+    pub fn lasting(vault: &Vault<'_>) -> Result<Self, model::Error> {
         let key = BASE64_STANDARD_NO_PAD.decode(vault.keys.ledger().expose());
         key.map(|key| Self(Zeroizing::new(key))).map_err(|_| model::Error::Malformed { line: 1, column: 1 })
     }

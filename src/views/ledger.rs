@@ -1,14 +1,14 @@
 //! The ledger: what `export` wrote, where, and keyed digests of it. No values.
 
 use super::record::Record;
-use super::{Digests, Error};
+use super::{Digests, Error, Key};
 use crate::model::Scope;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const FOLDER: &str = "ledger";
 
 /// What a view shows; it also says where in the gateway's layout it lies.
@@ -90,12 +90,15 @@ type Places = BTreeMap<PathBuf, Place>;
 #[derive(Debug)]
 pub struct Ledger {
     record: Record,
+    /// The name of the key of its digests.
+    key: String,
     places: Places,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Content<P> {
     version: u32,
+    key: String,
     places: P,
 }
 
@@ -108,16 +111,34 @@ impl Ledger {
     /// [`crate::fsio::Error::Busy`]; a directory that others reach.
     pub fn load(root: &Path, vault_id: &str, patience: Duration) -> Result<Self, Error> {
         let record = Record::open(root, FOLDER, vault_id, patience)?;
-        let places = match record.load::<Content<Places>>()? {
-            None => Places::new(),
-            Some(content) if content.version == VERSION => content.places,
+        let (key, places) = match record.load::<Content<Places>>()? {
+            None => (String::new(), Places::new()),
+            Some(content) if content.version == VERSION => (content.key, content.places),
             Some(_) => return Err(record.unreadable()),
         };
-        Ok(Self { record, places })
+        Ok(Self { record, key, places })
     }
 
     pub(super) fn save(&self) -> Result<(), Error> {
-        self.record.keep(&Content { version: VERSION, places: &self.places })
+        self.record.keep(&Content { version: VERSION, key: self.key.clone(), places: &self.places })
+    }
+
+    /// The name of the key of its digests; empty where nothing was written yet.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Takes another key: `known` says which digest is which by it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rekey(&mut self, key: &Key, known: &BTreeMap<String, String>) -> Result<(), Error> {
+        self.key = key.name();
+        let digests = self.places.values_mut().flat_map(|place| place.views.values_mut()).flatten();
+        let each =
+            digests.flat_map(|of| of.entries.values_mut().flat_map(BTreeMap::values_mut).chain(of.order.values_mut()));
+        each.for_each(|digest| known.get(digest).into_iter().for_each(|new| new.clone_into(digest)));
+        if self.places.is_empty() { Ok(()) } else { self.save() }
     }
 
     /// Everything in it, to be put back by [`Ledger::set`].

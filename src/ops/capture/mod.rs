@@ -10,6 +10,7 @@ pub mod watch;
 use super::intake::Refused;
 use super::judge::Why;
 use crate::model;
+use crate::ops::ledger;
 use crate::seal::Opener;
 use crate::store::{self, Checked, Edit, Local, Place, Policy};
 use crate::views::{self, Carry, Digests, Held, Key, Kind, Ledger, LeftOut, Seen, Target};
@@ -139,9 +140,8 @@ pub struct Source {
 pub fn capture(edit: &Edit<'_>, checked: Checked<'_>, request: &Request<'_>) -> Result<Report, Error> {
     let vault = &checked.vault;
     let local = edit.local.root();
-    let mut ledger = Ledger::load(local, &vault.vault_id, edit.patience)?;
+    let (mut ledger, key) = ledger::open(vault, local, edit.patience)?;
     let mut carry = Carry::load(local, &vault.vault_id)?;
-    let key = Key::of(vault)?;
     let mut looked = Looked::default();
     let wanted = request.dir.map(Target::resolve).transpose()?;
     for dir in ledger.dirs().filter(|dir| wanted.as_ref().is_none_or(|wanted| wanted.path() == *dir)) {
@@ -174,9 +174,8 @@ pub fn preview(
     request: &Request<'_>,
     patience: Duration,
 ) -> Result<(Report, model::Change), Error> {
-    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let (ledger, key) = ledger::open(vault, local, patience)?;
     let mut carry = Carry::load(local, &vault.vault_id)?;
-    let key = Key::of(vault)?;
     let mut looked = Looked::default();
     for dir in ledger.dirs() {
         looked.at(dir, &ledger, &key, &mut carry, request.settle)?;

@@ -6,9 +6,10 @@ use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::{Era, StoreLock};
 use crate::model::{Scope, SecretId, Vault};
 use crate::ops::export::{self, Content, Guard, Links, Only, Originals, Report, Still, render};
+use crate::ops::ledger;
 use crate::ops::wipe;
 use crate::store;
-use crate::views::{self, Changes, Key, Kind, Leases, Ledger, Seen, Stay, Target, check_unchanged, digests};
+use crate::views::{self, Changes, Kind, Leases, Ledger, Seen, Stay, Target, check_unchanged, digests};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,12 +84,11 @@ pub struct Back<'b> {
 /// A view that was changed since; a lease on the views; a disk that fails.
 pub fn take_views_back(vault: &Vault<'_>, back: &Back<'_>) -> Result<Undone, Error> {
     let Back { state_dir, agents, linked, local, patience, still } = *back;
-    let ledger = Ledger::load(local, &vault.vault_id, patience)?;
+    let (ledger, key) = ledger::open(vault, local, patience)?;
     // From here on nothing is captured; what was is in the vault that was read.
     if !still() {
         return Err(views::Error::Stale.into());
     }
-    let key = Key::of(vault)?;
     let dirs: Vec<PathBuf> = ledger.dirs().map(Path::to_owned).collect();
     let leases = Leases::open(local, &vault.vault_id)?;
     for dir in &dirs {

@@ -39,7 +39,7 @@ impl Gathered {
         if !disputed.is_empty() {
             return Err(Error::Disputed(disputed));
         }
-        let (key, lineage) = (Key::of(vault)?, Lineage::of(vault)?);
+        let (key, lineage) = (Key::lasting(vault)?, Lineage::of(vault)?);
         let (conflicts, misfits) = (Vec::new(), Vec::new());
         let stuck = Vec::new();
         let mut comparison =

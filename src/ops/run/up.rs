@@ -2,8 +2,9 @@
 
 use super::Error;
 use crate::model::Vault;
+use crate::ops::ledger;
 use crate::ops::{export, sweep};
-use crate::views::{self, Held, Key, Lease, Ledger, Seen, Target};
+use crate::views::{self, Held, Lease, Seen, Target};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -53,8 +54,7 @@ pub fn put_up(vault: &Vault<'_>, request: &export::Request<'_>, still: export::S
 /// The views as an earlier command left them; none if one cannot be read as what it is.
 fn standing(vault: &Vault<'_>, request: &export::Request<'_>) -> Result<Option<export::Report>, views::Error> {
     let target = Target::resolve(request.dir)?;
-    let ledger = Ledger::load(request.local, &vault.vault_id, request.patience)?;
-    let key = Key::of(vault)?;
+    let (ledger, key) = ledger::open(vault, request.local, request.patience)?;
     let mut report = export::Report { dir: target.path().to_owned(), ..export::Report::default() };
     for kind in ledger.place(target.path()).into_iter().flat_map(|place| place.views.keys()) {
         let seen = Seen::look(&target, &ledger, &key, kind.clone())?;

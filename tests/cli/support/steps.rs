@@ -223,6 +223,9 @@ fn is_mark(word: &str) -> bool {
 /// Tells `tests/run`, which names at its end what was skipped: a runner hides it among what passed.
 fn note_skipped(at: &str, why: &str) -> Outcome<()> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
-    let name: String = at.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect();
-    fs::create_dir_all(&dir).and_then(|()| fs::write(dir.join(name), format!("{why}\n"))).map_err(failed("write in", &dir))
+    let name: String =
+        at.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect();
+    fs::create_dir_all(&dir)
+        .and_then(|()| fs::write(dir.join(name), format!("{why}\n")))
+        .map_err(failed("write in", &dir))
 }

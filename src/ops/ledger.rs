@@ -1,0 +1,71 @@
+//! The ledger of a vault with its key. The key changes with the vault's secret, so that whoever was removed and comes by
+//! local state cannot test guesses of values that were set later; digests from before are told apart by what has not
+//! changed since.
+
+use super::export::{Content, render};
+use crate::formats::auth_profiles::Carried;
+use crate::model::Vault;
+use crate::views::{Digests, Error, Held, Key, Kind, Ledger, Seen, Target, digests};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Reads the ledger, and takes its digests over to the key of today. What neither the views nor the vault hold any more
+/// fits nothing from then on.
+///
+/// # Errors
+/// As [`Ledger::load`].
+pub fn open(vault: &Vault<'_>, root: &Path, patience: Duration) -> Result<(Ledger, Key), Error> {
+    let mut ledger = Ledger::load(root, &vault.vault_id, patience)?;
+    let key = Key::of(vault);
+    if ledger.key() != key.name() {
+        let before = Key::former(vault).into_iter().find(|former| former.name() == ledger.key());
+        let known = before.map(|before| same_values(vault, &ledger, &before, &key)).unwrap_or_default();
+        ledger.rekey(&key, &known)?;
+    }
+    Ok((ledger, key))
+}
+
+/// The digests of what views and vault hold now: by the key of before, and by the key of today.
+fn same_values(vault: &Vault<'_>, ledger: &Ledger, before: &Key, now: &Key) -> BTreeMap<String, String> {
+    let mut known = BTreeMap::new();
+    let dirs: Vec<PathBuf> = ledger.dirs().map(Path::to_owned).collect();
+    for dir in &dirs {
+        let kinds = ledger.place(dir).into_iter().flat_map(|place| place.views.keys());
+        for kind in kinds {
+            let views = [Content::Values, Content::References];
+            let of_vault =
+                views.into_iter().filter_map(|content| render(vault, kind, &Carried::default(), content).ok());
+            for bytes in of_vault {
+                let both = |key| digests(key, kind, &bytes).ok();
+                pair(both(before), both(now), &mut known);
+            }
+            // A view that cannot be looked at tells nothing here; whoever needs it says why.
+            let _ = of_view(dir, ledger, kind, (before, now), &mut known);
+        }
+    }
+    known
+}
+
+fn of_view(
+    dir: &Path,
+    ledger: &Ledger,
+    kind: &Kind,
+    (before, now): (&Key, &Key),
+    known: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let seen = Seen::look(&Target::known(dir)?, ledger, now, kind.clone())?;
+    let Some(bytes) = seen.bytes() else { return Ok(()) };
+    let (old, new) = (Held::read(before, kind, bytes, seen.state())?, Held::read(now, kind, bytes, seen.state())?);
+    pair(Some(old.digests), Some(new.digests), known);
+    pair(old.alone, new.alone, known);
+    Ok(())
+}
+
+/// Notes which digest is which.
+fn pair(before: Option<Digests>, now: Option<Digests>, known: &mut BTreeMap<String, String>) {
+    let all = |of: Digests| of.entries.into_values().flatten().chain(of.order).map(|(_, digest)| digest);
+    if let Some((before, now)) = before.zip(now) {
+        known.extend(all(before).zip(all(now)));
+    }
+}
