@@ -5,7 +5,9 @@ use super::context::Context;
 use super::{Error, Usage, state};
 use crate::model::{self, Credential, Recipient, SecretId, Subject, Vault};
 use crate::ops::join::differing;
+use crate::store;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Compares two states: without names the vault before its last save with now, with one that state with now.
 ///
@@ -14,7 +16,9 @@ use serde_json::{Value, json};
 pub fn run(context: &mut Context, args: &Diff) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
-    let before = || model::saves(&checked.vault).pop().map(|save| save.from).filter(|from| !from.is_empty());
+    let kept: BTreeSet<String> = store::history(&opened.place)?.iter().map(store::Snapshot::state).collect();
+    let before =
+        || model::saves(&checked.vault).into_iter().rev().map(|save| save.from).find(|from| kept.contains(from));
     let from = match &args.from {
         Some(from) => from.clone(),
         None => before().ok_or(Usage::NothingBefore)?,

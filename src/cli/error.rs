@@ -64,9 +64,11 @@ pub enum Error {
     /// A backup of a vault that was never used here.
     UnknownBackup(store::Pin),
     /// What the vault and a state of this name have in different ways, and nobody has decided.
-    Merge(String, Vec<ops::join::Conflict>),
+    Merge(String, Vec<(ops::join::Conflict, String)>),
     /// What a save changed was changed again since, and so cannot be taken back alone.
     ChangedSince(Vec<String>),
+    /// What went wrong with this one of several states.
+    Of(String, Box<Error>),
     /// A state that only a person can have merged.
     MergeAsks,
     /// A file that is no state of this vault; its fingerprint.

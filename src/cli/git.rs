@@ -2,6 +2,7 @@
 
 use super::args::Git;
 use super::context::{Context, Opened};
+use super::merge::{OF_GIT, told};
 use super::{Error, state, words};
 use crate::fsio::{self, Dir, Replacement};
 use crate::gateway::converse;
@@ -57,6 +58,14 @@ fn blob(vault: &Path, revision: &str) -> Option<Vec<u8>> {
 fn is_installed(context: &Context, vault: &Path, vault_id: &str) -> Result<bool, Error> {
     let Some(known) = context.local.repository(vault_id)? else { return Ok(false) };
     Ok(repository(parts(vault).0).is_some_and(|here| here == known))
+}
+
+/// Whether the vault lies in a repository for which it was not run.
+///
+/// # Errors
+/// A record of local state that cannot be read.
+pub fn is_unknown(context: &Context, vault: &Path, vault_id: &str) -> Result<bool, Error> {
+    Ok(repository(parts(vault).0).is_some() && !is_installed(context, vault, vault_id)?)
 }
 
 /// The directory `.git` above a directory, with its number on its file system.
@@ -182,11 +191,6 @@ fn merge_driver(context: &mut Context, base: &Path, ours: &Path, theirs: &Path) 
         Relation::Another => return Err(Error::NotACopy(other.pin)),
     }
     let base = base.as_ref().map(|base| state::look(context, &opened, base)).transpose()?;
-    let mut checked = checked;
-    let covered = checked.is_covered_by(&other.vault);
-    if let Some(behind) = checked.behind.take_if(|_| !covered) {
-        return Err(behind.into());
-    }
     let is_base = |base: &&Vault<'_>| store::is_base(base, &checked.vault, &other.vault);
     let bases: Vec<&Vault<'_>> = base.iter().map(|base| &base.vault).filter(is_base).collect();
     let sides = Sides { bases: &bases, theirs: &other.vault, ours: &checked.vault };
@@ -197,7 +201,9 @@ fn merge_driver(context: &mut Context, base: &Path, ours: &Path, theirs: &Path) 
             return put(ours, &std::fs::read(theirs).map_err(|error| fsio::Error::io("read", theirs, error))?);
         }
         Merged::Conflicts(conflicts) => {
-            return Err(Error::Merge(context.vault_path().display().to_string(), conflicts));
+            context.out.warn("note: nothing of the other side is in the vault before agevault merge");
+            let conflicts = told(&checked.vault, &other.vault, conflicts);
+            return Err(Error::Merge(OF_GIT.to_owned(), conflicts));
         }
         Merged::Joins { joining, stale } => (joining, stale),
     };

@@ -51,7 +51,8 @@ pub fn list(context: &mut Context, last: Option<usize>) -> Result<(), Error> {
     if left_out > 0 {
         context.out.say(&format!("{} before these: --all shows them", words::count(left_out, "save", "saves")));
     }
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    let several = |line: &Line| all.iter().filter(|other| other.generation == line.generation).count() > 1;
+    let rows: Vec<Vec<String>> = all.iter().map(|line| row(line, several(line))).collect();
     columns(&rows).iter().try_for_each(|line| context.out.line(line))
 }
 
@@ -81,12 +82,18 @@ fn lines(saves: Vec<Save>, kept: &[Snapshot]) -> Vec<Line> {
     all
 }
 
-fn row(line: &Line) -> Vec<String> {
+/// A row; where several states have one number, with the name that tells them apart.
+fn row(line: &Line, by_name: bool) -> Vec<String> {
     let when = words::time(i64::try_from(line.at).unwrap_or_default());
-    let mut row = vec![line.generation.to_string(), when];
+    let name = if by_name { line.state.clone() } else { line.generation.to_string() };
+    let mut row = vec![name, when];
     let kept = line.size.map_or("not kept", |_| "");
     let Some(save) = &line.save else {
-        row.extend([String::new(), String::new(), line.size.map_or_else(String::new, |size| format!("{size} bytes"))]);
+        row.extend([
+            String::new(),
+            String::new(),
+            line.size.map_or_else(String::new, |size| format!("kept, {size} bytes; no record of its save")),
+        ]);
         return row;
     };
     let mut what: Vec<String> = save.steps.iter().take(NAMES).map(ToString::to_string).collect();

@@ -22,7 +22,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         let vault_id = checked.vault.vault_id.clone();
         let unreadable = if drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let edit = context.edit(&opened);
-        let keys = Keys { proof: opened.seen.opener(), heir: None, known: Vec::new() };
+        let keys = Keys { proof: opened.seen.opener(), heir: None, known: Vec::new(), beside: Vec::new() };
         edit.save_resealing(checked, Change::default(), keys, unreadable)?;
         super::sweep::after_save(context, &opened, opened.seen.opener(), &vault_id);
         context.out.say(&format!("finished the removal of {name}"));
@@ -52,7 +52,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     change.push(Op::Rotate(rotation(&checked.vault)?));
     let readable = store::readable(&checked.vault);
     let inherits = heir.as_ref().map(|heir| Heir { of: leaving.public.clone(), key: heir.public.clone() });
-    save(context, &opened, checked, change, Keys { proof, heir: inherits, known: Vec::new() }, drop_unreadable)?;
+    save(
+        context,
+        &opened,
+        checked,
+        change,
+        Keys { proof, heir: inherits, known: Vec::new(), beside: Vec::new() },
+        drop_unreadable,
+    )?;
     context.out.say(&format!("removed {name}; it opens neither the vault nor its kept generations any more"));
     if let Some(heir) = heir {
         context.out.say(&format!("{} opens what {name} opened of the kept generations", heir.label.as_str()));
@@ -161,7 +168,7 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     // Who cannot open what the old one opens does not get it by a new one.
     let is_at_hand = opened.seen.opener().all().any(|key| key.public() == old.public);
     let heir = is_at_hand.then(|| Heir { of: old.public.clone(), key });
-    let keys = Keys { proof: &opener, heir, known: Vec::new() };
+    let keys = Keys { proof: &opener, heir, known: Vec::new(), beside: Vec::new() };
     save(context, &opened, checked, change, keys, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}; it needs {memory} MiB of memory"));
     if !is_at_hand {

@@ -80,7 +80,7 @@ fn into_empty(
     from: &Path,
     aside: Option<Aside<'_>>,
 ) -> Result<(), Error> {
-    let snapshot = match own_key(args) {
+    let snapshot = match own_key(args.backup_identity.as_ref(), args.backup_passphrase_file.as_ref()) {
         None => undamaged(open_snapshot(context, from))?,
         key => with_own_key(context, from, key)?,
     };
@@ -267,15 +267,14 @@ fn names<'i>(ids: impl IntoIterator<Item = &'i SecretId>) -> Vec<String> {
 }
 
 /// The key that was named for the backup alone.
-fn own_key(args: &Restore) -> Option<Source> {
-    let passphrase = args.backup_passphrase_file.clone().map(Source::PassphraseFile);
-    args.backup_identity.clone().map(Source::Identity).or(passphrase)
+pub fn own_key(identity: Option<&PathBuf>, passphrase: Option<&PathBuf>) -> Option<Source> {
+    identity.cloned().map(Source::Identity).or_else(|| passphrase.cloned().map(Source::PassphraseFile))
 }
 
 /// Opens a snapshot with the key that opened the vault, or else with its own.
 fn open_again(context: &mut Context, opened: &Opened, args: &Restore, from: &Path) -> Result<Opened, Error> {
     use crate::seal::Error as Sealed;
-    let key = own_key(args);
+    let key = own_key(args.backup_identity.as_ref(), args.backup_passphrase_file.as_ref());
     if key.is_none() {
         let place = Place::at(from)?;
         match opened.seen.reopen(place.read()?) {

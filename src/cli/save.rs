@@ -42,7 +42,8 @@ impl Context {
     }
 
     /// Saves what makes one of two states. `covered` is whether that comes from all that this host has accepted; with
-    /// `resealing` kept generations are sealed anew, since recipients were removed, or keys changed by these.
+    /// `resealing` kept generations are sealed anew, since recipients were removed, or keys changed by these; the last part
+    /// is the key that opened the other state.
     ///
     /// # Errors
     /// As [`store::Edit::save`], [`store::Edit::save_resealing`].
@@ -52,7 +53,7 @@ impl Context {
         checked: Checked<'_>,
         change: Change,
         covered: bool,
-        resealing: Option<(Unreadable, Vec<Heir>)>,
+        resealing: Option<(Unreadable, Vec<Heir>, &Opener)>,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
         let steps = change.steps(&checked.vault);
@@ -60,8 +61,8 @@ impl Context {
         let edit = store::Edit { policy: &policy, ..self.edit(opened) };
         let saved = match resealing {
             None => edit.save(checked, change)?,
-            Some((unreadable, known)) => {
-                let keys = store::Keys { proof: opened.seen.opener(), heir: None, known };
+            Some((unreadable, known, by)) => {
+                let keys = store::Keys { proof: opened.seen.opener(), heir: None, known, beside: by.all().collect() };
                 edit.save_resealing(checked, change, keys, unreadable)?
             }
         };

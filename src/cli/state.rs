@@ -4,6 +4,7 @@ use super::backup::open_snapshot;
 use super::context::{Context, Opened};
 use super::restore::report;
 use super::{Error, git};
+use crate::keys;
 use crate::store::{self, Checked, Place, Seen, Snapshot};
 use std::path::Path;
 
@@ -72,6 +73,32 @@ pub fn open_kept(context: &mut Context, opened: &Opened, name: &str) -> Result<S
 pub fn open_sealed(context: &mut Context, opened: &Opened, sealed: Vec<u8>) -> Result<Seen, Error> {
     let by = opened.seen.opener().all().find_map(|key| Some((key.open(&sealed).ok()?, key.clone())));
     let (plain, opener) = by.map_or_else(|| context.unlock(&sealed, opened.place.path()), Ok)?;
+    Ok(Seen::new(sealed, plain, opener))
+}
+
+/// The same with a key that is named for this state alone.
+///
+/// # Errors
+/// [`Error::BackupKey`].
+pub fn open_other(
+    context: &mut Context,
+    opened: &Opened,
+    sealed: Vec<u8>,
+    key: Option<keys::Source>,
+) -> Result<Seen, Error> {
+    let by = opened.seen.opener().all().find_map(|own| Some((own.open(&sealed).ok()?, own.clone())));
+    let (plain, opener) = match (by, key) {
+        (Some(by), _) => by,
+        (None, Some(key)) => {
+            context.unlock_with(&sealed, opened.place.path(), Some(key)).map_err(|_| Error::BackupKey)?
+        }
+        (None, None) => match context.unlock(&sealed, opened.place.path()) {
+            Err(Error::Keys(keys::Error::NoKey(_) | keys::Error::Wrong(_) | keys::Error::NoneOf(_))) => {
+                return Err(Error::BackupKey);
+            }
+            other => other?,
+        },
+    };
     Ok(Seen::new(sealed, plain, opener))
 }
 

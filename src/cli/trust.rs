@@ -38,19 +38,23 @@ impl Context {
         }
         if store::is_unfinished(&opened.place, &checked.vault)? {
             self.out.warn(
-                "note: kept generations still open with a key that was removed or replaced; a save seals anew what its keys may",
+                "note: kept generations still open with a key that was removed or replaced; the next save seals those anew that its keys open",
             );
         }
         // What this host accepted may be newer than what was read a moment ago: no rollback.
         if let Some(behind) = checked.behind.as_ref()
             && opened.seen.is_current(&opened.place)?
         {
-            self.out.warn(&format!("warning: {}", super::words::of_store(behind).what));
+            let words = super::words::of_store(behind);
+            self.out.warn(&format!("warning: {}", words.what));
+            self.out.say(&format!("  {}", words.hint));
             for copy in store::conflict_copies(&opened.place)? {
                 self.out.warn(&format!("note: a conflict copy lies beside it: {}", copy.path.display()));
             }
         }
-        if let Some(mode) = opened.place.wide_mode() {
+        // git knows no other mode.
+        let is_in_git = self.local.repository(&checked.vault.vault_id)?.is_some();
+        if let Some(mode) = opened.place.wide_mode().filter(|mode| !(is_in_git && mode & 0o022 == 0)) {
             self.out.say(&format!("note: the vault file has mode {mode:04o}; the next save narrows it to 0600"));
         }
         Ok(checked)

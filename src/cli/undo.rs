@@ -68,6 +68,12 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
             .iter()
             .rfind(|save| save.steps.iter().any(|step| step.names(&text)))
             .ok_or_else(|| no_change(&text))?;
+        // A rename has two names: both come back, or go.
+        let both = save.steps.iter().filter(|step| step.names(&text)).find_map(|step| step.renamed());
+        let subjects = match both {
+            Some((from, to)) => [from, to].into_iter().filter_map(Subject::parse).collect(),
+            None => vec![subject.clone()],
+        };
         let before = state::open_kept(context, opened, &save.from)?;
         let before = state::look(context, opened, &before)?;
         is_asked |= asks(&checked.vault, &before)?;
@@ -77,7 +83,8 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
             stale.push(id.clone());
             continue;
         }
-        entries.take_from(&model::Entries::of(&before.vault)?, &subject);
+        let then = model::Entries::of(&before.vault)?;
+        subjects.iter().for_each(|subject| entries.take_from(&then, subject));
     }
     tell_stale(context, &stale);
     let change = Change::of(Op::Restore(Box::new(entries)));
@@ -98,12 +105,17 @@ fn finish(
         context.out.say("nothing to undo: entries and orders are the same");
     } else if !args.dry_run {
         if asks {
-            context.out.warn("note: the state of then is from before a recipient was removed, who can have made it");
+            context.out.warn(
+                "note: the state of then is from before a recipient was removed, and may have been written by that one",
+            );
             context.terminal.confirm("undo?")?;
         }
         handover = hand_over(context, &checked.vault.vault_id, &difference);
         let saved = context.save(opened, checked, change)?;
-        context.out.say(&format!("undone; what stood before is generation {}", saved.displaced));
+        context.out.say(&format!(
+            "undone; what stood before is generation {}, and another undo brings that back",
+            saved.displaced
+        ));
     }
     if context.out.json {
         context.out.json(&json_of(&difference, !args.dry_run, stale, None))?;

@@ -40,9 +40,16 @@ impl Step {
         (verb == "added").then_some(name)
     }
 
-    /// Whether it took the recipient with this label away.
+    /// The two names of a rename.
+    pub fn renamed(&self) -> Option<(&str, &str)> {
+        let [verb, from, to] = self.0.as_slice() else { return None };
+        (verb == "renamed").then_some((from, to))
+    }
+
+    /// Whether it took the recipient with this label away, or its key.
     pub fn removes_recipient(&self, label: &str) -> bool {
-        matches!(self.0.as_slice(), [verb, name] if verb == "recipient-removed" && name == label)
+        let goes = |verb: &str| ["recipient-removed", "recipient-changed"].contains(&verb);
+        matches!(self.0.as_slice(), [verb, name] if goes(verb) && name == label)
     }
 
     /// Whether it is about who can open the vault.

@@ -141,6 +141,18 @@ pub(super) fn note(vault: &mut Vault<'_>, label: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The checklist of `ours` with what those who were removed could read in `theirs`, which is from before that.
+pub(super) fn with_readers(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Option<Box<RawValue>>, Error> {
+    let mut list = Checklist::of(ours).unwrap_or_else(|_| Checklist { removed: Vec::new(), now: BTreeMap::new() });
+    let gone = theirs.recipients.iter().filter(|one| !ours.recipients.iter().any(|have| have.public == one.public));
+    for one in gone {
+        let exposed: BTreeMap<String, String> = values(theirs).map(|(id, digest)| (id.to_string(), digest)).collect();
+        let label = one.label.as_str().to_owned();
+        list.removed.push(Removed { label, kind: one.kind, removed: now(), exposed, waived: BTreeSet::new() });
+    }
+    Ok(if list.removed.is_empty() { None } else { Some(list.to_raw()?) })
+}
+
 /// Every secret of a vault with the digest of its value; references have none.
 fn values<'v>(vault: &'v Vault<'_>) -> impl Iterator<Item = (SecretId, String)> + 'v {
     vault.ids().filter_map(|id| {

@@ -5,7 +5,7 @@
 //! later counts, with the recipients of that side; from before a removal nobody is taken, since who was removed can have
 //! written that state.
 
-use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, pin, reseal, snapshot};
+use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, exposure, pin, reseal, snapshot};
 use crate::model::{
     self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Save, Vault,
 };
@@ -83,6 +83,9 @@ pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entri
     }
     // Ours is the one to which a removal that comes now is added.
     members.extend((relation == Relation::Later).then(|| member(CHECKLIST)));
+    if matches!(relation, Relation::Earlier | Relation::Apart) {
+        members.push((CHECKLIST, exposure::with_readers(ours, theirs)?));
+    }
     if relation == Relation::Apart {
         // A host that knows the other side alone follows from there.
         members.push((SUCCESSION, Some(pin::joined_links(ours, theirs)?)));
@@ -249,15 +252,23 @@ pub fn forks(place: &Place, by: &Seen, checked: &Checked<'_>) -> Result<Vec<(Str
         return Ok(Vec::new());
     }
     let mut found: Vec<(Snapshot, Seen)> = Vec::new();
+    let mut closed = Vec::new();
     for one in snapshot::history(place)?.into_iter().rev() {
-        let Some(seen) = open_kept(&one, by) else { continue };
+        let Some(seen) = open_kept(&one, by) else {
+            // The last save of this host is wanted, whatever its key.
+            if checked.last.as_ref().is_some_and(|last| (last.generation, &last.rev) == (one.generation, &one.rev)) {
+                closed.push((one.state(), one.read()?));
+            }
+            continue;
+        };
         let Some(state) = read(&seen) else { continue };
         let is_known = found.iter().filter_map(|(_, newer)| read(newer)).any(|newer| descends(&newer, &state));
         if !is_known && !descends(&checked.vault, &state) && relation(&checked.vault, &state)? != Relation::Another {
             found.push((one, seen));
         }
     }
-    Ok(found.into_iter().map(|(one, seen)| (one.state(), seen.sealed)).collect())
+    closed.extend(found.into_iter().map(|(one, seen)| (one.state(), seen.sealed)));
+    Ok(closed)
 }
 
 fn open_kept(one: &Snapshot, by: &Seen) -> Option<Seen> {

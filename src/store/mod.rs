@@ -54,6 +54,8 @@ pub enum Error {
     Model(model::Error),
     /// Not written by somebody who knew the vault's secret: the fingerprint that it has.
     NotAuthentic(Pin),
+    /// Written under an earlier secret of the vault than this host knows: its fingerprint.
+    Retired(Pin),
     /// Never seen here, and nobody is there to confirm it: its fingerprint.
     Unknown(Pin),
     /// Older than what this host has seen.

@@ -137,7 +137,11 @@ pub(super) fn parse_and_check<'a>(
         other => other,
     };
     match trust {
-        Trust::Misfit if !policy.report_only => return Err(Error::NotAuthentic(pin)),
+        Trust::Misfit if !policy.report_only => {
+            let known = local.known(&vault.vault_id)?;
+            let is_former = policy.pin.is_none() && known.is_some_and(|known| known.retired.contains(&pin));
+            return Err(if is_former { Error::Retired(pin) } else { Error::NotAuthentic(pin) });
+        }
         Trust::New if !policy.report_only => return Err(Error::Unknown(pin)),
         _ => {}
     }

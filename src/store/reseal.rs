@@ -38,7 +38,9 @@ pub struct Keys<'k> {
     pub proof: &'k Opener,
     /// The key that takes the place of the one that goes, if it is the same holder's.
     pub heir: Option<Heir>,
-    /// Such keys that another state of the vault knows of.
+    /// Other keys at hand.
+    pub beside: Vec<&'k Opener>,
+    /// Keys that took the place of others, of which another state of the vault knows.
     pub known: Vec<Heir>,
 }
 
@@ -100,12 +102,12 @@ impl Edit<'_> {
         unreadable: Unreadable,
     ) -> Result<Saved, Error> {
         let Self { local, place, seen, command, .. } = *self;
-        let Keys { proof, heir, known } = keys;
+        let Keys { proof, heir, known, beside } = keys;
         let proof = *proof;
         let Standing { mut vault, sealed: standing, size } = standing;
         let generations = place.generations()?;
         let given = seen.opener.all().filter(|given| !std::ptr::eq(*given, proof));
-        let keys: Vec<&Opener> = std::iter::once(proof).chain(given).collect();
+        let keys: Vec<&Opener> = std::iter::once(proof).chain(given).chain(beside.iter().copied()).collect();
         let stands = (vault.generation, vault.rev.clone());
         let is_another = |one: &Snapshot| (one.generation, &one.rev) != (stands.0, &stands.1);
         // Of one state an interrupted change may have left several files: one that opens is enough.

@@ -176,13 +176,20 @@ pub struct Undo {
 
 #[derive(Args, Debug)]
 pub struct Merge {
-    /// Other states of the vault [default: conflict copies beside it, the other side of a merge of git, and what this
-    /// host has saved and another program replaced]
-    pub files: Vec<PathBuf>,
-    /// Settle a conflict: as the vault has it
+    /// Other states of the vault, files or kept generations [default: what this host has saved and another program
+    /// replaced, the other side of a merge of git (see agevault git install), and conflict copies beside the vault]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Open the other state with this age identity file [default: as the vault]
+    #[arg(long, value_name = "PATH", conflicts_with = "backup_passphrase_file")]
+    pub backup_identity: Option<PathBuf>,
+    /// Open the other state with the passphrase in this file
+    #[arg(long, value_name = "PATH")]
+    pub backup_passphrase_file: Option<PathBuf>,
+    /// Settle a conflict: as the vault file has it, whoever saved that
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub ours: Vec<String>,
-    /// Settle a conflict: as the other side has it
+    /// Settle a conflict: as the other state has it
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub theirs: Vec<String>,
     /// Only show what would change

@@ -157,6 +157,18 @@ pub fn of(error: &Error) -> Words {
             "",
         ),
         Error::Merge(name, conflicts) => vault::of_merge(name, conflicts),
+        Error::Of(name, error) => {
+            let words = of(error);
+            let hint = match error.as_ref() {
+                // That is about the vault itself.
+                Error::Store(_) if words.exit == exit::DAMAGED => "move it away, or bring a whole one".to_owned(),
+                Error::Keys(_) | Error::BackupKey => {
+                    "name its key with --backup-identity FILE or --backup-passphrase-file FILE".to_owned()
+                }
+                _ => words.hint,
+            };
+            Words { what: format!("{}: {}", name::plain(name), words.what), hint, ..words }
+        }
         Error::ChangedSince(names) => Words::new(
             "changed-since",
             exit::CONFLICT,

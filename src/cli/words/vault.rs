@@ -21,6 +21,13 @@ pub fn of_store(error: &store::Error) -> Words {
             format!("this is not the vault that is known here: its fingerprint is {pin}"),
             "somebody may have replaced the file; restore a backup, or if you replaced it yourself: agevault trust",
         ),
+        Error::Retired(pin) => authentic(
+            "former",
+            format!(
+                "this vault is from before a key was removed or changed, as this host knows: its fingerprint is {pin}"
+            ),
+            "a host that did not know that has saved it, or somebody put an old file back: agevault merge brings the newer state back and joins this one",
+        ),
         Error::Unknown(pin) => authentic(
             "unknown-vault",
             format!("this vault was never used on this host: its fingerprint is {pin}"),
@@ -82,9 +89,9 @@ pub fn of_store(error: &store::Error) -> Words {
     }
 }
 
-/// What two states of a vault have in different ways.
-pub fn of_merge(name: &str, conflicts: &[Conflict]) -> Words {
-    let one = |conflict: &Conflict| {
+/// What two states of a vault have in different ways, each with who saved it when.
+pub fn of_merge(name: &str, conflicts: &[(Conflict, String)]) -> Words {
+    let one = |(conflict, sides): &(Conflict, String)| {
         let fields = conflict.fields.join(", ");
         let fields = if fields.is_empty() { fields } else { format!(" ({fields})") };
         let why = match conflict.why {
@@ -92,7 +99,8 @@ pub fn of_merge(name: &str, conflicts: &[Conflict]) -> Words {
             Why::LostRefresh => ", which has no refresh token there",
             Why::OtherType => ", of another type there",
         };
-        format!("{}{}{why}", plain(&conflict.subject.to_string()), plain(&fields))
+        let sides = if sides.is_empty() { String::new() } else { format!(", {sides}") };
+        format!("{}{}{why}{}", plain(&conflict.subject.to_string()), plain(&fields), plain(&sides))
     };
     Words::new(
         "merge-conflict",
@@ -102,7 +110,7 @@ pub fn of_merge(name: &str, conflicts: &[Conflict]) -> Words {
             plain(name),
             conflicts.iter().map(one).collect::<Vec<_>>().join("; ")
         ),
-        "nothing was changed; agevault merge --ours ID keeps what the vault has, --theirs ID takes the other side's",
+        "this state was not merged; agevault merge --ours ID keeps what the vault file has, --theirs ID takes the other state's",
     )
 }
 
