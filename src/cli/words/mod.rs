@@ -161,7 +161,7 @@ pub fn of(error: &Error) -> Words {
             let words = of(error);
             let hint = match error.as_ref() {
                 // That is about the vault itself.
-                Error::Store(_) if words.exit == exit::DAMAGED => "move it away, or bring a whole one".to_owned(),
+                _ if words.exit == exit::DAMAGED => "move it away, or bring a whole one".to_owned(),
                 Error::Keys(_) | Error::BackupKey => {
                     "name its key with --backup-identity FILE or --backup-passphrase-file FILE".to_owned()
                 }
