@@ -1,4 +1,4 @@
-//! Two states of one vault become one: entries and orders, each by [`judge`], three-way where a state is at hand that
+//! Two states of one vault become one: entries and orders, each by [`judge()`], three-way where a state is at hand that
 //! both come from.
 
 use super::judge::{self, Fields, Side, Verdict, Why, judge};
