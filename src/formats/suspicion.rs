@@ -83,7 +83,7 @@ pub fn is_key(text: &str) -> bool {
 /// Whether something like a key is in a text, with a `$` where a variable is put in.
 pub fn has_key(text: &str) -> bool {
     let is_end = |character: char| character.is_whitespace() || "$@:/?&=,;|\"'{}()[]<>".contains(character);
-    is_key(text) || text.split(is_end).any(|piece| is_key(piece) || is_random(piece))
+    has_password(text) || is_webhook(text) || text.split(is_end).any(|piece| is_key(piece) || is_random(piece))
 }
 
 /// Addresses that are all that is needed to post somewhere.

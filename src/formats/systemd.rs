@@ -49,10 +49,9 @@ pub fn environment_files(
     unit: &str,
     specifier: impl Fn(char) -> Option<String>,
 ) -> impl Iterator<Item = Result<String, String>> {
-    // A line that ends in a backslash goes on in the next one, as if a blank were between them.
-    let unit = unit.replace("\\\r\n", " ").replace("\\\n", " ");
-    let named: Vec<String> = unit
-        .lines()
+    let lines = lines(unit);
+    let named: Vec<String> = lines
+        .iter()
         .filter_map(|line| line.split_once('='))
         .filter(|(name, _)| name.trim() == "EnvironmentFile")
         .map(|(_, path)| path.trim().trim_start_matches('-').trim_matches('"').to_owned())
@@ -74,6 +73,21 @@ pub fn environment_files(
     // An empty one forgets those before it; a relative one systemd passes over.
     let told = named.into_iter().filter(|path| !path.is_empty()).map(expand);
     told.filter(|path| path.as_ref().map_or(true, |path| path.starts_with('/')))
+}
+
+/// The lines of a unit without its comments. One that ends in a backslash goes on in the next one, as if a blank were
+/// between them (systemd.syntax(7)).
+fn lines(unit: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for line in unit.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
+        let goes_on = line.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1;
+        if let Some(last) = lines.last_mut() {
+            last.push_str(if goes_on { &line[..line.len() - 1] } else { line });
+            last.extend(goes_on.then_some(' '));
+        }
+        lines.extend((!goes_on).then(String::new));
+    }
+    lines
 }
 
 fn encode(value: &str) -> Result<String, Misfit> {

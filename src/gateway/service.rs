@@ -44,9 +44,9 @@ pub fn service_files(home: &Path) -> ServiceFiles {
         let Ok(bytes) = fsio::read_own(&file, formats::MAX_INPUT) else { continue };
         let text = String::from_utf8_lossy(bytes.expose()).into_owned();
         for named in systemd::environment_files(&text, |letter| specifier(letter, home)) {
-            match named.as_ref().ok().and_then(|pattern| glob::glob(pattern).ok()) {
+            match named.as_ref().ok().and_then(|pattern| matches(pattern)) {
                 // What is in memory only is no plaintext that is left.
-                Some(paths) => found.extend(paths.flatten().filter(|path| !fsio::in_memory(path).unwrap_or(false))),
+                Some(paths) => found.extend(paths.into_iter().filter(|path| !fsio::in_memory(path).unwrap_or(false))),
                 None => untold.push(PathBuf::from(named.unwrap_or_else(|path| path))),
             }
         }
@@ -56,6 +56,22 @@ pub fn service_files(home: &Path) -> ServiceFiles {
     found.sort();
     found.dedup();
     ServiceFiles { found, untold }
+}
+
+/// The files that a pattern of glob(7) means. `None` for what is written in a way that cannot be followed here: an
+/// escape, a class that is negated by `^`, patterns for directories, or more files than any unit has.
+fn matches(pattern: &str) -> Option<Vec<PathBuf>> {
+    const MOST: usize = 100;
+    let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
+    // Stars beside each other are one; a crate that walks through directories for them would not end.
+    let mut last = '/';
+    let single: String =
+        pattern.chars().filter(|next| (*next, std::mem::replace(&mut last, *next)) != ('*', '*')).collect();
+    if pattern.contains('\\') || pattern.contains("[^") || dir.contains(['*', '?', '[']) {
+        return None;
+    }
+    let found: Vec<PathBuf> = glob::glob(&single).ok()?.flatten().take(MOST).collect();
+    (found.len() < MOST).then_some(found)
 }
 
 /// What a specifier of a user's unit stands for.
@@ -171,14 +187,22 @@ mod tests {
             ("EnvironmentFile=-%h/.config/own/a.vars", 1),
             ("EnvironmentFile = \"%h/.config/own/a.vars\"", 1),
             ("EnvironmentFile=\\\n  %E/own/a.vars", 1),
+            ("# in C:\\\nEnvironmentFile=\\\n; another\\\n%h/.config/own/a.vars", 1),
             ("EnvironmentFile=%h/.config/own/*.vars\nEnvironmentFile=", 2),
+            ("EnvironmentFile=%h/.config/own/***.vars", 2),
             ("EnvironmentFile=%h/.config/own/c.vars", 0),
         ] {
             fs::write(&unit, format!("[Service]\n{lines}\n")).unwrap();
             let files = service_files(home.path());
             assert_eq!((files.found.len(), files.untold.len()), (3 + count, 0), "{lines}");
         }
-        fs::write(&unit, "[Service]\nEnvironmentFile=/etc/%i/vars\n").unwrap();
-        assert_eq!(service_files(home.path()).untold, [PathBuf::from("/etc/%i/vars")]);
+        let many = home.path().join(".config/many");
+        fs::create_dir(&many).unwrap();
+        (0..100).for_each(|nth| fs::write(many.join(nth.to_string()), "").unwrap());
+        let many = format!("{}/*", many.display());
+        for path in ["/etc/%i/vars", "/etc/a\\ b", "/etc/[^a]", "/**/vars", &many] {
+            fs::write(&unit, format!("[Service]\nEnvironmentFile={path}\n")).unwrap();
+            assert_eq!(service_files(home.path()).untold, [PathBuf::from(path)]);
+        }
     }
 }

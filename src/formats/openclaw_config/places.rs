@@ -179,12 +179,14 @@ impl Walk {
             let text = argument.as_str().unwrap_or_default();
             let (secret, asks_next) = suspicion::of_argument(text, asks);
             asks = asks_next;
-            if let Some(text) = secret.filter(|text| secretref::env_reference(text).is_none()).and_then(super::literal)
-            {
-                let at = [&self.at[..], &["args".to_owned(), nth.to_string()]].concat();
-                let content = Content::Value(Secret::new(text));
-                self.found.push(Member { at, path: None, role: Role::Argument, content });
-            }
+            let secret = secret.filter(|text| secretref::env_reference(text).is_none());
+            let content = match (secret, secret.and_then(super::literal)) {
+                (Some(_), Some(text)) => Content::Value(Secret::new(text)),
+                _ if super::literal(text).is_none() && suspicion::has_key(&super::untemplated(text)) => Content::Mixed,
+                _ => continue,
+            };
+            let at = [&self.at[..], &["args".to_owned(), nth.to_string()]].concat();
+            self.found.push(Member { at, path: None, role: Role::Argument, content });
         }
     }
 
