@@ -161,13 +161,17 @@ pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
     let checked = context.check(&opened)?;
     entry(&checked.vault, &old)?;
     if !(args.force || args.then.connect) {
-        refuse_connected(context, &checked.vault, std::slice::from_ref(&old))?;
+        // What the gateway asks for by the new name is another secret.
+        refuse_connected(context, &checked.vault, &[old.clone(), new.clone()])?;
     }
     let change = Change::of(Op::Rename(old.clone(), new.clone()));
     handover.note(context, &checked.vault, &change, false);
     let vault_id = checked.vault.vault_id.clone();
-    note_renamed(context, &vault_id, &old, &new)?;
-    context.save(&opened, checked, change).inspect_err(|_| take_back_renamed(context, &vault_id, &old))?;
+    let before = note_renamed(context, &vault_id, &old, &new)?;
+    if let Err(error) = context.save(&opened, checked, change) {
+        take_back_renamed(context, &vault_id, before);
+        return Err(error);
+    }
     context.out.say(&format!("renamed {old} to {new}"));
     handover.finish(context, opened)
 }

@@ -7,7 +7,7 @@ use crate::formats::provider;
 use crate::model::{Change, SecretId, Vault};
 use crate::ops::connect::Connection;
 use crate::{fsio, gateway};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -104,20 +104,27 @@ fn judge(refs: &BTreeSet<String>, put: &[&SecretId], removed: &BTreeSet<String>,
     }
 }
 
-/// Notes that an entry gets another name, for what a connected gateway knows by the old one.
+/// Notes that an entry gets another name, for what a connected gateway knows by the old one. What was noted before.
 ///
 /// # Errors
 /// A record that cannot be read or written; another command that is at it.
-pub fn note_renamed(context: &Context, vault_id: &str, old: &SecretId, new: &SecretId) -> Result<(), Error> {
-    let note = |connection: &mut Connection| connection.note_renamed(&old.to_string(), &new.to_string());
-    change_record(context, vault_id, context.patience(), note)
+pub fn note_renamed(
+    context: &Context,
+    vault_id: &str,
+    old: &SecretId,
+    new: &SecretId,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut before = BTreeMap::new();
+    change_record(context, vault_id, context.patience(), |connection| {
+        before.clone_from(&connection.renamed);
+        connection.note_renamed(&old.to_string(), &new.to_string());
+    })?;
+    Ok(before)
 }
 
 /// Takes that back.
-pub fn take_back_renamed(context: &Context, vault_id: &str, old: &SecretId) {
-    let _ = change_record(context, vault_id, Duration::ZERO, |connection| {
-        connection.renamed.remove(&old.to_string());
-    });
+pub fn take_back_renamed(context: &Context, vault_id: &str, before: BTreeMap<String, String>) {
+    let _ = change_record(context, vault_id, Duration::ZERO, |connection| connection.renamed = before);
 }
 
 /// Forgets renames from and to names that are entries anew: those are other secrets. The vault is saved: what cannot be

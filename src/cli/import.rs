@@ -8,6 +8,7 @@ use crate::formats;
 use crate::fsio;
 use crate::gateway::{self, Files, Found, Inventory, Settings, Shape, Unread};
 use crate::model::{Change, Scope, Vault};
+use crate::ops::connect::Connection;
 use crate::ops::exported::{self, Unchanged};
 use crate::ops::import::{self, Moves, Plan, Terms};
 use crate::ops::intake::{Presence, Refused};
@@ -34,7 +35,8 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
         super::connect::bound(context, &checked.vault, &gateway::resolve(&context.settings())?)?;
     }
     let on = on_conflict(args.on_conflict);
-    let mut exported = Unchanged::default();
+    let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
+    let mut exported = Unchanged { renamed: connection.current_renames(&checked.vault), ..Unchanged::default() };
     let mut dirs: Vec<PathBuf> = args.paths.iter().filter(|path| path.is_dir()).cloned().collect();
     if args.paths.is_empty() && args.format.is_none() {
         dirs.push(gateway::resolve(&context.settings())?);

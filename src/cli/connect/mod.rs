@@ -222,7 +222,7 @@ impl Way {
         moves: &Moves,
     ) -> Result<(Plan, Vec<Edit>, Connection), Error> {
         let mut connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        connection.renamed.retain(|old, _| SecretId::parse(old).is_ok_and(|old| vault.get(&old).is_none()));
+        connection.renamed = connection.current_renames(vault);
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(vault, store::now())?;

@@ -157,11 +157,12 @@ impl Planner<'_> {
                 }
                 self.road(to, Road::Own);
             }
-            Some(to) if to.to_string() != asked => {
-                self.refer(item, path, to);
+            Some(to) if !is_moved(to) => {
+                if to.to_string() != asked {
+                    self.refer(item, path, to);
+                }
                 self.road(to, Road::Config);
             }
-            Some(to) if !is_moved(to) => self.road(to, Road::Config),
             _ if own.is_some() => own.into_iter().for_each(|own| {
                 self.refer(item, path, own);
                 self.road(own, Road::Config);

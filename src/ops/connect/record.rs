@@ -3,7 +3,7 @@
 use super::{Error, Keep};
 use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::gateway::{Inventory, Store};
-use crate::model::{self, Scope, SecretId, Vault};
+use crate::model::{self, Scope, SecretId, Step, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -125,7 +125,25 @@ impl Connection {
     /// Notes that an entry gets another name. It counts only as long as the vault has no entry of the old one, so that it
     /// may be noted before that is saved.
     pub fn note_renamed(&mut self, old: &str, new: &str) {
+        // Nothing had the new name: what led there, or from there, was another entry, which has gone.
+        self.renamed.retain(|from, to| from != new && to != new);
+        self.renamed.values_mut().filter(|to| *to == old).for_each(|to| new.clone_into(to));
         self.renamed.insert(old.to_owned(), new.to_owned());
+    }
+
+    /// The renames that still say what became of an entry of `vault`: from names that are no entries, to names that were not
+    /// made anew since, as the records of its saves tell.
+    pub fn current_renames(&self, vault: &Vault<'_>) -> BTreeMap<String, String> {
+        let saves = model::saves(vault);
+        let last = |is: &dyn Fn(&Step) -> bool| saves.iter().rposition(|save| save.steps.iter().any(is));
+        let holds = |(old, new): &(&String, &String)| {
+            let added = last(&|step| step.added() == Some(new));
+            let renamed = last(&|step| step.renamed().is_some_and(|(_, to)| to == *new));
+            let is_gone = SecretId::parse(old).is_ok_and(|old| vault.get(&old).is_none());
+            is_gone && added.is_none_or(|added| renamed.is_some_and(|renamed| renamed > added))
+        };
+        let current = self.renamed.iter().filter(holds);
+        current.map(|(old, new)| (old.clone(), new.clone())).collect()
     }
 
     /// Forgets what was renamed from or to a name that became an entry anew: that is another secret, also when it has
@@ -164,9 +182,9 @@ impl Connection {
     }
 
     /// Which orders are no news: the gateway has them as it had them then. And which it changed while
-    /// the vault did not.
+    /// the vault did not. And which entries were renamed since.
     pub fn compare_orders(&self, vault: &Vault<'_>, held: &Inventory) -> Unchanged {
-        let mut found = Unchanged::default();
+        let mut found = Unchanged { renamed: self.current_renames(vault), ..Unchanged::default() };
         for (name, orders) in &self.orders {
             let Ok(scope) = Scope::parse(name) else { continue };
             for (provider, before) in orders {
@@ -204,13 +222,7 @@ impl Connection {
     }
 }
 
-/// The entry of the vault that a gateway knows by `id`: that of this id, or the one that it was renamed to.
-pub(super) fn entry_of(renamed: &BTreeMap<String, String>, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
-    let there = |id: &String| SecretId::parse(id).ok().filter(|id| vault.get(id).is_some());
-    let first = id.to_owned();
-    let names = std::iter::successors(Some(&first), |id| renamed.get(*id));
-    names.take(renamed.len() + 1).find_map(there)
-}
+pub(super) use crate::ops::import::current_id as entry_of;
 
 fn name(vault_id: &str) -> Result<String, Error> {
     Ok(format!("{}.json", model::file_stem(vault_id)?))

@@ -1,5 +1,6 @@
 //! What files hold, compared with the vault: which values are newer, and which are values at all.
 
+use super::moved::current_id;
 use super::types::Terms;
 use super::{Error, Gathered, OnConflict, Plan, SOURCE};
 use crate::formats::power::is_powerful;
@@ -40,6 +41,10 @@ impl Gathered {
             return Err(Error::Disputed(disputed));
         }
         let (key, lineage) = (Key::lasting(vault)?, Lineage::of(vault)?);
+        // What a gateway knows by an earlier name is the entry that has it now.
+        let now = |asked: String| current_id(&exported.renamed, vault, &asked).map_or(asked, |id| id.to_string());
+        let asked: Vec<(SecretId, String)> = asked.into_iter().map(|(own, asked)| (own, now(asked))).collect();
+        let pinned: BTreeSet<String> = pinned.into_iter().map(now).collect();
         let (conflicts, misfits) = (Vec::new(), Vec::new());
         let stuck = Vec::new();
         let mut comparison =

@@ -6,10 +6,18 @@
 //! had; its reference follows; and only then the new secret is taken.
 
 use super::compare::Comparison;
-use crate::model::{self, Change, Op, SecretId};
+use crate::model::{self, Change, Op, SecretId, Vault};
 use crate::ops::intake::{self, Refused};
 use serde_json::value::RawValue;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The entry of the vault that a gateway knows by `id`: that of this id, or the one that it was renamed to.
+pub fn current_id(renamed: &BTreeMap<String, String>, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
+    let there = |id: &String| SecretId::parse(id).ok().filter(|id| vault.get(id).is_some());
+    let first = id.to_owned();
+    let names = std::iter::successors(Some(&first), |id| renamed.get(*id));
+    names.take(renamed.len() + 1).find_map(there)
+}
 
 /// What happens to such places.
 #[derive(Default)]
@@ -27,10 +35,11 @@ impl Comparison<'_> {
     /// and the value waits.
     pub(super) fn waits(&mut self, id: &SecretId, op: &Op) -> bool {
         let is_pinned = self.pinned.contains(&id.to_string());
-        if self.vault.get(id).is_none() || (self.referring(id).is_empty() && !is_pinned) {
+        if self.referring(id).is_empty() && !is_pinned {
             return false;
         }
-        if is_pinned || !self.can_move_away(id) {
+        // What refers to no entry must not come to one that is another secret either.
+        if is_pinned || self.vault.get(id).is_none() || !self.can_move_away(id) {
             self.stuck.push(id.to_string());
             return true;
         }
