@@ -214,8 +214,8 @@ impl Wired {
             command.args(["--timeout", TURN]).args(how).output().expect("a program that starts")
         };
         let mut output = once();
-        // Two of the gateway's own processes may get into each other's way.
-        for _ in 0..5 {
+        // Two of the gateway's own processes may get into each other's way, for long on a machine that is busy.
+        for _ in 0..30 {
             if !String::from_utf8_lossy(&output.stdout).contains("another OpenClaw process owns state-lifecycle") {
                 break;
             }
