@@ -3,7 +3,7 @@
 use super::args::{Rename, Rm, Set};
 use super::connect::Findings;
 use super::context::Context;
-use super::handover::{Handover, note_renamed, refuse_connected, take_back_renamed};
+use super::handover::{Handover, refuse_asked, refuse_connected};
 use super::show::{entry, id};
 use super::value;
 use super::{Error, Usage, words};
@@ -160,18 +160,15 @@ pub fn rename(context: &mut Context, args: &Rename) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
     entry(&checked.vault, &old)?;
+    if !args.force {
+        refuse_asked(context, &checked.vault, &old, &new)?;
+    }
     if !(args.force || args.then.connect) {
-        // What the gateway asks for by the new name is another secret.
-        refuse_connected(context, &checked.vault, &[old.clone(), new.clone()])?;
+        refuse_connected(context, &checked.vault, std::slice::from_ref(&old))?;
     }
     let change = Change::of(Op::Rename(old.clone(), new.clone()));
     handover.note(context, &checked.vault, &change, false);
-    let vault_id = checked.vault.vault_id.clone();
-    let before = note_renamed(context, &vault_id, &old, &new)?;
-    if let Err(error) = context.save(&opened, checked, change) {
-        take_back_renamed(context, &vault_id, before);
-        return Err(error);
-    }
+    context.save(&opened, checked, change)?;
     context.out.say(&format!("renamed {old} to {new}"));
     handover.finish(context, opened)
 }

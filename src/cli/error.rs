@@ -33,6 +33,8 @@ pub enum Error {
     Unread(usize, Box<gateway::Unread>),
     /// What a connected gateway asks for would be taken away.
     Connected(Vec<String>),
+    /// A connected gateway asks for this name, and means another secret.
+    Asked(String),
     /// The gateway's resolver has so many findings.
     Unresolvable(usize),
     /// An import that was not done.

@@ -7,9 +7,8 @@ use crate::formats::provider;
 use crate::model::{Change, SecretId, Vault};
 use crate::ops::connect::Connection;
 use crate::{fsio, gateway};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What has to be done that a connected gateway serves what the vault has now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,57 +103,6 @@ fn judge(refs: &BTreeSet<String>, put: &[&SecretId], removed: &BTreeSet<String>,
     }
 }
 
-/// Notes that an entry gets another name, for what a connected gateway knows by the old one. What was noted before.
-///
-/// # Errors
-/// A record that cannot be read or written; another command that is at it.
-pub fn note_renamed(
-    context: &Context,
-    vault_id: &str,
-    old: &SecretId,
-    new: &SecretId,
-) -> Result<BTreeMap<String, String>, Error> {
-    let mut before = BTreeMap::new();
-    change_record(context, vault_id, context.patience(), |connection| {
-        before.clone_from(&connection.renamed);
-        connection.note_renamed(&old.to_string(), &new.to_string());
-    })?;
-    Ok(before)
-}
-
-/// Takes that back.
-pub fn take_back_renamed(context: &Context, vault_id: &str, before: BTreeMap<String, String>) {
-    let _ = change_record(context, vault_id, Duration::ZERO, |connection| connection.renamed = before);
-}
-
-/// Forgets renames from and to names that are entries anew: those are other secrets. The vault is saved: what cannot be
-/// noted is no failure, and a `connect` that is at the record forgets what it can itself.
-pub fn forget_renamed(context: &Context, vault_id: &str, added: &BTreeSet<&str>) {
-    let is_known = |connection: Connection| {
-        let mut names = connection.renamed.iter().flat_map(|(old, new)| [old, new]);
-        names.any(|name| added.contains(name.as_str()))
-    };
-    if Connection::load(context.local.root(), vault_id).is_ok_and(|known| known.is_some_and(is_known)) {
-        let forget = |connection: &mut Connection| connection.forget_renamed(|name| added.contains(name));
-        let _ = change_record(context, vault_id, Duration::ZERO, forget);
-    }
-}
-
-fn change_record(
-    context: &Context,
-    vault_id: &str,
-    patience: Duration,
-    change: impl FnOnce(&mut Connection),
-) -> Result<(), Error> {
-    let root = context.local.root();
-    let Some(connection) = Connection::load(root, vault_id)? else { return Ok(()) };
-    let _lock = Connection::lock(root, &connection.state_dir, patience)?;
-    // Another command may have written it meanwhile.
-    let Some(mut connection) = Connection::load(root, vault_id)? else { return Ok(()) };
-    change(&mut connection);
-    Ok(connection.save(root, vault_id)?)
-}
-
 /// Refuses to take away what a connected gateway asks for.
 ///
 /// # Errors
@@ -163,6 +111,17 @@ pub fn refuse_connected(context: &Context, vault: &Vault<'_>, ids: &[SecretId]) 
     let Some(connection) = connection(context, &vault.vault_id) else { return Ok(()) };
     let asked: Vec<String> = ids.iter().map(ToString::to_string).filter(|id| connection.refs.contains(id)).collect();
     if asked.is_empty() { Ok(()) } else { Err(Error::Connected(asked)) }
+}
+
+/// Refuses to give an entry a name by which a connected gateway asks for another secret.
+///
+/// # Errors
+/// [`Error::Asked`].
+pub fn refuse_asked(context: &Context, vault: &Vault<'_>, old: &SecretId, new: &SecretId) -> Result<(), Error> {
+    let Some(connection) = connection(context, &vault.vault_id) else { return Ok(()) };
+    let asked = new.to_string();
+    let is_meant = connection.renames(vault).entry(vault, &asked).as_ref() == Some(old);
+    if is_meant || !connection.refs.contains(&asked) { Ok(()) } else { Err(Error::Asked(asked)) }
 }
 
 /// What this host remembers of a gateway that is connected to this vault. A record that cannot be read

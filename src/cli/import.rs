@@ -36,7 +36,7 @@ pub fn run(context: &mut Context, args: &Import) -> Result<(), Error> {
     }
     let on = on_conflict(args.on_conflict);
     let connection = Connection::load(context.local.root(), &checked.vault.vault_id)?.unwrap_or_default();
-    let mut exported = Unchanged { renamed: connection.current_renames(&checked.vault), ..Unchanged::default() };
+    let mut exported = Unchanged { renames: connection.renames(&checked.vault), ..Unchanged::default() };
     let mut dirs: Vec<PathBuf> = args.paths.iter().filter(|path| path.is_dir()).cloned().collect();
     if args.paths.is_empty() && args.format.is_none() {
         dirs.push(gateway::resolve(&context.settings())?);

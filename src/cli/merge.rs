@@ -251,7 +251,7 @@ fn one(
         }
         saved
     } else {
-        context.save_forward(opened, checked, &seen, &change, covered)?
+        context.save_forward(opened, checked, &seen, covered)?
     };
     if joining.is_none() {
         let before = saved.displaced;

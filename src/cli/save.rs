@@ -1,11 +1,10 @@
 //! How commands save: one way, and what follows each save.
 
 use super::context::{Context, Opened};
-use super::{Error, handover, sweep};
-use crate::model::{Change, Step};
+use super::{Error, sweep};
+use crate::model::Change;
 use crate::seal::Opener;
 use crate::store::{self, Checked, Heir, Policy, Saved, Seen, Unreadable};
-use std::collections::BTreeSet;
 
 impl Context {
     /// How the vault that was opened is written.
@@ -35,9 +34,8 @@ impl Context {
         new: Option<&Opener>,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
-        let steps = change.steps(&checked.vault);
         let saved = self.edit(opened).save_with(checked, change, new)?;
-        self.after_save(opened, &vault_id, &steps);
+        sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
         Ok(saved)
     }
 
@@ -56,7 +54,6 @@ impl Context {
         resealing: Option<(Unreadable, Vec<Heir>, &Opener)>,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
-        let steps = change.steps(&checked.vault);
         let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
         let edit = store::Edit { policy: &policy, ..self.edit(opened) };
         let saved = match resealing {
@@ -66,11 +63,11 @@ impl Context {
                 edit.save_resealing(checked, change, keys, unreadable)?
             }
         };
-        self.after_save(opened, &vault_id, &steps);
+        sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
         Ok(saved)
     }
 
-    /// Puts a state that comes from the vault in its place; `change` is what that does to entries. For `covered` see
+    /// Puts a state that comes from the vault in its place. For `covered` see
     /// [`Context::save_joined`].
     ///
     /// # Errors
@@ -80,20 +77,12 @@ impl Context {
         opened: &Opened,
         checked: Checked<'_>,
         theirs: &Seen,
-        change: &Change,
         covered: bool,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
-        let steps = change.steps(&checked.vault);
         let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
         let saved = store::Edit { policy: &policy, ..self.edit(opened) }.forward(checked, theirs)?;
-        self.after_save(opened, &vault_id, &steps);
+        sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
         Ok(saved)
-    }
-
-    fn after_save(&self, opened: &Opened, vault_id: &str, steps: &[Step]) {
-        let added: BTreeSet<&str> = steps.iter().filter_map(Step::added).collect();
-        handover::forget_renamed(self, vault_id, &added);
-        sweep::after_save(self, opened, opened.seen.opener(), vault_id);
     }
 }

@@ -25,6 +25,11 @@ const DAY: u64 = 86_400;
 pub struct Step(Vec<String>);
 
 impl Step {
+    #[cfg(test)]
+    pub(super) fn of(words: &[&str]) -> Self {
+        Self(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
     fn new(verb: &str, what: impl fmt::Display) -> Self {
         Self(vec![verb.to_owned(), what.to_string()])
     }
@@ -38,6 +43,12 @@ impl Step {
     pub fn added(&self) -> Option<&str> {
         let [verb, name] = self.0.as_slice() else { return None };
         (verb == "added").then_some(name)
+    }
+
+    /// The name that it took away.
+    pub fn removed(&self) -> Option<&str> {
+        let [verb, name] = self.0.as_slice() else { return None };
+        (verb == "removed").then_some(name)
     }
 
     /// The two names of a rename.

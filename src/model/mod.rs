@@ -15,6 +15,7 @@ mod history;
 mod id;
 mod raw;
 mod recipient;
+mod trail;
 mod vault;
 
 pub use change::{Adopted, CHECKLIST, Change, FOLDED, Join, JoinMember, MAX_LINKS, Op, Rotation, SUCCESSION};
@@ -27,6 +28,7 @@ pub use history::{Save, Step, join as join_saves, note as note_save, number_of, 
 pub use id::{EnvName, IdError, Scope, SecretId};
 pub use raw::{LazyMap, RawMap, members};
 pub use recipient::{Kdf, Label, Recipient, RecipientKind};
+pub use trail::{Renames, states};
 pub use vault::file_stem;
 pub use vault::{Keys, Meta, RESEALING, ScopeEntries, Vault, pad};
 

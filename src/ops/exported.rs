@@ -1,10 +1,10 @@
 //! What of a directory still is what was exported into it.
 
 use crate::gateway::{Found, Shape};
-use crate::model::{EnvName, Scope, SecretId, Vault};
+use crate::model::{EnvName, Renames, Scope, SecretId, Vault};
 use crate::ops::ledger;
 use crate::views::{Error, Kind, digests};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub struct Unchanged {
     /// Whether the gateway keeps its OAuth credentials itself, so that the vault has copies: one that differs
     /// is newer there, unless the vault's followed it.
     pub own_oauth: bool,
-    /// Entries that were renamed since a gateway was connected: the earlier id, and the later one.
-    pub renamed: BTreeMap<String, String>,
+    /// What became of entries since a gateway was connected.
+    pub renames: Renames,
     /// Orders of a connected gateway that it changed and the vault did not.
     pub newer: BTreeSet<(Scope, String)>,
 }

@@ -7,7 +7,6 @@ mod shared;
 mod types;
 
 pub use moved::Moves;
-pub use moved::current_id;
 pub use types::{Error, OnConflict, Plan, Terms};
 
 use super::exported::Unchanged;

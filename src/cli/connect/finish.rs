@@ -40,8 +40,9 @@ pub fn remember(
     let mut connection = before.renewed(request.state_dir.to_owned(), way.version.to_string());
     connection.program = way.settings.openclaw.as_deref().map(absolute).transpose()?;
     connection.refs = plan.refs.clone();
-    connection.renamed.clone_from(request.renamed);
     connection.keep = request.keep;
+    let taken = plan.dotenv.iter().chain(plan.set_in_config.keys());
+    taken.for_each(|name| _ = connection.renamed.remove(&format!("env/{name}")));
     connection.dotenv.extend(plan.dotenv.iter().cloned());
     connection.set_in_config.extend(plan.set_in_config.clone());
     connection.note_originals(sealed);
@@ -60,6 +61,14 @@ pub fn remember(
         connection.views.clear();
     }
     Ok(connection.save(root, id)?)
+}
+
+/// Remembers that its references lead to the entries of `vault`, whatever names these had before.
+pub fn settled(context: &Context, vault: &Vault<'_>) -> Result<(), Error> {
+    let root = context.local.root();
+    let Some(mut connection) = Connection::load(root, &vault.vault_id)? else { return Ok(()) };
+    connection.settle(vault);
+    Ok(connection.save(root, &vault.vault_id)?)
 }
 
 /// What names a variable, without anything else that stands beside it.

@@ -14,7 +14,7 @@ use super::context::{Context, Opened};
 use super::resolver::{entry, install, prove};
 use super::{Error, import, memory, units, words};
 use crate::gateway::{self, Era, Inventory, Program, Settings, Version};
-use crate::model::{Change, Op, SecretId, Vault};
+use crate::model::{Change, Op, Renames, SecretId, Vault};
 use crate::ops::connect::{self, Connection, Edit, Entry, Plan, Request};
 use crate::ops::import::Moves;
 use crate::store;
@@ -92,6 +92,12 @@ struct Asked<'a> {
     key: &'a [String],
     /// Entries that it is not to get.
     without: &'a [SecretId],
+}
+
+/// What was known of a gateway before it is connected once more.
+struct Before {
+    connection: Connection,
+    renames: Renames,
 }
 
 impl Way {
@@ -193,7 +199,7 @@ impl Way {
         context: &Context,
         opened: &Opened,
         asked: &Asked<'_>,
-    ) -> Result<(Plan, Vec<Edit>, Connection), Error> {
+    ) -> Result<(Plan, Vec<Edit>, Before), Error> {
         let Asked { held, key, without } = *asked;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;
@@ -220,13 +226,14 @@ impl Way {
         entry: &Entry,
         without: &[SecretId],
         moves: &Moves,
-    ) -> Result<(Plan, Vec<Edit>, Connection), Error> {
-        let mut connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
-        connection.renamed = connection.current_renames(vault);
+    ) -> Result<(Plan, Vec<Edit>, Before), Error> {
+        let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
+        let renames = self.renames(&connection, vault)?;
+        let before = Before { connection, renames };
         let mut less = Change::default();
         without.iter().for_each(|id| less.push(Op::Remove(id.clone())));
         less.apply(vault, store::now())?;
-        let request = self.request(context, vault, entry, &connection, moves)?;
+        let request = self.request(context, vault, entry, &before, moves)?;
         let plan = connect::plan(vault, held, &request)?;
         unchanged(&plan)?;
         let edits = connect::edits(&plan, held)?;
@@ -234,7 +241,7 @@ impl Way {
         if read_only && !self.options.dry_run {
             return Err(connect::Error::ReadOnly(None).into());
         }
-        Ok((plan, edits, connection))
+        Ok((plan, edits, before))
     }
 
     fn request<'r>(
@@ -242,7 +249,7 @@ impl Way {
         context: &Context,
         vault: &Vault<'_>,
         entry: &'r Entry,
-        before: &'r Connection,
+        before: &'r Before,
         moves: &'r Moves,
     ) -> Result<Request<'r>, Error> {
         Ok(Request {
@@ -253,8 +260,8 @@ impl Way {
             keep: self.keep(context, vault)?,
             memory: memory::dir()?.is_some(),
             linked: connect::has_links(&self.state_dir, &gateway::agent_ids(&self.settings)?),
-            before: &before.refs,
-            renamed: &before.renamed,
+            before: &before.connection.refs,
+            renames: &before.renames,
             moved: &moves.moved,
             waiting: &moves.waiting,
             restore_oauth: self.options.restore_oauth,
@@ -268,7 +275,7 @@ impl Way {
         let program = self.program()?;
         let mut checked = context.check(opened)?;
         let entry = entry(context, &checked, key)?;
-        let (plan, edits, connection) = self.plan(context, &mut checked.vault, held, &entry, without, moves)?;
+        let (plan, edits, before) = self.plan(context, &mut checked.vault, held, &entry, without, moves)?;
         if let Some(left) = context.session_in_use().and_then(|session| session.left()) {
             let left = words::span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
             context.out.warn(&format!(
@@ -290,7 +297,7 @@ impl Way {
         }
         let vault = &checked.vault;
         let sealed = connect::seal_originals(&edits, &plan, held, vault, &dir)?;
-        let request = self.request(context, vault, &entry, &connection, moves)?;
+        let request = self.request(context, vault, &entry, &before, moves)?;
         let step = finish::Step { way: self, request: &request, plan: &plan, kept: &dir };
         finish::remember(context, vault, &step, held, sealed.clone())?;
         connect::apply(&plan, &edits, program)?;
@@ -298,6 +305,7 @@ impl Way {
         if self.has_left_views() {
             memory::leave(context, opened, vault, &self.state_dir)?;
         }
+        finish::settled(context, vault)?;
         show::tell(context, &plan, &sealed);
         match moves.waiting.is_empty() {
             true => finish::finish(context, vault, &step),

@@ -6,8 +6,8 @@ use super::super::{Error, import, words};
 use super::Way;
 use crate::fsio::Lock;
 use crate::gateway::Inventory;
-use crate::model::Vault;
-use crate::ops::connect::{Connection, Keep};
+use crate::model::{Renames, Vault};
+use crate::ops::connect::{self, Connection, Keep};
 use crate::ops::exported::Unchanged;
 
 impl Way {
@@ -19,7 +19,23 @@ impl Way {
     pub(super) fn known(&self, context: &Context, vault: &Vault<'_>, held: &Inventory) -> Result<Unchanged, Error> {
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
         let own_oauth = self.version.era().has_stores();
-        Ok(Unchanged { own_oauth, ..connection.compare_orders(vault, held) })
+        let renames = self.renames(&connection, vault)?;
+        Ok(Unchanged { own_oauth, renames, ..connection.compare_orders(vault, held) })
+    }
+
+    /// What became of the entries that the gateway asks for. Where a name of one is another entry's now, it keeps its
+    /// secret or takes the other one, as is chosen.
+    ///
+    /// # Errors
+    /// [`connect::Error::Torn`] if nothing is chosen.
+    pub(super) fn renames(&self, connection: &Connection, vault: &Vault<'_>) -> Result<Renames, Error> {
+        let renames = connection.renames(vault);
+        let torn: Vec<String> = renames.torn(&connection.refs).map(|(old, now)| format!("{old} (now {now})")).collect();
+        match self.options.on_conflict.unwrap_or(OnConflict::Fail) {
+            OnConflict::Fail if !torn.is_empty() => Err(connect::Error::Torn(torn).into()),
+            OnConflict::Replace => Ok(renames.by_name()),
+            OnConflict::Fail | OnConflict::Keep => Ok(renames),
+        }
     }
 
     /// The options by which the gateway opens the vault. A command that only hands a change over leaves them as they

@@ -55,12 +55,16 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         context.out.say(&format!("sealed {} as it was in {}", path.display(), copy.display()));
         Ok(())
     };
+    let renames = connection.as_ref().map(|connection| connection.renames(vault)).unwrap_or_default();
+    let origins = connection.as_ref().map(|connection| renames.after(&connection.renamed)).unwrap_or_default();
     let undo = Undo {
         seal: &seal,
         vault,
         held: &before,
         program,
         connection: connection.as_ref(),
+        renames: &renames,
+        origins: &origins,
         again: &again,
         open: &open,
     };

@@ -175,6 +175,15 @@ pub fn of_connect(error: &connect::Error) -> Words {
                 name::path(dir)
             ),
         ),
+        Error::Torn(names) => Words::new(
+            "renamed",
+            exit::CONFLICT,
+            format!(
+                "the gateway asks by the name of what has another name now, and another entry has its own: {}",
+                names.join(", ")
+            ),
+            "nothing of the gateway was changed; agevault connect --on-conflict keep leads it to the new name, replace gives it what has the old one",
+        ),
         Error::NotConnected(dir) => Words::new(
             "unconnected",
             exit::CONFLICT,

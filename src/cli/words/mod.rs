@@ -141,6 +141,12 @@ pub fn of(error: &Error) -> Words {
             )
         }
         Error::Unreadable(first) => refusal::unread(first),
+        Error::Asked(id) => Words::new(
+            "asked",
+            exit::CONFLICT,
+            format!("a connected gateway asks for {}, and would get another secret", name::plain(id)),
+            "nothing was changed; agevault connect leads it to what it had, or away; --force gives it this one",
+        ),
         Error::Connected(ids) => Words::new(
             "connected",
             exit::CONFLICT,

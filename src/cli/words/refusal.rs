@@ -90,7 +90,7 @@ pub fn import(error: &import::Error) -> Words {
             "referred",
             exit::CONFLICT,
             format!("there is a new secret for what other places refer to: {}", names(ids)),
-            "nothing was imported; those can have no reference of their own: give an account a shorter name, or put its secret there",
+            "nothing was imported; lead those to an entry of their own first, or give an account with a long name a shorter one",
         ),
         Error::Disputed(ids) => Words::new(
             "disputed",

@@ -65,6 +65,8 @@ pub enum Error {
     Another(PathBuf),
     /// The gateway asks the vault at this other path for secrets that this one does not have.
     AnotherVault(PathBuf),
+    /// Names that the gateway asks for and that are another entry's now, each with the name of what had it.
+    Torn(Vec<String>),
     /// References would be put where nothing answers for them: this gateway is not connected.
     NotConnected(PathBuf),
     /// More references than this gateway asks for at once.

@@ -4,7 +4,7 @@ use super::{Entry, Error, Spot};
 use crate::formats::openclaw_config::Step;
 use crate::formats::power::is_powerful;
 use crate::gateway::{Era, Inventory, StoreChange, Version, names_variable};
-use crate::model::{Credential, Scope, SecretId, Vault};
+use crate::model::{Credential, Renames, Scope, SecretId, Vault};
 use crate::secret::SecretBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -46,8 +46,8 @@ pub struct Request<'r> {
     pub linked: bool,
     /// Ids for which the gateway got a reference before.
     pub before: &'r BTreeSet<String>,
-    /// Entries that were renamed since: the old id, the new one.
-    pub renamed: &'r BTreeMap<String, String>,
+    /// What became of entries since then.
+    pub renames: &'r Renames,
     /// Places with a reference to another place's entry that have one of their own now.
     pub moved: &'r BTreeSet<SecretId>,
     /// Places whose new secret is taken only when references no longer lead to their entries.

@@ -1,7 +1,6 @@
 //! The configuration's part of a plan: the resolver's entry, references, commands under `agevault run`.
 
 use super::plan::{MAX_REFS, Planner};
-use super::record::entry_of;
 use super::undo::values::text_of;
 use super::{Entry, Error, Road, Spot, edits, known};
 use crate::formats::openclaw_config::{self, Step};
@@ -145,7 +144,7 @@ impl Planner<'_> {
             _ => Vec::new(),
         };
         let own = own.filter(|own| self.vault.get(own).is_some() && own.fits_secret_ref());
-        let known = entry_of(self.request.renamed, self.vault, asked);
+        let known = self.request.renames.entry(self.vault, asked);
         let known = known.as_ref();
         // One that was moved here with its reference has just become an entry of its own. Otherwise the reference decides.
         let is_moved = |to: &SecretId| own.is_some_and(|own| self.is_moved(own, to));
@@ -163,10 +162,13 @@ impl Planner<'_> {
                 }
                 self.road(to, Road::Config);
             }
-            _ if own.is_some() => own.into_iter().for_each(|own| {
-                self.refer(item, path, own);
-                self.road(own, Road::Config);
-            }),
+            // A mistyped one is that of its place; one that led somewhere is not.
+            _ if known.is_some() || (own.is_some() && !self.request.before.contains(asked)) => {
+                own.into_iter().for_each(|own| {
+                    self.refer(item, path, own);
+                    self.road(own, Road::Config);
+                });
+            }
             // Without its own token a gateway does not start, and says why.
             _ if !names.starts_with(&["gateway", "auth"]) => {
                 self.plan.removed.push(asked.to_owned());
@@ -243,7 +245,7 @@ impl Planner<'_> {
     fn behind(&mut self, item: &Item) -> Option<SecretId> {
         let id = match &item.content {
             Content::Ours(asked) => {
-                let id = entry_of(self.request.renamed, self.vault, asked);
+                let id = self.request.renames.entry(self.vault, asked);
                 let own = item.id.as_ref().filter(|own| id.as_ref().is_some_and(|to| self.is_moved(own, to)));
                 let id = own.cloned().or(id);
                 if id.is_none() {

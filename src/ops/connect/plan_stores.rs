@@ -1,7 +1,6 @@
 //! The stores' part of a plan: which profile is to be in which store, and what of that is not there yet.
 
 use super::plan::{Planner, Wanted, provider_of, store_dir};
-use super::record::entry_of;
 use super::{Error, Road, known};
 use crate::formats::secretref::ExecRef;
 use crate::formats::{auth_profiles, provider, secretref};
@@ -48,13 +47,9 @@ impl Planner<'_> {
     /// A credential that has its secret from a variable of the vault's, with a reference to that in its place.
     fn of_variable(&self, raw: &RawValue) -> Result<Option<(SecretId, Box<RawValue>)>, Error> {
         let id = auth_profiles::variable(raw)
-            .and_then(|name| entry_of(self.request.renamed, self.vault, &format!("env/{name}")));
+            .and_then(|name| self.request.renames.entry(self.vault, &format!("env/{name}")));
         let Some(id) = id.filter(|id| !self.request.keep.dotenv && self.is_current(id)) else { return Ok(None) };
-        let mut credential = Credential::parse("", raw)?;
-        let member = credential.kind().and_then(Kind::secret_member);
-        let Some((member, reference)) = member.zip(ExecRef::to(&id)) else { return Ok(None) };
-        credential.put(&format!("{member}Ref"), &reference);
-        Ok(Some((id, credential.to_raw()?)))
+        Ok(referring(raw, &id)?.map(|raw| (id, raw)))
     }
 
     /// Whether a profile of `main` is what was there before agents shared it: the gateway has it in the shared store
@@ -192,8 +187,18 @@ impl Planner<'_> {
                 if self.held.stores.get(&scope).is_some_and(|store| store.legacy.contains(profile)) {
                     continue;
                 }
-                if self.vault.get(&id).is_some() && !is_made && !self.is_left_behind(&id, profile)? {
-                    self.plan.refs.insert(id.to_string());
+                let now = self.request.renames.entry(self.vault, &id.to_string());
+                let now = match now {
+                    Some(now) if !is_made && !self.is_left_behind(&now, profile)? => Some(now),
+                    _ => None,
+                };
+                if let Some(now) = now {
+                    self.plan.refs.insert(now.to_string());
+                    if let Some(new) = (now != id).then(|| referring(raw, &now)).transpose()?.flatten() {
+                        self.plan.added.push(now.to_string());
+                        change.expect.insert(profile.clone(), Some(raw.to_owned()));
+                        change.put.insert(profile.clone(), new);
+                    }
                 } else {
                     change.expect.insert(profile.clone(), Some(raw.to_owned()));
                     change.remove.push(profile.clone());
@@ -254,4 +259,12 @@ fn serves(have: &RawValue, wanted: &RawValue, id: &SecretId) -> bool {
     let expires = |raw: &RawValue| Credential::parse("", raw).ok().and_then(|credential| credential.number("expires"));
     let same = || to_raw_value(have).is_ok_and(|have| have.get() == wanted.get());
     (auth_profiles::referred(have).as_ref() == Some(id) && expires(have) == expires(wanted)) || same()
+}
+/// A credential that has its secret from this entry. `None` where it can have none, or the id is too long.
+fn referring(raw: &RawValue, id: &SecretId) -> Result<Option<Box<RawValue>>, Error> {
+    let mut credential = Credential::parse("", raw)?;
+    let member = credential.kind().and_then(Kind::secret_member);
+    let Some((member, reference)) = member.zip(ExecRef::to(id)) else { return Ok(None) };
+    credential.put(&format!("{member}Ref"), &reference);
+    Ok(Some(credential.to_raw()?))
 }

@@ -3,7 +3,7 @@
 use super::{Error, Keep};
 use crate::fsio::{self, Dir, Lock, Replacement};
 use crate::gateway::{Inventory, Store};
-use crate::model::{self, Scope, SecretId, Step, Vault};
+use crate::model::{self, Renames, Scope, Vault};
 use crate::ops::exported::Unchanged;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,9 +45,12 @@ pub struct Connection {
     /// Variables that stayed in its files.
     #[serde(default)]
     pub stayed: BTreeSet<String>,
-    /// Entries that were renamed since: the earlier id, and the later one.
+    /// Entries that were renamed since their variables were taken out of its files, until then: these keep their names.
     #[serde(default)]
     pub renamed: BTreeMap<String, String>,
+    /// The saves of the vault until then: what was renamed later is renamed for the gateway as well.
+    #[serde(default)]
+    pub saves: BTreeSet<String>,
     /// Plaintext that was left then, and named: by [`place_of`](super::place_of).
     #[serde(default)]
     pub left: BTreeSet<String>,
@@ -122,34 +125,15 @@ impl Connection {
         records.filter_map(read).filter(|record| record.is_of(state_dir)).collect()
     }
 
-    /// Notes that an entry gets another name. It counts only as long as the vault has no entry of the old one, so that it
-    /// may be noted before that is saved.
-    pub fn note_renamed(&mut self, old: &str, new: &str) {
-        // Nothing had the new name: what led there, or from there, was another entry, which has gone.
-        self.renamed.retain(|from, to| from != new && to != new);
-        self.renamed.values_mut().filter(|to| *to == old).for_each(|to| new.clone_into(to));
-        self.renamed.insert(old.to_owned(), new.to_owned());
+    /// What became of entries since it was connected.
+    pub fn renames(&self, vault: &Vault<'_>) -> Renames {
+        Renames::since(&self.saves, vault)
     }
 
-    /// The renames that still say what became of an entry of `vault`: from names that are no entries, to names that were not
-    /// made anew since, as the records of its saves tell.
-    pub fn current_renames(&self, vault: &Vault<'_>) -> BTreeMap<String, String> {
-        let saves = model::saves(vault);
-        let last = |is: &dyn Fn(&Step) -> bool| saves.iter().rposition(|save| save.steps.iter().any(is));
-        let holds = |(old, new): &(&String, &String)| {
-            let added = last(&|step| step.added() == Some(new));
-            let renamed = last(&|step| step.renamed().is_some_and(|(_, to)| to == *new));
-            let is_gone = SecretId::parse(old).is_ok_and(|old| vault.get(&old).is_none());
-            is_gone && added.is_none_or(|added| renamed.is_some_and(|renamed| renamed > added))
-        };
-        let current = self.renamed.iter().filter(holds);
-        current.map(|(old, new)| (old.clone(), new.clone())).collect()
-    }
-
-    /// Forgets what was renamed from or to a name that became an entry anew: that is another secret, also when it has
-    /// gone.
-    pub fn forget_renamed(&mut self, is_new: impl Fn(&str) -> bool) {
-        self.renamed.retain(|old, new| !is_new(old) && !is_new(new));
+    /// Remembers that all its references lead to the entries of `vault`, whatever names these had before.
+    pub fn settle(&mut self, vault: &Vault<'_>) {
+        self.renamed = self.renames(vault).after(&self.renamed);
+        self.saves = model::states(vault);
     }
 
     /// Its files that are links to views, but lead to none.
@@ -184,7 +168,7 @@ impl Connection {
     /// Which orders are no news: the gateway has them as it had them then. And which it changed while
     /// the vault did not. And which entries were renamed since.
     pub fn compare_orders(&self, vault: &Vault<'_>, held: &Inventory) -> Unchanged {
-        let mut found = Unchanged { renamed: self.current_renames(vault), ..Unchanged::default() };
+        let mut found = Unchanged { renames: self.renames(vault), ..Unchanged::default() };
         for (name, orders) in &self.orders {
             let Ok(scope) = Scope::parse(name) else { continue };
             for (provider, before) in orders {
@@ -221,8 +205,6 @@ impl Connection {
         Ok(dir.remove(OsStr::new(&name(vault_id)?))?)
     }
 }
-
-pub(super) use crate::ops::import::current_id as entry_of;
 
 fn name(vault_id: &str) -> Result<String, Error> {
     Ok(format!("{}.json", model::file_stem(vault_id)?))

@@ -15,7 +15,7 @@ use crate::formats::wrapper::Wrapper;
 use crate::formats::{self, auth_profiles, secretref};
 use crate::fsio;
 use crate::gateway::{At, Content, Document, Inventory, Item, Part, Program, StoreChange, StoreLock};
-use crate::model::{Scope, SecretId, Vault};
+use crate::model::{Renames, Scope, SecretId, Vault};
 use crate::secret::SecretBuf;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,10 @@ pub struct Undo<'u> {
     pub program: &'u Program,
     /// What is remembered of the connection.
     pub connection: Option<&'u Connection>,
+    /// What became of entries that it refers to, and of those whose variables were taken out of its files.
+    pub renames: &'u Renames,
+    /// See there.
+    pub origins: &'u BTreeMap<String, String>,
     /// Looks at the gateway once more.
     pub again: &'u dyn Fn() -> Result<Inventory, Error>,
     /// Opens a sealed copy of a file; `None` if that is not possible.
@@ -114,7 +118,8 @@ impl Undo<'_> {
             let (mut expect, mut put, mut remove) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
             let made = format!(":{}", secretref::ALIAS);
             for (profile, raw) in &store.profiles {
-                let Some(id) = auth_profiles::referred(raw) else { continue };
+                let Some(asked) = auth_profiles::referred(raw) else { continue };
+                let id = self.entry(&asked.to_string()).unwrap_or(asked);
                 expect.insert(profile.clone(), Some(raw.clone()));
                 match (self.vault.get(&id), &id) {
                     (Some(raw), SecretId::Auth(..)) => {
@@ -183,8 +188,7 @@ impl Undo<'_> {
         let items = self.held.items.iter().filter(|item| item.place.file == document.path);
         for item in items {
             let (At::Member(at), Content::Ours(asked)) = (&item.place.at, &item.content) else { continue };
-            let id = SecretId::parse(asked).ok();
-            let Some((id, value)) = id.and_then(|id| Some((id.clone(), self.value(item, &id)?))) else {
+            let Some((id, value)) = self.entry(asked).and_then(|id| Some((id.clone(), self.value(item, &id)?))) else {
                 missing.insert(asked.clone());
                 continue;
             };

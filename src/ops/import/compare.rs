@@ -1,6 +1,5 @@
 //! What files hold, compared with the vault: which values are newer, and which are values at all.
 
-use super::moved::current_id;
 use super::types::Terms;
 use super::{Error, Gathered, OnConflict, Plan, SOURCE};
 use crate::formats::power::is_powerful;
@@ -27,6 +26,8 @@ pub(super) struct Comparison<'c> {
     pub(super) asked: Vec<(SecretId, String)>,
     /// Entries that somebody asks for who cannot have one of his own.
     pub(super) pinned: BTreeSet<String>,
+    /// Names that are asked for and that are no entry's any more, or another's: each meant one that has its own now.
+    pub(super) earlier: BTreeSet<String>,
     /// Places with a new secret whose entry is asked for by others that cannot leave it.
     pub(super) stuck: Vec<String>,
     pub(super) plan: Plan,
@@ -42,13 +43,33 @@ impl Gathered {
         }
         let (key, lineage) = (Key::lasting(vault)?, Lineage::of(vault)?);
         // What a gateway knows by an earlier name is the entry that has it now.
-        let now = |asked: String| current_id(&exported.renamed, vault, &asked).map_or(asked, |id| id.to_string());
+        let mut earlier = BTreeSet::new();
+        let mut now = |asked: String| match exported.renames.entry(vault, &asked).map(|id| id.to_string()) {
+            Some(now) if now != asked => {
+                earlier.insert(asked);
+                now
+            }
+            _ => asked,
+        };
         let asked: Vec<(SecretId, String)> = asked.into_iter().map(|(own, asked)| (own, now(asked))).collect();
         let pinned: BTreeSet<String> = pinned.into_iter().map(now).collect();
         let (conflicts, misfits) = (Vec::new(), Vec::new());
         let stuck = Vec::new();
-        let mut comparison =
-            Comparison { vault, terms, exported, stated, key, lineage, asked, pinned, stuck, plan, conflicts, misfits };
+        let mut comparison = Comparison {
+            vault,
+            terms,
+            exported,
+            stated,
+            key,
+            lineage,
+            asked,
+            pinned,
+            earlier,
+            stuck,
+            plan,
+            conflicts,
+            misfits,
+        };
         for (id, value) in entries {
             comparison.entry(id, value)?;
         }

@@ -6,18 +6,10 @@
 //! had; its reference follows; and only then the new secret is taken.
 
 use super::compare::Comparison;
-use crate::model::{self, Change, Op, SecretId, Vault};
+use crate::model::{self, Change, Op, SecretId};
 use crate::ops::intake::{self, Refused};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The entry of the vault that a gateway knows by `id`: that of this id, or the one that it was renamed to.
-pub fn current_id(renamed: &BTreeMap<String, String>, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
-    let there = |id: &String| SecretId::parse(id).ok().filter(|id| vault.get(id).is_some());
-    let first = id.to_owned();
-    let names = std::iter::successors(Some(&first), |id| renamed.get(*id));
-    names.take(renamed.len() + 1).find_map(there)
-}
+use std::collections::BTreeSet;
 
 /// What happens to such places.
 #[derive(Default)]
@@ -36,7 +28,12 @@ impl Comparison<'_> {
     pub(super) fn waits(&mut self, id: &SecretId, op: &Op) -> bool {
         let is_pinned = self.pinned.contains(&id.to_string());
         if self.referring(id).is_empty() && !is_pinned {
-            return false;
+            // Those who ask by a name that an entry had before are led to that first.
+            let is_earlier = self.earlier.contains(&id.to_string());
+            if is_earlier {
+                self.wait(id, op);
+            }
+            return is_earlier;
         }
         // What refers to no entry must not come to one that is another secret either.
         if is_pinned || self.vault.get(id).is_none() || !self.can_move_away(id) {
@@ -44,9 +41,13 @@ impl Comparison<'_> {
             return true;
         }
         self.move_away(id);
+        self.wait(id, op);
+        true
+    }
+
+    fn wait(&mut self, id: &SecretId, op: &Op) {
         self.plan.moves.waiting.insert(id.clone());
         self.plan.moves.later.push(op.clone());
-        true
     }
 
     /// The places that refer to the entry of another one.

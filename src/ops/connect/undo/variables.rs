@@ -1,7 +1,6 @@
 //! Variables, on the way back: which come back, under which names, with which values.
 
 use super::super::edits::{Edit, copy};
-use super::super::record::entry_of;
 use super::super::{Error, Spot};
 use super::values::{entries, is_object, text_of};
 use super::{Undo, Undone};
@@ -21,7 +20,7 @@ impl Undo<'_> {
         let set = self.connection.into_iter().flat_map(|connection| &connection.set_in_config);
         let set = set.map(|(name, spot)| (format!("env/{name}"), spot));
         for (id, Spot { at, .. }) in set.filter(|(_, spot)| spot.file == document.path) {
-            let entry = self.entry(&id);
+            let entry = self.origin(&id);
             let value = entry.as_ref().and_then(|id| text_of(self.vault, id));
             // What it belonged to may be gone since then: half of it would be worse than nothing.
             let above = at.split_last().map(|(_, above)| above).unwrap_or_default();
@@ -35,9 +34,14 @@ impl Undo<'_> {
     }
 
     /// The entry that the gateway knows by this id.
-    fn entry(&self, id: &str) -> Option<SecretId> {
-        let none = BTreeMap::new();
-        entry_of(self.connection.map_or(&none, |connection| &connection.renamed), self.vault, id)
+    pub(super) fn entry(&self, id: &str) -> Option<SecretId> {
+        self.renames.entry(self.vault, id)
+    }
+
+    /// The entry that a variable of its files is now: `agevault run` hands it over by its name.
+    fn origin(&self, id: &str) -> Option<SecretId> {
+        let there = |id: &str| SecretId::parse(id).ok().filter(|id| self.vault.get(id).is_some());
+        there(id).or_else(|| there(self.origins.get(id)?))
     }
 
     /// The names under which a variable that was renamed in the vault comes back to the gateway.
@@ -46,8 +50,7 @@ impl Undo<'_> {
             let of_files = self.connection.is_some_and(|one| one.dotenv.contains(name));
             of_files || self.connection.is_some_and(|one| one.set_in_config.contains_key(name))
         };
-        let old = self.connection.into_iter().flat_map(|connection| connection.renamed.keys());
-        let old = old.filter(move |old| self.entry(old).as_ref() == Some(id));
+        let old = self.origins.keys().filter(move |old| self.origin(old).as_ref() == Some(id));
         old.filter_map(|old| old.strip_prefix("env/")).filter(move |name| taken(name))
     }
 
@@ -71,7 +74,7 @@ impl Undo<'_> {
     pub(super) fn env(&self, undone: &mut Undone) -> Result<Vec<Edit>, Error> {
         let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
         let in_config = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
-        let entry = |name: &str| self.entry(&format!("env/{name}"));
+        let entry = |name: &str| self.origin(&format!("env/{name}"));
         let value = |name: &str| self.vault.text(&entry(name)?);
         let mut given: BTreeSet<&str> = BTreeSet::new();
         let mut changes = Vec::new();

@@ -1,0 +1,190 @@
+//! What became of entries that were renamed, by the records of saves.
+
+use super::{SecretId, Step, Vault, saves};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The states that the saves of a vault made, as their records name them.
+pub fn states(vault: &Vault<'_>) -> BTreeSet<String> {
+    saves(vault).into_iter().map(|save| save.to).collect()
+}
+
+/// Names by which entries were known, and those that they have now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renames {
+    now: BTreeMap<String, String>,
+    /// Names that are another entry's now.
+    taken: BTreeSet<String>,
+    /// Names of entries that have gone, or of which nobody knows.
+    gone: BTreeSet<String>,
+}
+
+impl Renames {
+    /// The renames of the saves that are not among `known`. None where the records do not tell everything.
+    pub fn since(known: &BTreeSet<String>, vault: &Vault<'_>) -> Self {
+        let all = saves(vault);
+        let new: Vec<_> = all.iter().filter(|save| !known.contains(&save.to)).collect();
+        // One that is known shows that none is missing after it.
+        if new.len() == all.len() || new.iter().any(|save| save.more > 0) {
+            return Self::default();
+        }
+        let mut trail = Trail::default();
+        new.iter().flat_map(|save| &save.steps).for_each(|step| trail.follow(step));
+        trail.renames()
+    }
+
+    /// The entry that somebody knows by `id`: the one that had this name then, or has it.
+    pub fn entry(&self, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
+        let now = self.now.get(id).map_or(id, String::as_str);
+        SecretId::parse(now).ok().filter(|id| vault.get(id).is_some())
+    }
+
+    /// Earlier renames, with what became of those entries since, and these.
+    pub fn after(&self, earlier: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let now = |name: &String| self.now.get(name).unwrap_or(name).clone();
+        let there = earlier.iter().filter(|(_, new)| !self.gone.contains(*new));
+        let earlier = there.map(|(old, new)| (old.clone(), now(new)));
+        self.now.clone().into_iter().chain(earlier).collect()
+    }
+
+    /// Those of `asked` that meant an entry which has another name now, while another entry has theirs: both names.
+    pub fn torn<'r>(&'r self, asked: &'r BTreeSet<String>) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let torn = self.now.iter().filter(|(old, _)| self.taken.contains(*old) && asked.contains(*old));
+        torn.map(|(old, now)| (old.as_str(), now.as_str()))
+    }
+
+    /// Leaves out names that are another entry's now: that is meant.
+    pub fn by_name(mut self) -> Self {
+        let Self { now, taken, .. } = &mut self;
+        now.retain(|old, _| !taken.contains(old));
+        taken.clear();
+        self
+    }
+}
+
+/// An entry on its way.
+#[derive(Default)]
+struct Entry {
+    /// The names that it had, one after the other.
+    names: Vec<String>,
+    /// Whether it was there before the first step.
+    is_old: bool,
+    /// Two hosts made something of one name: which is which nobody knows.
+    is_doubtful: bool,
+}
+
+#[derive(Default)]
+struct Trail {
+    entries: Vec<Entry>,
+    /// Which entry has a name.
+    at: BTreeMap<String, usize>,
+}
+
+impl Trail {
+    fn follow(&mut self, step: &Step) {
+        if let Some(name) = step.added() {
+            let entry = self.entry(name, false);
+            self.put(name, entry);
+        } else if let Some(name) = step.removed() {
+            self.take(name);
+        } else if let Some((from, to)) = step.renamed() {
+            let entry = self.take(from);
+            self.put(to, entry);
+        }
+    }
+
+    fn entry(&mut self, name: &str, is_old: bool) -> usize {
+        let is_doubtful = is_old && self.entries.iter().any(|entry| entry.names.iter().any(|have| have == name));
+        self.entries.push(Entry { names: vec![name.to_owned()], is_old, is_doubtful });
+        self.entries.len() - 1
+    }
+
+    fn take(&mut self, name: &str) -> usize {
+        if let Some(entry) = self.at.remove(name) {
+            return entry;
+        }
+        // Another host did something to what has another name by now.
+        self.entries.iter_mut().filter(|entry| entry.names.iter().any(|have| have == name)).for_each(|entry| {
+            entry.is_doubtful = true;
+        });
+        self.entry(name, true)
+    }
+
+    fn put(&mut self, name: &str, entry: usize) {
+        let other = self.at.insert(name.to_owned(), entry);
+        for (nth, one) in self.entries.iter_mut().enumerate() {
+            if nth == entry && one.names.last().is_none_or(|last| last != name) {
+                one.names.push(name.to_owned());
+            }
+            one.is_doubtful |= other.is_some() && (nth == entry || Some(nth) == other);
+        }
+    }
+
+    fn renames(&self) -> Renames {
+        let is_there = |nth: usize, entry: &Entry| !entry.is_doubtful && self.at.values().any(|at| *at == nth);
+        let gone = self.entries.iter().enumerate().filter(|(nth, entry)| entry.is_old && !is_there(*nth, entry));
+        let gone = gone.filter_map(|(_, entry)| entry.names.first().cloned()).collect();
+        let mut renames = Renames { gone, ..Renames::default() };
+        let had = |name: &String| self.entries.iter().filter(|entry| entry.names.contains(name)).count();
+        for (now, nth) in &self.at {
+            let Some(entry) = self.entries.get(*nth).filter(|entry| !entry.is_doubtful) else { continue };
+            for old in entry.names.iter().filter(|old| *old != now) {
+                // Who asks by a name means what had it at first; one that was made since only if no other had its name.
+                let is_first = entry.is_old && entry.names.first() == Some(old);
+                if !(is_first || had(old) == 1) {
+                    continue;
+                }
+                renames.now.insert(old.clone(), now.clone());
+                if self.at.contains_key(old) {
+                    renames.taken.insert(old.clone());
+                }
+            }
+        }
+        renames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps as `+a` (added), `-a` (removed), `a>b` (renamed); what `a` means then, and `!` where another has that name.
+    #[test]
+    fn a_name_means_the_entry_that_had_it() {
+        for (steps, asked, means) in [
+            ("", "a", "a"),
+            ("a>t", "a", "t"),
+            ("a>t t>c", "a", "c"),
+            ("a>t t>a", "a", "a"),
+            ("a>t -t", "a", "a"),
+            ("a>t -t b>t", "a", "a"),
+            ("a>t -t b>t", "b", "t"),
+            ("a>t -t +t", "a", "a"),
+            ("a>t -t x>t", "x", "t"),
+            ("a>t t>c +t", "a", "c"),
+            ("a>t t>c +t", "t", "t"),
+            ("a>t t>c b>t", "a", "c"),
+            ("a>t t>c b>t", "b", "t"),
+            ("a>t +a", "a", "t!"),
+            ("a>t +a -a", "a", "t"),
+            ("a>t x>a", "a", "t!"),
+            ("a>t b>a t>b", "a", "b!"),
+            ("a>t b>a t>b", "b", "a!"),
+            ("+a a>t", "a", "t"),
+            // Two hosts at once.
+            ("+t a>t", "a", "a"),
+            ("a>t a>c", "a", "a"),
+            ("a>t -a", "a", "a"),
+        ] {
+            let mut trail = Trail::default();
+            let step = |text: &str| match text.split_once('>') {
+                Some((from, to)) => Step::of(&["renamed", from, to]),
+                None => Step::of(&[if text.starts_with('+') { "added" } else { "removed" }, &text[1..]]),
+            };
+            steps.split_whitespace().for_each(|text| trail.follow(&step(text)));
+            let renames = trail.renames();
+            let now = renames.now.get(asked).cloned().unwrap_or_else(|| asked.to_owned());
+            let torn = renames.torn(&BTreeSet::from([asked.to_owned()])).count();
+            assert_eq!(format!("{now}{}", "!".repeat(torn)), means, "{steps}: {asked}");
+        }
+    }
+}
