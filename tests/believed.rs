@@ -376,14 +376,14 @@ fn accept_rollback_needs_a_vault_that_is_believed_and_is_for_one_command() {
 
 const HIGHEST: u64 = (1 << 53) - 1;
 
-/// The document of `sealed` with every count of saves at `saves`.
+/// The document of `sealed` with every host's count of saves set to `saves`.
 fn with_counts(world: &World, sealed: &[u8], saves: u64) -> Value {
     let mut document: Value = serde_json::from_str(opened(sealed, &world.identity()).trim_end()).unwrap();
     document["writers"].as_object_mut().unwrap().values_mut().for_each(|count| *count = json!(saves));
     document
 }
 
-/// A former recipient forges for a host that remembers nothing: that one is led astray, the vault is not.
+/// A former recipient can forge counts for a host without local state. They mislead that host, but not the vault.
 #[test]
 fn counts_that_were_made_up_under_an_earlier_secret_reach_no_later_vault() {
     let world = a_world();
@@ -402,7 +402,7 @@ fn counts_that_were_made_up_under_an_earlier_secret_reach_no_later_vault() {
     assert!(document["writers"].as_object().unwrap().values().all(|saves| saves.as_u64().unwrap() < 100), "{document}");
 }
 
-/// Whoever can write the vault can write any count, and any number of hosts: it stays writable, and no host is alarmed.
+/// A vault file can claim any count and any number of hosts. It stays writable, and no host prints a warning.
 #[test]
 fn neither_the_highest_count_nor_thousands_of_hosts_stop_a_save() {
     let hosts = Hosts::new();
@@ -434,7 +434,7 @@ fn neither_the_highest_count_nor_thousands_of_hosts_stop_a_save() {
     let sealed = fs::read(world.path("crowded.age")).unwrap();
     let document: Value = serde_json::from_str(opened(&sealed, &world.identity()).trim_end()).unwrap();
     assert!(document["writers"].as_object().unwrap().len() <= 1024);
-    // What stood before is old all the same.
+    // The state from before these saves still counts as old.
     fs::write(world.path("crowded.age"), &crowded).unwrap();
     let ran = world.run(&["set", "env/A", "--vault", "crowded.age", "--local-state", "two"], b"value");
     assert_eq!(ran.code, Some(9), "{ran:?}");

@@ -40,9 +40,9 @@
 //! ctrl-d`, `ctrl-z` press a key then, `paste A|B` types several lines at once); `key ctrl-c`, `ctrl-d`,
 //! `ctrl-z` or `enter`.
 //!
-//! Placeholders: `[HOME]`, `[RAM]`, `[FIXTURES]`, `[TIME]`, `[DATE]`, `[STAMP]` (a time in a file name), `[UUID]`, `[AGE1]`,
-//! `[AGE-SECRET-KEY]`, `[SSH-KEY]`, `[HEX]`, `[HOST]`, `[N]`, `[VERSION]`, `[...]` (the rest is of no interest); `[NO NEWLINE]`, `[CR]`, `[ESC]` stand
-//! for what an editor would not show.
+//! Placeholders: `[HOME]`, `[RAM]`, `[FIXTURES]`, `[TIME]`, `[DATE]`, `[STAMP]` (a time in a file name), `[UUID]`,
+//! `[AGE1]`, `[AGE-SECRET-KEY]`, `[SSH-KEY]`, `[HEX]`, `[HOST]`, `[N]`, `[VERSION]`, `[...]` (any text);
+//! `[NO NEWLINE]`, `[CR]` and `[ESC]` are for what an editor would not show.
 //!
 //! `UPDATE_CASES=1` rewrites the sections that `cmp` compares with; lines that fit stay as they are. `KEEP_CASES=1`
 //! leaves the folders of failing cases. Files in `runner/` test the runner; `# fails: RE` there: and so must it.

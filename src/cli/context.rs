@@ -33,7 +33,7 @@ pub struct Context {
     pub policy: Policy,
     /// What was typed.
     pub globals: Globals,
-    /// The command, with its verb.
+    /// The command and its subcommand, such as `recipients add`.
     pub command: String,
     /// Whether a session is a key for this command.
     session_counts: bool,

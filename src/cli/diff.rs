@@ -1,4 +1,4 @@
-//! `diff`: how two states of the vault differ, by name, type and member; never a value.
+//! `diff`: how two states of the vault differ, by name, type and member. Values are never shown.
 
 use super::args::Diff;
 use super::context::Context;
@@ -9,7 +9,7 @@ use crate::store;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Compares two states: without names the vault before its last save with now, with one that state with now.
+/// Compares two states. The first defaults to the newest kept state that a save replaced, the second to the vault.
 ///
 /// # Errors
 /// As [`state::open`].
@@ -62,7 +62,7 @@ fn compare(from: &Vault<'_>, to: &Vault<'_>) -> Vec<Line> {
         Some(credential.kind()?.word().to_owned())
     };
     let line = |verb, vault: &Vault<'_>, id: &SecretId| {
-        // Of what has one value its name says everything.
+        // Other entries have a single value, and no members to name.
         let is_auth = matches!(id, SecretId::Auth(..));
         let fields = if is_auth { differing(id, from.get(id), to.get(id)) } else { Vec::new() };
         Line { verb, name: id.to_string(), kind: kind(vault, id), fields }

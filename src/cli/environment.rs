@@ -22,7 +22,7 @@ pub fn credentials() -> Option<PathBuf> {
     var_path("CREDENTIALS_DIRECTORY").filter(|dir| dir.is_absolute())
 }
 
-/// The variables of this process that lead to keys of vaults.
+/// The environment variables of this process that can lead to a vault key.
 fn to_keys() -> Vec<OsString> {
     env::vars_os().map(|(name, _)| name).filter(|name| leads_to_keys(name)).collect()
 }

@@ -33,7 +33,7 @@ pub enum Error {
     Unread(usize, Box<gateway::Unread>),
     /// What a connected gateway asks for would be taken away.
     Connected(Vec<String>),
-    /// A connected gateway asks for this name, and means another secret.
+    /// A connected gateway uses this name for another secret.
     Asked(String),
     /// The gateway's resolver has so many findings.
     Unresolvable(usize),
@@ -65,23 +65,23 @@ pub enum Error {
     BackupPin(store::Pin),
     /// A backup of a vault that was never used here.
     UnknownBackup(store::Pin),
-    /// What the vault and a state of this name have in different ways, and nobody has decided.
+    /// Unresolved conflicts between the vault and the state of this name.
     Merge(String, Vec<(ops::join::Conflict, String)>),
-    /// What a save changed was changed again since, and so cannot be taken back alone.
+    /// Entries and orders that were changed again after the save to be undone.
     ChangedSince(Vec<String>),
-    /// What went wrong with this one of several states.
+    /// The error for this one of several states.
     Of(String, Box<Error>),
-    /// A state that only a person can have merged.
+    /// A merge that the git driver refuses, since it needs a person's confirmation.
     MergeAsks,
-    /// A file that is no state of this vault; its fingerprint.
+    /// A file that is not the expected state of this vault, with its fingerprint.
     NotACopy(store::Pin),
-    /// No generation, file or revision of this name.
+    /// No generation, file or revision has this name.
     NoState(String),
     /// Several kept states have this number.
     Ambiguous(u64, Vec<String>),
-    /// No record of a change of this entry.
+    /// No recorded save changed this entry.
     NoChange(String),
-    /// The directory of the vault is in no work tree of git.
+    /// The vault's directory is not in a git work tree.
     NoWorkTree(PathBuf),
     /// A profile that holds a reference to a secret elsewhere, and none itself.
     OnlyReference,
@@ -194,15 +194,15 @@ pub enum Usage {
     TrustNeedsPin,
     /// Removing the key that the command itself uses.
     RemovesItself,
-    /// Several keys at hand stay, and the one that goes is at hand too.
+    /// The key to be removed is at hand, together with more than one remaining key.
     SeveralStay,
-    /// Sides of a conflict are chosen, and several states are to be merged.
+    /// `--ours` or `--theirs` with several states to be merged.
     ChooseForOne,
-    /// Neither an id nor an order.
+    /// Neither an entry id nor an order.
     Subject,
-    /// Nothing that this host has saved is on record.
+    /// The vault has no record of a save by this host that could be undone.
     NothingToUndo,
-    /// The vault was never saved before.
+    /// No state from before a save of the vault is kept.
     NothingBefore,
     /// Options for a new passphrase where none is added.
     OptionsWithoutPassphrase,

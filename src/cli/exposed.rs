@@ -8,7 +8,7 @@ use crate::store::{Checklist, Removed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The word for all that is on the list.
+/// The word for every entry on the list.
 const ALL: &str = "all";
 
 /// Lists it, or takes entries off the list.

@@ -1,4 +1,4 @@
-//! `git`: attributes and drivers by which git merges vaults and shows what changed in them, by name.
+//! `git`: the attributes and drivers with which git merges vaults and shows their changes by name.
 
 use super::args::Git;
 use super::context::{Context, Opened};
@@ -16,14 +16,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// How long git may take.
+/// How long one run of git may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 const DRIVER: &str = "agevault";
 
-/// Installs the drivers, or is one.
+/// Installs the drivers, or runs as one of them.
 ///
 /// # Errors
-/// A vault that is in no work tree; a merge that leaves something to be decided.
+/// A vault that is not in a work tree; a merge with unresolved conflicts, or one that needs confirmation.
 pub fn run(context: &mut Context, args: &Git) -> Result<(), Error> {
     match args {
         Git::Install => install(context),
@@ -32,8 +32,8 @@ pub fn run(context: &mut Context, args: &Git) -> Result<(), Error> {
     }
 }
 
-/// Runs git in the directory of a vault; what it prints, if it succeeds. Programs that a repository names are not run:
-/// whoever can write there must not become this user.
+/// Runs git in a vault's directory and returns its output, or `None` if it fails. Programs that the repository names
+/// are not run: otherwise write access to the repository would be enough to run code as this user.
 fn git(dir: &Path, args: &[&OsStr]) -> Option<Vec<u8>> {
     let mut command = Command::new("git");
     command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never"]);
@@ -53,14 +53,14 @@ fn blob(vault: &Path, revision: &str) -> Option<Vec<u8>> {
     git(dir, &["cat-file", "blob", &format!("{revision}:./{name}")].map(OsStr::new))
 }
 
-/// Whether `install` was run on this host for the repository that the vault is in. In another one, such as one that
-/// somebody has put beside a vault in a folder that is synchronised, git is not run.
+/// Whether `git install` was run on this host for the vault's repository. Git is not run in any other repository, such
+/// as one that arrived beside the vault in a synchronised folder.
 fn is_installed(context: &Context, vault: &Path, vault_id: &str) -> Result<bool, Error> {
     let Some(known) = context.local.repository(vault_id)? else { return Ok(false) };
     Ok(repository(parts(vault).0).is_some_and(|here| here == known))
 }
 
-/// Whether the vault lies in a repository for which it was not run.
+/// Whether the vault is in a repository for which `git install` was not run on this host.
 ///
 /// # Errors
 /// A record of local state that cannot be read.
@@ -68,7 +68,7 @@ pub fn is_unknown(context: &Context, vault: &Path, vault_id: &str) -> Result<boo
     Ok(repository(parts(vault).0).is_some() && !is_installed(context, vault, vault_id)?)
 }
 
-/// The directory `.git` above a directory, with its number on its file system.
+/// The nearest `.git` in or above a directory, with its inode number.
 fn repository(dir: &Path) -> Option<(PathBuf, u64)> {
     let dir = fsio::real_or_same(dir);
     let place = dir.ancestors().map(|dir| dir.join(".git")).find(|place| place.symlink_metadata().is_ok())?;
@@ -76,10 +76,10 @@ fn repository(dir: &Path) -> Option<(PathBuf, u64)> {
     Some((place, number))
 }
 
-/// The other side of a merge that git has stopped in the middle of, and the state that both come from.
+/// An unfinished git merge of the vault: the merge base, if there is one, and the other side.
 type Stopped = (Option<Vec<u8>>, Vec<u8>);
 
-/// What the vault file was in a revision.
+/// The content of the vault file in a git revision.
 ///
 /// # Errors
 /// [`Error::NoState`].
@@ -91,8 +91,7 @@ pub fn file_of(context: &Context, vault: &Path, vault_id: &str, revision: &str) 
     blob(vault, revision).ok_or_else(none)
 }
 
-/// Where git has stopped in the middle of a merge of the vault: the state that both come from, if there is one, and the
-/// other side.
+/// The unfinished git merge of the vault, if there is one.
 ///
 /// # Errors
 /// A record of local state that cannot be read.
@@ -106,7 +105,7 @@ pub fn other_side(context: &Context, vault: &Path, vault_id: &str) -> Result<Opt
     Ok(other.map(|other| (blob(vault, ":1"), other)))
 }
 
-/// Writes `.gitattributes` beside the vault, and the drivers into the configuration of its repository.
+/// Writes `.gitattributes` and `.gitignore` beside the vault, and the drivers into the repository's configuration.
 fn install(context: &mut Context) -> Result<(), Error> {
     let opened = context.open()?;
     let checked = context.check(&opened)?;
@@ -121,7 +120,7 @@ fn install(context: &mut Context) -> Result<(), Error> {
     let call = format!("{} --vault {}", quoted(&program), quoted(place.path()));
     let settings = [
         ("merge.agevault.name", "agevault".to_owned()),
-        // git puts something in the place of each %, also within quotes.
+        // git expands each %, even within quotes.
         ("merge.agevault.driver", format!("{} git merge-driver %O %A %B", call.replace('%', "%%"))),
         ("diff.agevault.textconv", format!("{call} git textconv")),
         ("diff.agevault.cachetextconv", "false".to_owned()),
@@ -138,20 +137,20 @@ fn install(context: &mut Context) -> Result<(), Error> {
         }
         pattern.push(character);
     }
-    // In attributes a name stands in quotes, which have escapes of their own.
+    // A quoted pattern in `.gitattributes` needs another layer of escapes.
     let in_quotes = format!("\"{}\"", pattern.replace('\\', "\\\\").replace('"', "\\\""));
     let attributes = add_line(dir, ".gitattributes", &format!("{in_quotes} merge={DRIVER} diff={DRIVER} -text"))?;
     let ignored = add_line(dir, ".gitignore", &format!("{pattern}.d/"))?
         | add_line(dir, ".gitignore", &format!("{pattern}.lock"))?;
-    context.out.say("git merges this vault by agevault merge, and shows changes by name: git diff, git log -p");
+    context.out.say("git now merges this vault with agevault; git diff and git log -p show changes by name");
     for (file, _) in [(".gitattributes", attributes), (".gitignore", ignored)].iter().filter(|(_, changed)| *changed) {
         context.out.say(&format!("wrote {}; commit it, so that each clone has it", dir.join(file).display()));
     }
-    context.out.say("in each clone run agevault git install once: git takes drivers from nobody else");
+    context.out.say("run agevault git install once in each clone: git does not take merge drivers from a repository");
     Ok(())
 }
 
-/// Adds a line to a file if it has none such. Whether it had not.
+/// Adds a line to a file unless it is there already. Returns whether it was added.
 fn add_line(dir: &Path, name: &str, line: &str) -> Result<bool, Error> {
     let path = dir.join(name);
     let mut text = match fsio::read_own(&path, crate::formats::MAX_INPUT) {
@@ -170,7 +169,7 @@ fn add_line(dir: &Path, name: &str, line: &str) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// What git calls: merges `theirs` into the file `ours`. Nobody is asked.
+/// The merge driver that git runs: merges `theirs` into the file `ours`. A merge that needs confirmation fails.
 fn merge_driver(context: &mut Context, base: &Path, ours: &Path, theirs: &Path) -> Result<(), Error> {
     let place = Place::at(context.vault_path())?;
     let open = |context: &mut Context, path: &Path| -> Result<Seen, Error> {
@@ -195,13 +194,13 @@ fn merge_driver(context: &mut Context, base: &Path, ours: &Path, theirs: &Path) 
     let bases: Vec<&Vault<'_>> = base.iter().map(|base| &base.vault).filter(is_base).collect();
     let sides = Sides { bases: &bases, theirs: &other.vault, ours: &checked.vault };
     let (joining, stale) = match merge(sides, &Choice::default())? {
-        // What git has in place is the result.
+        // `ours` is already the result.
         Merged::Nothing => return Ok(()),
         Merged::Forward(_) => {
             return put(ours, &std::fs::read(theirs).map_err(|error| fsio::Error::io("read", theirs, error))?);
         }
         Merged::Conflicts(conflicts) => {
-            context.out.warn("note: nothing of the other side is in the vault before agevault merge");
+            context.out.warn("note: the other side is not in the vault yet; run agevault merge");
             let conflicts = told(&checked.vault, &other.vault, conflicts);
             return Err(Error::Merge(OF_GIT.to_owned(), conflicts));
         }
@@ -211,20 +210,22 @@ fn merge_driver(context: &mut Context, base: &Path, ours: &Path, theirs: &Path) 
         return Err(Error::MergeAsks);
     }
     for id in stale {
-        context.out.warn(&format!("note: {id}: left as it is, its refresh token there was superseded since"));
+        context
+            .out
+            .warn(&format!("note: {id}: left unchanged; the refresh token of the other state has been superseded"));
     }
     let sealed = context.edit(&opened).seal_only(checked, joining.change)?;
     put(ours, &sealed)
 }
 
-/// Puts the result where git takes it from.
+/// Writes the merged vault to the file from which git reads the result.
 fn put(ours: &Path, sealed: &[u8]) -> Result<(), Error> {
     let dir = Dir::open(fsio::real_path(ours)?.parent().unwrap_or(Path::new(".")))?;
     Ok(Replacement::write(&dir, ours.file_name().unwrap_or_default(), sealed, 0o600)?.commit()?)
 }
 
-/// What git shows in the place of a vault: a line for each name. A file that does not open is told as such, since git
-/// stops at a driver that fails.
+/// The textconv driver: prints one line per name in place of the sealed bytes. A file that cannot be opened is reported
+/// in the output, since git stops if a driver fails.
 fn textconv(context: &mut Context, file: &Path) -> Result<(), Error> {
     let place = Place::at(context.vault_path())?;
     let sealed = Place::at(file)?.read()?;
@@ -232,16 +233,16 @@ fn textconv(context: &mut Context, file: &Path) -> Result<(), Error> {
         Ok((plain, opener)) => Opened { place, seen: Seen::new(sealed, plain, opener) },
         Err(error) => {
             return context.out.line(&format!(
-                "a sealed file of {} bytes, not opened: {}",
+                "encrypted file of {} bytes, not opened: {}",
                 sealed.len(),
                 words::of(&error).what
             ));
         }
     };
     let Ok(checked) = state::look(context, &opened, &opened.seen) else {
-        return context.out.line(&format!("a sealed file of {} bytes, which is no vault", opened.seen.sealed().len()));
+        return context.out.line(&format!("encrypted file of {} bytes, not a vault", opened.seen.sealed().len()));
     };
-    // No columns: a longer name must not change the lines of all others.
+    // Not aligned in columns: a longer name would change every other line of the diff.
     lines(&checked.vault)?.iter().try_for_each(|line| context.out.line(line.join("  ").trim_end()))
 }
 

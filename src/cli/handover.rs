@@ -113,7 +113,7 @@ pub fn refuse_connected(context: &Context, vault: &Vault<'_>, ids: &[SecretId]) 
     if asked.is_empty() { Ok(()) } else { Err(Error::Connected(asked)) }
 }
 
-/// Refuses to give an entry a name by which a connected gateway asks for another secret.
+/// Refuses to give an entry a name that a connected gateway uses for another secret.
 ///
 /// # Errors
 /// [`Error::Asked`].

@@ -1,4 +1,4 @@
-//! `history`: what saves have done, and the states that they have kept.
+//! `history`: what each save changed, and which states are kept.
 
 use super::context::Context;
 use super::out::columns;
@@ -8,10 +8,10 @@ use crate::model::{self, Save};
 use crate::store::{self, Snapshot};
 use serde_json::{Value, json};
 
-/// How many names of one save are shown in a line.
+/// How many names of one save a line shows at most.
 const NAMES: usize = 3;
 
-/// A line: a save, a kept state, or both.
+/// A line of the list: a save, a kept state, or both.
 struct Line {
     generation: u64,
     state: String,
@@ -20,24 +20,24 @@ struct Line {
     size: Option<u64>,
 }
 
-/// Lists the saves by their records in the vault, and the states that are kept. Without a key only the latter.
+/// Lists the saves that the vault records and the kept states. Without a key it lists only the kept states.
 ///
 /// # Errors
-/// No vault; a question that was answered with no.
+/// Neither a vault nor a kept state; a prompt that was declined or interrupted.
 pub fn list(context: &mut Context, last: Option<usize>) -> Result<(), Error> {
-    // Without a vault they are what is left of it.
+    // Kept states are listed even if the vault file is missing.
     let place = context.kept_place()?;
     let kept = store::history(&place)?;
     if kept.is_empty() {
         context.place()?;
     }
     let saves = if place.exists()? { recorded(context) } else { Ok(Vec::new()) };
-    // What is kept is listed all the same: it may be what is left of a vault.
+    // Kept states are listed even if the vault cannot be opened.
     let saves = saves.or_else(|error| match error {
         Error::Declined | Error::Keys(keys::Error::Interrupted) => Err(error),
         error => {
             let why = words::of(&error).what;
-            context.out.warn(&format!("note: only the states that are kept can be listed: {why}"));
+            context.out.warn(&format!("note: only the kept generations can be listed: {why}"));
             Ok(Vec::new())
         }
     })?;
@@ -49,7 +49,9 @@ pub fn list(context: &mut Context, last: Option<usize>) -> Result<(), Error> {
         return context.out.json(&json!({"version": 1, "generations": all}));
     }
     if left_out > 0 {
-        context.out.say(&format!("{} before these: --all shows them", words::count(left_out, "save", "saves")));
+        context
+            .out
+            .say(&format!("{} not shown; --all shows them", words::count(left_out, "earlier save", "earlier saves")));
     }
     let several = |line: &Line| all.iter().filter(|other| other.generation == line.generation).count() > 1;
     let rows: Vec<Vec<String>> = all.iter().map(|line| row(line, several(line))).collect();
@@ -77,12 +79,12 @@ fn lines(saves: Vec<Save>, kept: &[Snapshot]) -> Vec<Line> {
             all.push(Line { generation: one.generation, state, at: one.saved, save: None, size: Some(one.size) });
         }
     }
-    // A number is above those of all that it comes from; clocks of hosts differ.
+    // A generation's number is higher than those of its ancestors, while the clocks of hosts differ.
     all.sort_by_key(|line| (line.generation, line.at));
     all
 }
 
-/// A row; where several states have one number, with the name that tells them apart.
+/// A row of the list. `by_name` shows the full name of a state whose number others have too.
 fn row(line: &Line, by_name: bool) -> Vec<String> {
     let when = words::time(i64::try_from(line.at).unwrap_or_default());
     let name = if by_name { line.state.clone() } else { line.generation.to_string() };
@@ -123,9 +125,7 @@ fn one(line: &Line) -> Value {
 pub fn show(context: &mut Context, name: &str) -> Result<(), Error> {
     let ids = state::ids(context, name)?;
     if context.out.json {
-        return context
-            .out
-            .json(&json!({"version": 1, "generation": model::number_of(&format!("{name}-")), "ids": ids}));
+        return context.out.json(&json!({"version": 1, "generation": model::number_of(name), "ids": ids}));
     }
     if ids.is_empty() {
         context.out.say("no entries");

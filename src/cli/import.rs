@@ -89,11 +89,11 @@ fn typed(on: import::OnConflict) -> Terms<'static> {
     Terms { only: None, on, presence: Presence::Attended, powerful: false }
 }
 
-/// What is no news of what a gateway has, told by the vault that it is compared with.
+/// Finds the gateway's values that are not new, given the vault that they are compared with.
 pub type Known<'k> = dyn Fn(&Vault<'_>) -> Result<Unchanged, Error> + 'k;
 
-/// The same for a gateway that is being connected: tells what is new and saves it. Gives back what has to happen to
-/// references before the rest can be taken.
+/// Imports from a gateway that is being connected: saves what is new and shows it. Returns the moves of references that
+/// have to come before the rest can be imported.
 pub fn take(
     context: &Context,
     opened: &Opened,
@@ -106,7 +106,7 @@ pub fn take(
     let mut plan = import::plan(&checked.vault, std::slice::from_ref(inventory), typed(on), &known)?;
     if !plan.change.is_empty() {
         save(context, opened, checked, &mut plan)?;
-        // A program reads one document, and that is the caller's.
+        // With `--json` the only document is the caller's.
         if !context.out.json {
             show(context, false, &plan)?;
         }

@@ -43,7 +43,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         }
     }
     let proof = *staying.first().ok_or(Usage::RemovesItself)?;
-    // Who has the leaving key as well changes a key of his own: to which one must be plain.
+    // If the leaving key is at hand too, one of the remaining keys replaces it: which one must be unambiguous.
     if is_at_hand && staying.len() > 1 {
         return Err(Usage::SeveralStay.into());
     }
@@ -62,7 +62,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     )?;
     context.out.say(&format!("removed {name}; it opens neither the vault nor its kept generations any more"));
     if let Some(heir) = heir {
-        context.out.say(&format!("{} opens what {name} opened of the kept generations", heir.label.as_str()));
+        context.out.say(&format!("{} opens the kept generations that {name} opened", heir.label.as_str()));
     }
     if readable > 0 {
         let secrets = words::count(readable, "secret", "secrets");
@@ -83,17 +83,17 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     strangers(context, &opened)
 }
 
-/// Whether this is the key of that recipient. A plugin's is tried: what it says of itself proves nothing, and it may fail
-/// where nothing is sealed to it.
+/// Whether `key` belongs to `recipient`. A plugin's key that names another recipient, or none, is tried. An error
+/// counts as no, since a plugin may fail on a file that is not sealed to it.
 fn is_key_of(key: &Opener, recipient: &Recipient) -> bool {
     let opens = || key.opens(&store::recipients([recipient]).ok()?).ok();
     key.public() == recipient.public || (key.plugin().is_some() && opens() == Some(true))
 }
 
-/// The recipient, other than `leaving`, that this key is one of.
+/// The recipient, other than `leaving`, to which this key belongs.
 fn own<'v>(key: &Opener, vault: &'v Vault<'_>, leaving: &Recipient) -> Option<&'v Recipient> {
     let mut others: Vec<&Recipient> = vault.recipients.iter().filter(|one| one.public != leaving.public).collect();
-    // A plugin is run for each until one fits, most probably for one of its own kind.
+    // A plugin runs once per recipient until one matches: the most likely ones, plugin recipients, come first.
     others.sort_by_key(|one| (one.public != key.public(), one.kind != RecipientKind::Plugin));
     others.into_iter().find(|one| is_key_of(key, one))
 }
@@ -165,14 +165,14 @@ pub fn passwd(context: &mut Context, args: &Passwd) -> Result<(), Error> {
     let key = new.public.clone();
     let mut change = Change::of(Op::ReplaceRecipient(old.label.clone(), new));
     change.push(Op::Rotate(rotation(&checked.vault)?));
-    // Who cannot open what the old one opens does not get it by a new one.
+    // The new passphrase opens kept generations only if the old one is at hand.
     let is_at_hand = opened.seen.opener().all().any(|key| key.public() == old.public);
     let heir = is_at_hand.then(|| Heir { of: old.public.clone(), key });
     let keys = Keys { proof: &opener, heir, known: Vec::new(), beside: Vec::new() };
     save(context, &opened, checked, change, keys, args.drop_unreadable)?;
     context.out.say(&format!("changed {name}; it needs {memory} MiB of memory"));
     if !is_at_hand {
-        context.out.warn("note: of kept generations it opens none: the old passphrase was not named");
+        context.out.warn("note: the new passphrase opens no kept generations, because the old one was not given");
     }
     context.out.warn("note: backups made before still open with the old passphrase");
     context.out.warn("note: if somebody else knew it, rotate what the vault held at its providers");
@@ -227,7 +227,7 @@ fn save(
     let saved = context.edit(opened).save_resealing(checked, change, keys, unreadable)?;
     super::sweep::after_save(context, opened, proof, &vault_id);
     context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
-    context.out.say("put it where the old one is written down: --pin of services and containers, recovery kits, notes");
+    context.out.say("update it where the old one is noted: --pin of services and containers, recovery kits, notes");
     if !saved.dropped.is_empty() {
         let (count, names) = (words::count(saved.dropped.len(), "kept generation", "kept generations"), saved.dropped);
         context.out.warn(&format!("note: gave up {count} that no key at hand opens: {}", names.join(", ")));

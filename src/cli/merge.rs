@@ -1,4 +1,4 @@
-//! `merge`: two states of one vault become one.
+//! `merge`: merges other states of a vault into it.
 
 use super::args::Merge;
 use super::context::{Context, Opened};
@@ -13,25 +13,26 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The other side of a merge of git, as it is spoken of.
+/// The name of the other side of a git merge in messages.
 pub const OF_GIT: &str = "the other side in git";
 
-/// Another state of the vault.
+/// Another state, to be merged into the vault.
 struct Source {
-    /// As it is spoken of.
+    /// Its name in messages.
     name: String,
     sealed: Vec<u8>,
-    /// A copy that goes once the vault has all of it.
+    /// The conflict copy to remove once the vault has all of it.
     copy: Option<Stray>,
-    /// A state that both come from, if one is known.
+    /// The merge base that git has recorded, if any.
     base: Option<Vec<u8>>,
 }
 
-/// Merges the states that are named, or what is found: what this host has saved and the vault does not come from, the
-/// other side of a merge of git, and conflict copies beside the vault. One that cannot be merged does not stop the others.
+/// Merges the named states, or else those that are found: states accepted on this host that are not ancestors of the
+/// vault, the other side of a git merge, and conflict copies beside the vault. A state that cannot be merged does not
+/// stop the others.
 ///
 /// # Errors
-/// [`Error::Merge`] for what nobody has decided; another vault; a removal on the other side that nobody confirms.
+/// [`Error::Merge`] for unresolved conflicts; a state of another vault; a confirmation that was declined.
 pub fn run(context: &mut Context, args: &Merge) -> Result<(), Error> {
     let subjects = |names: &[String]| -> Result<BTreeSet<Subject>, Usage> {
         names.iter().map(|name| Subject::parse(name).ok_or(Usage::Subject)).collect()
@@ -43,18 +44,18 @@ pub fn run(context: &mut Context, args: &Merge) -> Result<(), Error> {
     let vault_id = checked.vault.vault_id.clone();
     drop(checked);
     if sources.is_empty() {
-        context
-            .out
-            .say("nothing to merge: no conflict copy is beside the vault, and it comes from all that was saved here");
+        context.out.say(
+            "nothing to merge: there is no conflict copy beside the vault, and it includes every save of this host",
+        );
         if git::is_unknown(context, opened.place.path(), &vault_id)? {
             context.out.warn(
-                "note: it lies in a repository of git; after agevault git install there, merge looks at the other side of a merge of git too",
+                "note: the vault is in a git repository; after agevault git install, agevault merge also reads the other side of an unfinished git merge",
             );
         }
     }
     let mut choice = Some(choice).filter(|choice| !(choice.ours.is_empty() && choice.theirs.is_empty()));
     if choice.is_some() && args.files.len() > 1 {
-        // What is meant for one of them would decide over the others unseen.
+        // A choice meant for one state would silently apply to the others.
         return Err(Usage::ChooseForOne.into());
     }
     let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -76,8 +77,8 @@ pub fn run(context: &mut Context, args: &Merge) -> Result<(), Error> {
     Err(last)
 }
 
-/// Opens the vault. Where a state from before a change of keys was put in its place, the newest kept state that this host
-/// knows takes that again, and the other one is kept aside, to be merged.
+/// Opens the vault. If a state from before a key change has replaced it, the newest kept state that this host knows is
+/// put back after confirmation, and the other one is set aside to be merged.
 fn open(context: &mut Context) -> Result<Opened, Error> {
     use store::Error::Retired;
     let error = match context.open_with_all() {
@@ -92,18 +93,18 @@ fn open(context: &mut Context) -> Result<Opened, Error> {
     let Some((state, seen)) = newest_known(context, &place)? else { return Err(error) };
     context.out.warn(&format!("warning: {}", words::of(&error).what));
     context.terminal.confirm(&format!(
-        "put generation {state}, the newest that this host knows, back, and merge what stands here?"
+        "restore generation {state}, the newest that this host knows, and merge the current file into it?"
     ))?;
     let aside = store::set_aside(&place, context.patience())?;
     let report = store::Policy { report_only: true, ..context.policy.clone() };
     let checked = store::check(&context.local, &place, &seen, &report)?;
     store::place_whole(&context.local, &place, &seen, &checked, context.patience())?;
     drop(checked);
-    context.out.say(&format!("generation {state} stands here again; what stood here is {}", aside.display()));
+    context.out.say(&format!("restored generation {state}; the file that it replaced is now {}", aside.display()));
     Ok(Opened { place, seen })
 }
 
-/// The newest kept state under the secret that this host knows.
+/// The newest kept state whose vault secret this host knows.
 fn newest_known(context: &mut Context, place: &Place) -> Result<Option<(String, Seen)>, Error> {
     let Some(id) = context.known_id()? else { return Ok(None) };
     let mut opener: Option<Opener> = None;
@@ -152,7 +153,7 @@ fn found(context: &Context, opened: &Opened, checked: &Checked<'_>) -> Result<Ve
             Some(sealed) => {
                 all.push(Source { name: copy.path.display().to_string(), sealed, copy: Some(copy), base: None });
             }
-            None => context.out.warn(&format!("note: {} is no plain file, and passed over", copy.path.display())),
+            None => context.out.warn(&format!("note: {} was skipped: not a regular file", copy.path.display())),
         }
     }
     Ok(all)
@@ -167,7 +168,7 @@ fn one(
 ) -> Result<Value, Error> {
     let Source { name, sealed, copy, base } = source;
     let is_git = name == OF_GIT;
-    // What there is to be said of it was said.
+    // Checked without warnings: `run` has already printed them.
     let checked = store::check(&context.local, &opened.place, &opened.seen, &context.policy)?;
     let key = own_key(args.backup_identity.as_ref(), args.backup_passphrase_file.as_ref());
     let seen = state::open_other(context, opened, sealed, key)?;
@@ -185,7 +186,7 @@ fn one(
     let bases: Vec<&Vault<'_>> =
         bases.iter().map(|base| &base.vault).filter(|base| store::is_base(base, ours, their)).collect();
     let sides = Sides { bases: &bases, theirs: their, ours };
-    // For what was found a choice is for the first conflict alone: it must not decide over another one unseen.
+    // Among found states a choice applies only to the first that conflicts: it must not silently resolve another one.
     let given = choice.take_if(|_| is_named).unwrap_or_default();
     let mut merged = merge(sides, &given)?;
     if matches!(merged, Merged::Conflicts(_))
@@ -195,14 +196,14 @@ fn one(
     }
     let (change, joining, stale) = match merged {
         Merged::Nothing => {
-            context.out.say(&format!("{name}: the vault comes from it already"));
+            context.out.say(&format!("{name}: already merged"));
             if let Some(copy) = copy.filter(|_| !args.dry_run) {
                 if relation == Relation::Same {
                     store::keep_state(&opened.place, &seen, their, context.patience())?;
                     put_away(context, opened, &seen, their, &copy)?;
                 } else {
                     context.out.warn(&format!(
-                        "note: {} opens with keys that were removed since; remove it",
+                        "note: {} can still be opened with keys that were removed since; delete it",
                         copy.path.display()
                     ));
                 }
@@ -218,23 +219,23 @@ fn one(
     if let Some(joining) = &joining {
         tell_recipients(context, joining);
         if difference.is_empty() && joining.removed.is_empty() && joining.added.is_empty() {
-            context.out.say("adds nothing to the entries");
+            context.out.say("no entries change");
         }
     }
     for id in &stale {
-        context.out.warn(&format!("note: {id}: left as it is, its refresh token there was superseded since"));
+        context
+            .out
+            .warn(&format!("note: {id}: left unchanged; the refresh token of the other state has been superseded"));
     }
     let told = json_of(&difference, !args.dry_run, &stale, Some(("from", json!(name))));
     if args.dry_run {
         return Ok(told);
     }
-    // Counts of a state that somebody who was removed can have made say nothing.
-    let is_sure = matches!(relation, Relation::Same | Relation::Later);
     confirm(context, relation, &theirs, checked.behind.is_some())?;
     let covered = checked.is_covered_by(their);
     let handover = hand_over(context, &ours.vault_id, &difference);
     store::keep_state(&opened.place, &seen, their, context.patience())?;
-    let saved = if joining.is_some() {
+    if joining.is_some() {
         let resealing = relation != Relation::Same;
         let unreadable = if args.drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let known = store::known_heirs(their);
@@ -245,29 +246,25 @@ fn one(
             covered,
             resealing.then_some((unreadable, known, seen.opener())),
         )?;
-        context.out.say(&format!("merged; what stood before is generation {}", saved.displaced));
-        if !is_sure || relation == Relation::Later {
+        context.out.say(&format!("merged; the previous state is generation {}", saved.displaced));
+        if relation != Relation::Same {
             context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));
         }
-        saved
     } else {
-        context.save_forward(opened, checked, &seen, covered)?
-    };
-    if joining.is_none() {
-        let before = saved.displaced;
-        context.out.say(&format!("took it, as it comes from this vault; what stood before is generation {before}"));
+        let saved = context.save_forward(opened, checked, &seen, covered)?;
+        context.out.say(&format!("fast-forwarded; the previous state is generation {}", saved.displaced));
     }
     if let Some(copy) = copy {
         put_away(context, opened, &seen, &theirs.vault, &copy)?;
     }
     if is_git {
-        context.out.say("git add and git commit settle it in git");
+        context.out.say("conclude the merge in git with git add and git commit");
     }
     handover.tell(context);
     Ok(told)
 }
 
-/// Conflicts, each with who saved it when.
+/// Conflicts, each with the host and time of the last save on both sides.
 pub fn told(ours: &Vault<'_>, theirs: &Vault<'_>, conflicts: Vec<Conflict>) -> Vec<(Conflict, String)> {
     let last = |of: &Vault<'_>, name: &str| {
         let save = saves(of).into_iter().rfind(|save| save.steps.iter().any(|step| step.names(name)))?;
@@ -281,25 +278,23 @@ pub fn told(ours: &Vault<'_>, theirs: &Vault<'_>, conflicts: Vec<Conflict>) -> V
     conflicts.into_iter().map(|conflict| (conflict.clone(), sides(&conflict))).collect()
 }
 
-/// Asks where somebody who was removed can have made the other state.
+/// Asks for confirmation if a removed recipient could have made the other state.
 fn confirm(context: &Context, relation: Relation, theirs: &Checked<'_>, is_behind: bool) -> Result<(), Error> {
     match relation {
         Relation::Same | Relation::Later => Ok(()),
         Relation::Earlier if !is_behind => {
-            context
-                .out
-                .warn("note: this state is from before a recipient was removed, and may have been written by that one");
+            context.out.warn("note: this state predates the removal of a recipient, who could have written it");
             context.terminal.confirm("merge it?")
         }
         Relation::Earlier => {
             context.out.warn(
-                "warning: the vault is older than the last one seen here, and this state, from before a recipient was removed, may have been written by that one",
+                "warning: the vault is older than the last one seen here, and this state predates the removal of a recipient, who could have written it",
             );
             context.terminal.confirm_in_person("merge it?")
         }
         Relation::Apart | Relation::Another => {
             context.out.warn(&format!(
-                "warning: recipients were removed on both sides, and this state may have been written by one of them; its fingerprint is {}",
+                "warning: recipients were removed on both sides, and one of them could have written this state; its fingerprint is {}",
                 theirs.pin
             ));
             context.terminal.confirm_in_person("merge it?")
@@ -315,16 +310,16 @@ fn tell_recipients(context: &Context, joining: &Joining) {
     say("removes", &joining.removed);
     for label in &joining.left {
         context.out.warn(&format!(
-            "note: recipient {} was added where a removal was not known, and is not taken; agevault recipients add takes it",
+            "note: recipient {} was added on a side that did not know of a removal, and was left out; agevault recipients add adds it",
             label.as_str()
         ));
     }
 }
 
-/// Takes a conflict copy that is kept among the generations away from beside the vault.
+/// Removes a conflict copy from beside the vault once it is kept among the generations.
 fn put_away(context: &Context, opened: &Opened, seen: &Seen, theirs: &Vault<'_>, copy: &Stray) -> Result<(), Error> {
     store::remove_copy(&opened.place, copy, seen.sealed())?;
     let state = state_name(theirs.generation, &theirs.rev);
-    context.out.say(&format!("moved {} to the generations, as {state}", copy.path.display()));
+    context.out.say(&format!("moved {} to the kept generations as {state}", copy.path.display()));
     Ok(())
 }

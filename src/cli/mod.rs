@@ -114,7 +114,7 @@ fn matches(table: clap::Command) -> Result<clap::ArgMatches, clap::Error> {
     ManuallyDrop::new(table).try_get_matches_from_mut(std::env::args_os())
 }
 
-/// The command that was typed, and its verb.
+/// The command that was typed, with its subcommand.
 fn command_of(matches: &clap::ArgMatches) -> String {
     let verbs = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
     verbs.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
@@ -189,7 +189,7 @@ fn dispatch(cli: Cli, command: String) -> Result<(), Error> {
     }
 }
 
-/// How many saves `history list` shows.
+/// How many saves `history list` shows without `--all`.
 const LISTED: usize = 20;
 
 /// Whoever changes keys, or unlocks, has the key: that somebody had it some time ago does not count.

@@ -51,10 +51,10 @@ impl Out {
         if !io::stdout().is_terminal() {
             return write_all(value.expose().as_bytes());
         }
-        // What would move the cursor, or hide text, is nothing for a terminal.
+        // Control characters could move the cursor or hide text, and are not written to a terminal.
         let shown = Secret::new(value.expose().split('\n').map(super::words::plain).collect::<Vec<_>>().join("\n"));
         if shown.expose() != value.expose() {
-            self.warn("note: the value has control characters, which are not shown; in a pipe it comes as it is");
+            self.warn("note: control characters in the value are not shown; a pipe gets the exact value");
         }
         write_all(shown.expose().as_bytes())?;
         write_all(b"\n")

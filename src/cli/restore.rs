@@ -50,7 +50,7 @@ fn is_damaged(error: &Error) -> bool {
 
 /// The standing file is kept beside, and the snapshot takes its place whole.
 fn over_damaged(context: &mut Context, args: &Restore, place: &Place, from: &Path, error: &Error) -> Result<(), Error> {
-    context.out.warn(&format!("the vault that stands here cannot be opened: {}", words::of(error).what));
+    context.out.warn(&format!("the current vault cannot be opened: {}", words::of(error).what));
     let aside = |context: &Context| {
         context.terminal.confirm("keep it aside and restore a whole vault?")?;
         Ok(store::set_aside(place, context.patience())?)
@@ -65,7 +65,7 @@ fn source(place: &Place, args: &Restore) -> Result<PathBuf, Error> {
     }
 }
 
-/// Looks at a snapshot without stopping where its pin does not fit.
+/// Checks a snapshot. A pin that does not match is not an error.
 pub fn report<'a>(context: &Context, snapshot: &'a Opened) -> Result<Checked<'a>, Error> {
     let policy = Policy { report_only: true, ..context.policy.clone() };
     Ok(store::check(&context.local, &snapshot.place, &snapshot.seen, &policy)?)
@@ -97,7 +97,7 @@ fn into_empty(
     if !args.dry_run {
         let kept = aside.map(|aside| aside(context)).transpose()?;
         store::place_whole(&context.local, place, &snapshot.seen, &checked, context.patience())?;
-        let kept = kept.map(|kept| format!("; what stood before is {}", kept.display())).unwrap_or_default();
+        let kept = kept.map(|kept| format!("; the previous file is {}", kept.display())).unwrap_or_default();
         context.out.say(&format!("restored {} with {entries}{kept}", place.path().display()));
         context.out.say(&format!("fingerprint {}", checked.pin));
         handover.note_ids(context, &checked.vault.vault_id, &[], &BTreeSet::new(), true);
@@ -205,7 +205,7 @@ fn into_standing(
         }
         handover = hand_over(context, &checked.vault.vault_id, &difference);
         let saved = context.save(opened, checked, change)?;
-        context.out.say(&format!("restored; what stood before is generation {}", saved.displaced));
+        context.out.say(&format!("restored; the previous state is generation {}", saved.displaced));
     } else if nothing {
         context.out.say("nothing to restore: entries and orders are the same");
     }
@@ -217,7 +217,7 @@ fn into_standing(
     Ok(())
 }
 
-/// Says what a change does to entries and orders.
+/// Prints what a change does to entries and orders, and returns the difference.
 pub fn preview(context: &Context, standing: &Vault<'_>, change: &Change) -> Difference {
     let Some(entries) = change.entries() else { return Difference::default() };
     let difference = standing.contents().difference(entries.contents());
@@ -235,7 +235,7 @@ fn orders(difference: &Difference) -> impl Iterator<Item = String> + '_ {
     difference.orders.iter().map(|(scope, provider)| format!("order of {provider} for {}", scope.as_str()))
 }
 
-/// What a connected gateway has to be told of it.
+/// What a connected gateway has to do about a difference.
 pub fn hand_over(context: &Context, vault_id: &str, difference: &Difference) -> Handover {
     let mut handover = Handover::default();
     let put: Vec<&SecretId> = difference.added.iter().chain(&difference.changed).collect();
@@ -244,7 +244,7 @@ pub fn hand_over(context: &Context, vault_id: &str, difference: &Difference) -> 
     handover
 }
 
-/// The same for machines, with a member of the command's own.
+/// The difference as JSON, with an extra member of the command.
 pub fn json_of(
     difference: &Difference,
     done: bool,

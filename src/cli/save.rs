@@ -1,4 +1,4 @@
-//! How commands save: one way, and what follows each save.
+//! How commands save the vault, and the sweep that follows each save.
 
 use super::context::{Context, Opened};
 use super::{Error, sweep};
@@ -7,7 +7,7 @@ use crate::seal::Opener;
 use crate::store::{self, Checked, Heir, Policy, Saved, Seen, Unreadable};
 
 impl Context {
-    /// How the vault that was opened is written.
+    /// The [`store::Edit`] that writes the opened vault.
     pub fn edit<'a>(&'a self, opened: &'a Opened) -> store::Edit<'a> {
         let Opened { place, seen } = opened;
         let (policy, patience) = (&self.policy, self.patience());
@@ -22,7 +22,7 @@ impl Context {
         self.save_with(opened, checked, change, None)
     }
 
-    /// The same with a recipient's key that the change brings.
+    /// As [`Context::save`], for a change that adds a recipient whose key, `new`, is at hand.
     ///
     /// # Errors
     /// As [`Context::save`].
@@ -39,9 +39,9 @@ impl Context {
         Ok(saved)
     }
 
-    /// Saves what makes one of two states. `covered` is whether that comes from all that this host has accepted; with
-    /// `resealing` kept generations are sealed anew, since recipients were removed, or keys changed by these; the last part
-    /// is the key that opened the other state.
+    /// Saves the merge of two states. `covered` is whether the merge descends from every state that this host has
+    /// accepted. With `resealing`, for a merge across a removal of recipients or a change of keys, kept generations are
+    /// sealed again; its last part is the key that opened the other state.
     ///
     /// # Errors
     /// As [`store::Edit::save`], [`store::Edit::save_resealing`].
@@ -54,7 +54,7 @@ impl Context {
         resealing: Option<(Unreadable, Vec<Heir>, &Opener)>,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
-        let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
+        let policy = self.policy_of_merge(covered);
         let edit = store::Edit { policy: &policy, ..self.edit(opened) };
         let saved = match resealing {
             None => edit.save(checked, change)?,
@@ -67,7 +67,7 @@ impl Context {
         Ok(saved)
     }
 
-    /// Puts a state that comes from the vault in its place. For `covered` see
+    /// Fast-forwards the vault to a state that descends from it. For `covered` see
     /// [`Context::save_joined`].
     ///
     /// # Errors
@@ -80,9 +80,13 @@ impl Context {
         covered: bool,
     ) -> Result<Saved, Error> {
         let vault_id = checked.vault.vault_id.clone();
-        let policy = Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() };
+        let policy = self.policy_of_merge(covered);
         let saved = store::Edit { policy: &policy, ..self.edit(opened) }.forward(checked, theirs)?;
         sweep::after_save(self, opened, opened.seen.opener(), &vault_id);
         Ok(saved)
+    }
+
+    fn policy_of_merge(&self, covered: bool) -> Policy {
+        Policy { accept_rollback: covered || self.policy.accept_rollback, ..self.policy.clone() }
     }
 }

@@ -181,7 +181,7 @@ fn as_json(
     })
 }
 
-/// The states that are kept of a vault, and conflict copies beside it. What cannot be listed is no failure of `status`.
+/// The kept states of a vault, and the conflict copies beside it. A directory that cannot be listed counts as empty.
 fn beside(place: &Place) -> (Vec<Snapshot>, Vec<PathBuf>) {
     let copies = store::conflict_copies(place).unwrap_or_default();
     (store::history(place).unwrap_or_default(), copies.into_iter().map(|copy| copy.path).collect())
@@ -223,12 +223,12 @@ fn print(
     let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1024 * 1024));
     let (states, bytes) = (words::count(kept.len(), "state", "states"), kept.iter().map(|one| one.size).sum());
     out.line(&format!(
-        "keeps       {states}, {} of at most {}: agevault history list",
+        "kept        {states}, {} of at most {}: agevault history list",
         mib(bytes),
         mib(HISTORY_BUDGET)
     ))?;
     for path in copies {
-        out.line(&format!("conflict    {}: agevault merge makes one of both", path.display()))?;
+        out.line(&format!("conflict    {}: run agevault merge", path.display()))?;
     }
     let exposed = Checklist::of(vault)?.count();
     if exposed > 0 {

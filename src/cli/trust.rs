@@ -38,7 +38,7 @@ impl Context {
         }
         if store::is_unfinished(&opened.place, &checked.vault)? {
             self.out.warn(
-                "note: kept generations still open with a key that was removed or replaced; the next save seals those anew that its keys open",
+                "note: some kept generations still open with a removed or replaced key; the next save re-seals those that its keys open",
             );
         }
         // What this host accepted may be newer than what was read a moment ago: no rollback.
@@ -49,10 +49,10 @@ impl Context {
             self.out.warn(&format!("warning: {}", words.what));
             self.out.say(&format!("  {}", words.hint));
             for copy in store::conflict_copies(&opened.place)? {
-                self.out.warn(&format!("note: a conflict copy lies beside it: {}", copy.path.display()));
+                self.out.warn(&format!("note: there is a conflict copy beside the vault: {}", copy.path.display()));
             }
         }
-        // git knows no other mode.
+        // git does not record mode 0600: in a work tree only write access for others is reported.
         let is_in_git = self.local.repository(&checked.vault.vault_id)?.is_some();
         if let Some(mode) = opened.place.wide_mode().filter(|mode| !(is_in_git && mode & 0o022 == 0)) {
             self.out.say(&format!("note: the vault file has mode {mode:04o}; the next save narrows it to 0600"));

@@ -1,4 +1,4 @@
-//! `undo`: takes back what the last save of this host changed, or brings back what some entries were before.
+//! `undo`: reverts the last save of this host, or the last change of named entries.
 
 use super::args::Undo;
 use super::context::{Context, Opened};
@@ -9,14 +9,14 @@ use crate::model::{self, Change, Op, Save, SecretId, Subject, Vault};
 use crate::ops::join::{Choice, Joined, Sides};
 use crate::store::{self, Checked, Relation};
 
-/// Takes back the last save of this host, or the last change of each entry that is named.
+/// Reverts the last save of this host, or the last change of each named entry.
 ///
 /// # Errors
-/// Nothing to undo; a state that is not kept any more; entries that others changed since.
+/// Nothing to undo; a state that is no longer kept; entries that were changed again since.
 pub fn run(context: &mut Context, args: &Undo) -> Result<(), Error> {
     let opened = context.open()?;
     let mut checked = context.check(&opened)?;
-    // What would be undone is no part of this state.
+    // A state that was rolled back does not contain the save to be undone.
     if let Some(behind) = checked.behind.take_if(|_| !context.policy.accept_rollback) {
         return Err(behind.into());
     }
@@ -31,7 +31,7 @@ fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_
     let after = state::open_kept(context, opened, &save.to)?;
     let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
     let asks = asks(&checked.vault, &before)? | asks(&checked.vault, &after)?;
-    // What others changed since is theirs: the state after the save is what both come from.
+    // The state after the save is the merge base, so that later changes are preserved.
     let sides = Sides { bases: &[&after.vault], theirs: &before.vault, ours: &checked.vault };
     let Joined { entries, conflicts, stale } = sides.join(&Choice::default())?;
     if !conflicts.is_empty() {
@@ -39,15 +39,15 @@ fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_
     }
     context.out.say(&format!("undoes {} of {}", save.command, words::time(i64::try_from(save.at).unwrap_or_default())));
     if save.steps.iter().any(model::Step::is_of_keys) {
-        context.out.warn("note: who can open the vault stays as it is; agevault recipients changes that");
+        context.out.warn("note: recipients are unchanged; agevault recipients changes them");
     }
     tell_stale(context, &stale);
     let change = Change::of(Op::Restore(Box::new(entries)));
     finish(context, args, opened, checked, (change, asks), &stale)
 }
 
-/// Whether somebody who was removed can have made a state. One of another vault is refused: who can write beside the vault
-/// can have put it there.
+/// Whether a removed recipient could have made a state. A state of another vault is refused: write access to the
+/// vault's directory is enough to put it there.
 fn asks(standing: &Vault<'_>, state: &Checked<'_>) -> Result<bool, Error> {
     match store::relation(standing, &state.vault)? {
         Relation::Same => Ok(false),
@@ -67,8 +67,8 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
         let save: &Save = saves
             .iter()
             .rfind(|save| save.steps.iter().any(|step| step.names(&text)))
-            .ok_or_else(|| no_change(&text))?;
-        // A rename has two names: both come back, or go.
+            .ok_or_else(|| Error::NoChange(text.clone()))?;
+        // A rename has two names: both are restored to what they were.
         let both = save.steps.iter().filter(|step| step.names(&text)).find_map(|step| step.renamed());
         let subjects = match both {
             Some((from, to)) => [from, to].into_iter().filter_map(Subject::parse).collect(),
@@ -105,15 +105,13 @@ fn finish(
         context.out.say("nothing to undo: entries and orders are the same");
     } else if !args.dry_run {
         if asks {
-            context.out.warn(
-                "note: the state of then is from before a recipient was removed, and may have been written by that one",
-            );
+            context.out.warn("note: the earlier state predates the removal of a recipient, who could have written it");
             context.terminal.confirm("undo?")?;
         }
         handover = hand_over(context, &checked.vault.vault_id, &difference);
         let saved = context.save(opened, checked, change)?;
         context.out.say(&format!(
-            "undone; what stood before is generation {}, and another undo brings that back",
+            "undone; the previous state is generation {}, and another undo restores it",
             saved.displaced
         ));
     }
@@ -124,16 +122,12 @@ fn finish(
     Ok(())
 }
 
-fn no_change(name: &str) -> Error {
-    Error::NoChange(name.to_owned())
-}
-
 fn is_stale(lineage: &store::Lineage, before: &Vault<'_>, id: &SecretId) -> bool {
     before.get(id).is_some_and(|raw| lineage.is_old(id, raw))
 }
 
 fn tell_stale(context: &Context, stale: &[SecretId]) {
     for id in stale {
-        context.out.warn(&format!("note: {id}: left as it is, its refresh token of then was superseded since"));
+        context.out.warn(&format!("note: {id}: left unchanged; its earlier refresh token has been superseded"));
     }
 }

@@ -163,8 +163,8 @@ impl Context {
         place_for(self).ok().and_then(|place| place.find()).is_some()
     }
 
-    /// Ends the session for this vault if its key opens nothing any more, after a change of keys: commands would fail by
-    /// it. One whose key stays is left alone, since a gateway may live on it.
+    /// Ends the session for this vault if its key no longer opens the vault after a key change, since commands would
+    /// fail with it. Otherwise the session continues, since a gateway may depend on it.
     pub fn end_stale_session(&mut self) {
         let Some(place) = place_for(self).ok().filter(|place| place.find().is_some()) else { return };
         let Ok(sealed) = self.place().and_then(|place| Ok(place.read()?)) else { return };
@@ -174,8 +174,8 @@ impl Context {
             return;
         }
         self.out.warn(match Session::lock(&place.dir, &place.vault) {
-            Ok(true) => "note: the session held a key from before, and was ended; agevault unlock starts another",
-            _ => "note: a session holds a key from before; agevault lock ends it, agevault unlock starts another",
+            Ok(true) => "note: the session held the old key and was ended; agevault unlock starts a new one",
+            _ => "note: a session holds the old key; agevault lock ends it, agevault unlock starts a new one",
         });
     }
 

@@ -109,7 +109,7 @@ fn literal(value: &str) -> Option<String> {
     Some(out)
 }
 
-/// A text with a lone `$` in the place of each variable.
+/// A text with each `${NAME}` reduced to `$`.
 fn untemplated(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;

@@ -65,7 +65,8 @@ fn names() -> impl Iterator<Item = &'static str> {
     NAMES.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
 }
 
-/// Names under which this program or systemd says where keys are: no other program needs them.
+/// Whether a variable can lead to a vault key: one of this program's own, or systemd's credentials directory. No other
+/// program needs them.
 pub fn leads_to_keys(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b"AGEVAULT_") || name == "CREDENTIALS_DIRECTORY"
 }

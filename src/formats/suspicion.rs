@@ -4,6 +4,7 @@
 //! that configurations have for other things.
 
 use super::js;
+use crate::model::SecretId;
 
 /// Ends of names, letters and digits only, in lower case.
 const ENDS: [&str; 17] = [
@@ -80,10 +81,14 @@ pub fn is_key(text: &str) -> bool {
     issued || has_password(text) || is_webhook(text)
 }
 
-/// Whether something like a key is in a text, with a `$` where a variable is put in.
+/// Whether a text with a `$` in place of each variable contains something like a key.
 pub fn has_key(text: &str) -> bool {
-    let is_end = |character: char| character.is_whitespace() || "$@:/?&=,;|\"'{}()[]<>".contains(character);
-    has_password(text) || is_webhook(text) || text.split(is_end).any(|piece| is_key(piece) || is_random(piece))
+    has_password(text) || is_webhook(text) || pieces(text).any(|piece| is_key(piece) || is_random(piece))
+}
+
+/// The parts of a text between separators.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| character.is_whitespace() || "$@:/?&=,;|\"'{}()[]<>".contains(character))
 }
 
 /// Addresses that are all that is needed to post somewhere.
@@ -109,20 +114,35 @@ fn has_password(text: &str) -> bool {
     user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
 }
 
-/// The secret in an argument of a command, as `--api-key=VALUE`, `Authorization: VALUE`, or the value alone; `asks` is
-/// whether the argument before it was an option for a secret. With it whether this one is.
+/// The secret in an argument of a command: `--api-key=VALUE`, `NAME=VALUE`, `Authorization: VALUE`, a text that contains
+/// a key of a well-known issuer, or any value after an option for a secret (`asks`). With it, whether this argument is
+/// such an option.
 pub(super) fn of_argument(text: &str, asks: bool) -> (Option<&str>, bool) {
     let option = text
         .strip_prefix('-')
         .map(|name| name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value))));
     let (name, value) = match option {
-        Some((name, None)) => return (Some(text).filter(|text| is_key(text)), names_secret(name)),
+        Some((name, None)) => return (Some(text).filter(|text| has_issued(text)), names_secret(name)),
         Some((name, Some(value))) => (name, value),
-        None => text.split_once(':').filter(|(_, value)| value.starts_with(' ')).unwrap_or(("", text)),
+        None => assigned(text).unwrap_or(("", text)),
     };
-    let is_header = value.split_once(": ").is_some_and(|(name, value)| names_secret(name) || is_key(value));
-    let is_value = (asks && option.is_none()) || names_secret(name) || is_key(value) || is_header;
-    (Some(value).filter(|value| is_value && !js::is_blank(value) && !is_pointer(value)), false)
+    let is_header = assigned(value).is_some_and(|(name, _)| names_secret(name));
+    let is_value = (asks && option.is_none()) || names_secret(name) || has_issued(value) || is_header;
+    // An entry's id stands in the arguments of `agevault run --only`.
+    let leads = |value: &str| (is_pointer(value) && !has_issued(value)) || SecretId::parse(value).is_ok();
+    (Some(value).filter(|value| is_value && !js::is_blank(value) && !leads(value)), false)
+}
+
+/// A header or a variable with its value.
+fn assigned(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.split_once([':', '='])?;
+    let is_name = !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one));
+    (is_name && !value.starts_with("//")).then_some((name, value.trim_start()))
+}
+
+/// Whether a text contains a key of a well-known issuer, or is an address with a password.
+fn has_issued(text: &str) -> bool {
+    is_key(text) || pieces(text).any(is_key)
 }
 
 /// Whether a text leads to a secret and is none: a path or an address without a password.
@@ -161,7 +181,18 @@ mod tests {
             ("abc", false, None),
             ("--token-file=abc", false, None),
             ("--password=/run/secrets/x", false, None),
-            ("X-Api-Key: abc", false, Some(" abc")),
+            ("X-Api-Key: abc", false, Some("abc")),
+            ("X-Api-Key:abc", false, Some("abc")),
+            ("GITHUB_TOKEN=abc", false, Some("abc")),
+            ("--env=GITHUB_TOKEN=abc", false, Some("GITHUB_TOKEN=abc")),
+            ("--header=X-Api-Key:abc", false, Some("X-Api-Key:abc")),
+            ("https://example.org/mcp?key=sk-0123456789", false, Some("https://example.org/mcp?key=sk-0123456789")),
+            ("-Hx: sk-0123456789", false, Some("-Hx: sk-0123456789")),
+            ("x sk-0123456789", false, Some("x sk-0123456789")),
+            ("https://example.org/mcp?page=2", false, None),
+            ("LOG_LEVEL=debug", false, None),
+            ("A_TOKEN=config/mcp/servers/m/env/A_TOKEN", false, None),
+            ("@scope/package:tag", false, None),
             ("--header=Authorization: Bearer abcdefghij", false, Some("Authorization: Bearer abcdefghij")),
             ("sk-ant-0123456789", false, Some("sk-ant-0123456789")),
             ("--verbose", true, None),

@@ -34,17 +34,21 @@ pub fn secrets(text: &str) -> Vec<(usize, Option<EnvName>, Secret)> {
     };
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with(['#', ';']));
     let words = lines.flat_map(|(line, nth)| {
+        // Blanks around the first `=` belong neither to the name nor to the value (systemd.syntax(7), systemd.exec(5)).
         let line = line.trim_start();
+        let assigned = line.split_once('=').map(|(name, value)| format!("{}={}", name.trim_end(), value.trim_start()));
+        let line = assigned.unwrap_or_else(|| line.to_owned());
         let command = ["ExecStart=", "SetCredential="].iter().find_map(|start| line.strip_prefix(start));
-        let rest = command.unwrap_or_else(|| line.strip_prefix("Environment=").unwrap_or(line));
-        rest.split_whitespace().map(move |word| (nth, command.is_none(), word.trim_start_matches('-')))
+        let rest = command.unwrap_or_else(|| line.strip_prefix("Environment=").unwrap_or(&line));
+        let word = |word: &str| (nth, command.is_none(), word.trim_start_matches('-').to_owned());
+        rest.split_whitespace().map(word).collect::<Vec<_>>()
     });
-    let found = words.filter_map(|(nth, is_variable, word)| Some((nth, is_variable, of_word(word)?)));
+    let found = words.filter_map(|(nth, is_variable, word)| Some((nth, is_variable, of_word(&word)?)));
     found.map(|(nth, is_variable, (name, value))| (nth, is_variable.then_some(name), value)).collect()
 }
 
-/// The files that `EnvironmentFile=` of a unit names, as patterns for glob(7), with its specifiers as `specifier` knows
-/// them (systemd.unit(5)). `Err` holds what of them cannot be told.
+/// The files that a unit's `EnvironmentFile=` lines name, as glob(7) patterns, with specifiers expanded by `specifier`
+/// (systemd.unit(5)). `Err` holds a path with a specifier that cannot be expanded.
 pub fn environment_files(
     unit: &str,
     specifier: impl Fn(char) -> Option<String>,
@@ -70,13 +74,13 @@ pub fn environment_files(
         }
         Ok(out)
     };
-    // An empty one forgets those before it; a relative one systemd passes over.
+    // An empty path resets systemd's list, but the files before it are listed here too. systemd ignores relative paths.
     let told = named.into_iter().filter(|path| !path.is_empty()).map(expand);
     told.filter(|path| path.as_ref().map_or(true, |path| path.starts_with('/')))
 }
 
-/// The lines of a unit without its comments. One that ends in a backslash goes on in the next one, as if a blank were
-/// between them (systemd.syntax(7)).
+/// The lines of a unit without its comments. A line that ends in a backslash is joined to the next one with a space
+/// (systemd.syntax(7)).
 fn lines(unit: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for line in unit.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
@@ -146,11 +150,12 @@ mod tests {
     #[test]
     fn secrets_of_a_unit_are_found_by_name_or_value() {
         let unit = "[Service]\n# Environment=OLD_TOKEN=o\nEnvironment=\"A_TOKEN=one two\" LOG=debug\n\
-                    Environment='B=ghp_0123456789'\nExecStart=/x --token=y\nC_KEY=v\nD_TOKEN=/run/secrets/d\nE_TOKEN=\n";
+                    Environment='B=ghp_0123456789'\nExecStart=/x --token=y\nC_KEY=v\nD_TOKEN=/run/secrets/d\nE_TOKEN=\n\
+                    F_TOKEN = w\nEnvironment = G_TOKEN=z\n";
         let name = |name: Option<EnvName>| name.map(|name| name.as_str().to_owned()).unwrap_or_default();
         let found: Vec<_> = secrets(unit).into_iter().map(|(line, of, _)| (line, name(of))).collect();
         let found: Vec<_> = found.iter().map(|(line, name)| (*line, name.as_str())).collect();
-        assert_eq!(found, [(3, "A_TOKEN"), (4, "B"), (5, ""), (6, "C_KEY")]);
+        assert_eq!(found, [(3, "A_TOKEN"), (4, "B"), (5, ""), (6, "C_KEY"), (9, "F_TOKEN"), (10, "G_TOKEN")]);
     }
 
     #[test]

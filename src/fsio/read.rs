@@ -20,7 +20,7 @@ fn open(path: &Path) -> Result<(File, Meta), Error> {
     Ok((File::from(fd), meta))
 }
 
-/// Opens a regular file of any size, to be read piece by piece.
+/// Opens a regular file of any size for reading piece by piece.
 ///
 /// # Errors
 /// Nothing there, not a regular file, not readable.

@@ -80,7 +80,7 @@ impl<'a> Replacement<'a> {
             }
             let stat = rustix::fs::fstat(&this.held).map_err(|error| Error::io("write", &path, error.into()))?;
             if stat.st_nlink > 0 {
-                // By its own number it is told from what an exchange leaves under its name.
+                // The inode number in its name distinguishes it from a file that an exchange leaves under that name.
                 let mut numbered = OsString::from(".");
                 numbered.push(name);
                 numbered.push(format!(".{:x}.{}{TEMP_SUFFIX}", stat.st_ino, random_name(dir)?));
@@ -192,8 +192,8 @@ impl Drop for Replacement<'_> {
     }
 }
 
-/// Writes a new file whole, and nothing where one is: until it has its name it has none, so that a process that is killed
-/// leaves nothing of it. Where a file system knows no such files it is a temp file until then.
+/// Writes a new file whole, and fails if one exists. The file has no name until it is complete (`O_TMPFILE`), so a
+/// process that is killed leaves nothing behind. A file system without unnamed files gets a temp file instead.
 ///
 /// # Errors
 /// [`Error::Exists`]; a full or failing disk.
@@ -226,7 +226,7 @@ pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
         let name = OsStr::new(found);
         // The lock is held until the file is gone: a writer that made it just now must see that.
         let Ok(file) = dir.open_file(name) else { continue };
-        // In a directory that all may write to others may have put it there; only they can take it away.
+        // In a world-writable directory it may be another user's file, which only that user can remove.
         if rustix::fs::fstat(&file).is_ok_and(|stat| stat.st_uid != super::own_uid()) {
             continue;
         }
@@ -237,8 +237,8 @@ pub fn sweep_temps(dir: &Dir, name: Option<&str>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Names of temp files for `name` whose writers are dead, and that are not what these wrote: they came out of an
-/// exchange, and nobody has looked at them since.
+/// Names of temp files for `name` whose writers are dead and that hold a file displaced by an exchange instead of the
+/// one that was written.
 ///
 /// # Errors
 /// When the directory cannot be read.

@@ -51,10 +51,10 @@ pub fn check_way(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks that a directory is ours or root's and takes no changes by others.
+/// Checks that a directory belongs to this user or root, and that neither its group nor others can write to it.
 ///
 /// # Errors
-/// [`Error::Owner`], [`Error::Mode`]; what cannot be opened.
+/// [`Error::Owner`], [`Error::Mode`]; a directory that cannot be opened.
 pub fn check_dir(path: &Path) -> Result<(), Error> {
     let meta = super::Dir::open(path)?.own_meta()?;
     match () {

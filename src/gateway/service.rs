@@ -19,13 +19,13 @@ pub fn ends_with_logout(root: &Path, user: &str) -> bool {
 /// Files outside the state directory that hold the environment of a user's gateway services.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ServiceFiles {
-    /// Those that are there: units with their drop-ins, the files of variables that they name, and the one beside them.
+    /// The files that exist: units, their drop-ins, the environment files that they name, and `openclaw/gateway.env`.
     pub found: Vec<PathBuf>,
-    /// Files that units name in a way that cannot be followed here, as they name them.
+    /// Environment files that cannot be resolved here, as the units name them.
     pub untold: Vec<PathBuf>,
 }
 
-/// Looks for them below the home directory of a user.
+/// Finds the service files below a user's home directory.
 pub fn service_files(home: &Path) -> ServiceFiles {
     let config = home.join(".config");
     let list = |dir: &Path| -> Vec<PathBuf> {
@@ -34,7 +34,9 @@ pub fn service_files(home: &Path) -> ServiceFiles {
     };
     let is_unit = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        name.starts_with("openclaw-gateway") && name.contains(".service")
+        // Drop-ins also apply to all services, and to those whose names begin alike (systemd.unit(5)).
+        let of_all = ["service.d", "openclaw-.service.d"].contains(&name.as_str());
+        of_all || (name.starts_with("openclaw-gateway") && name.contains(".service"))
     };
     let units = list(&config.join("systemd/user")).into_iter().filter(is_unit);
     let mut found: Vec<PathBuf> = units.flat_map(|unit| if unit.is_dir() { list(&unit) } else { vec![unit] }).collect();
@@ -45,7 +47,7 @@ pub fn service_files(home: &Path) -> ServiceFiles {
         let text = String::from_utf8_lossy(bytes.expose()).into_owned();
         for named in systemd::environment_files(&text, |letter| specifier(letter, home)) {
             match named.as_ref().ok().and_then(|pattern| matches(pattern)) {
-                // What is in memory only is no plaintext that is left.
+                // A file in memory is not plaintext left on disk.
                 Some(paths) => found.extend(paths.into_iter().filter(|path| !fsio::in_memory(path).unwrap_or(false))),
                 None => untold.push(PathBuf::from(named.unwrap_or_else(|path| path))),
             }
@@ -58,30 +60,30 @@ pub fn service_files(home: &Path) -> ServiceFiles {
     ServiceFiles { found, untold }
 }
 
-/// The files that a pattern of glob(7) means. `None` for what is written in a way that cannot be followed here: an
-/// escape, a class that is negated by `^`, patterns for directories, or more files than any unit has.
+/// The files that match a pattern of glob(7). `None` for patterns that the crate reads differently (escapes, character
+/// classes, negation by `^`), for patterns in directories, and for more matches than a unit names in practice.
 fn matches(pattern: &str) -> Option<Vec<PathBuf>> {
     const MOST: usize = 100;
     let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
-    // Stars beside each other are one; a crate that walks through directories for them would not end.
+    // Adjacent stars mean a single one. The glob crate would search whole directory trees for them instead.
     let mut last = '/';
     let single: String =
         pattern.chars().filter(|next| (*next, std::mem::replace(&mut last, *next)) != ('*', '*')).collect();
-    if pattern.contains('\\') || pattern.contains("[^") || dir.contains(['*', '?', '[']) {
+    let is_unlike = ["\\", "[^", "[:", "[=", "[."].iter().any(|form| pattern.contains(form));
+    if is_unlike || dir.contains(['*', '?', '[']) {
         return None;
     }
     let found: Vec<PathBuf> = glob::glob(&single).ok()?.flatten().take(MOST).collect();
     (found.len() < MOST).then_some(found)
 }
 
-/// What a specifier of a user's unit stands for.
+/// The value of a specifier in a user unit.
 fn specifier(letter: char, home: &Path) -> Option<String> {
     let below = |path: &str| Some(home.join(path).to_string_lossy().into_owned());
     match letter {
         'h' => below(""),
         'E' => below(".config"),
         'C' => below(".cache"),
-        'S' => below(".local/state"),
         't' => Some(format!("/run/user/{}", fsio::own_uid())),
         'U' => Some(fsio::own_uid().to_string()),
         _ => None,
@@ -190,6 +192,7 @@ mod tests {
             ("# in C:\\\nEnvironmentFile=\\\n; another\\\n%h/.config/own/a.vars", 1),
             ("EnvironmentFile=%h/.config/own/*.vars\nEnvironmentFile=", 2),
             ("EnvironmentFile=%h/.config/own/***.vars", 2),
+            ("EnvironmentFile=%h/.config/own/[ab].vars", 2),
             ("EnvironmentFile=%h/.config/own/c.vars", 0),
         ] {
             fs::write(&unit, format!("[Service]\n{lines}\n")).unwrap();
@@ -200,7 +203,7 @@ mod tests {
         fs::create_dir(&many).unwrap();
         (0..100).for_each(|nth| fs::write(many.join(nth.to_string()), "").unwrap());
         let many = format!("{}/*", many.display());
-        for path in ["/etc/%i/vars", "/etc/a\\ b", "/etc/[^a]", "/**/vars", &many] {
+        for path in ["/etc/%i/vars", "%S/vars", "/etc/a\\ b", "/etc/[^a]", "/etc/[[:alpha:]]", "/**/vars", &many] {
             fs::write(&unit, format!("[Service]\nEnvironmentFile={path}\n")).unwrap();
             assert_eq!(service_files(home.path()).untold, [PathBuf::from(path)]);
         }

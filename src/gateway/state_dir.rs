@@ -39,7 +39,7 @@ pub struct Settings {
     /// Whether the environment declares the configuration immutable: `OPENCLAW_CONFIG_READONLY` or `OPENCLAW_NIX_MODE`
     /// is `1`, as gateways compare them.
     pub read_only: bool,
-    /// Variables that lead to keys of vaults: a program of the gateway gets none of them.
+    /// Variables that can lead to a vault key. Programs of the gateway run without them.
     pub to_keys: Vec<OsString>,
 }
 

@@ -1,4 +1,4 @@
-//! What each step of a change does to the document.
+//! Applies each step of a change to the document.
 
 use super::change::{Adopted, CHECKLIST, FOLDED, Join, MAX_LINKS, Rotation, SUCCESSION};
 use super::check::{MAX_DEPTH, is_too_deep};
@@ -7,7 +7,7 @@ use super::recipient::{add, position};
 use super::{Credential, Entries, Error, LazyMap, MAX_NAME, MAX_VALUE, Meta, Op, Scope, SecretId, Vault};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// Far more often than a secret can have changed.
+/// More changes than any vault secret can have had.
 const MOST_EPOCHS: u64 = 1 << 52;
 
 impl Op {
@@ -76,11 +76,11 @@ impl Op {
             }
             Self::Rotate(Rotation { secret, link }) => {
                 vault.vault_secret = secret;
-                // A number that cannot grow was made up.
+                // A number above the limit was forged: counting starts again.
                 vault.epoch = if vault.epoch < MOST_EPOCHS { vault.epoch + 1 } else { 1 };
                 vault.other.take(FOLDED);
                 let have = vault.other.get(SUCCESSION).map_or("[]", RawValue::get);
-                // So were links that are none: no host follows them.
+                // Links that cannot be parsed were forged too, and are dropped: no host follows them.
                 let mut links: Vec<Box<RawValue>> = serde_json::from_str(have).unwrap_or_default();
                 links.push(link);
                 links.drain(..links.len().saturating_sub(MAX_LINKS));
@@ -122,7 +122,7 @@ fn put(
     Ok(())
 }
 
-/// A name that readers will accept: encoding can make it longer than it was.
+/// Refuses a name that readers would not accept: encoding can make it longer than it was.
 fn bounded(name: String) -> Result<String, Error> {
     if name.len() > MAX_NAME { Err(Error::Bound("name length", MAX_NAME)) } else { Ok(name) }
 }
@@ -161,9 +161,9 @@ fn rename(vault: &mut Vault<'_>, from: &SecretId, to: &SecretId, now: u64) -> Re
     Ok(())
 }
 
-/// Calls `change` with each order that means the id, and where: those of its own agent, and for
-/// the main agent those of agents without a profile of that name, which use main's. Orders that
-/// have become empty are dropped, since an empty order would exclude every profile.
+/// Calls `change` with each order that lists the id, and with its position: the orders of its own agent and, for the
+/// main agent, those of agents without a profile of that name, which use main's. Orders that become empty are dropped,
+/// since an empty order would exclude every profile.
 fn in_orders(vault: &mut Vault<'_>, id: &SecretId, mut change: impl FnMut(&mut Vec<String>, usize)) {
     let SecretId::Auth(owner, profile) = id else { return };
     for (name, scope) in &mut vault.scopes {

@@ -17,11 +17,11 @@ pub enum Op {
     Rename(SecretId, SecretId),
     /// Sets (or with `None` forgets) the order of a provider's profiles for one scope.
     Order(Scope, String, Option<Vec<String>>),
-    /// One more recipient.
+    /// Adds a recipient.
     AddRecipient(Recipient),
-    /// One recipient less; always together with a [`Rotation`].
+    /// Removes a recipient; always together with a [`Rotation`].
     RemoveRecipient(Label),
-    /// Another name for a recipient.
+    /// Renames a recipient.
     RenameRecipient(Label, Label),
     /// A new key under the same label.
     ReplaceRecipient(Label, Recipient),
@@ -29,39 +29,39 @@ pub enum Op {
     Restore(Box<Entries>),
     /// The checklist after a removal, with something taken off it.
     Checklist(Box<RawValue>),
-    /// What two states of one vault know of each other, once they are one.
+    /// Joins another state of the vault, apart from its entries and orders.
     Join(Box<Join>),
     /// New vault secret: those who knew the old one can no longer forge.
     Rotate(Rotation),
 }
 
-/// What a merge brings besides entries.
+/// The result of a merge, apart from entries and orders.
 #[derive(Clone)]
 pub struct Join {
-    /// The state that was merged, as records name it.
+    /// The state that was merged, as named in the records of saves.
     pub state: String,
-    /// Host -> number of its saves, of both sides.
+    /// Host -> number of its saves, the higher one of both sides.
     pub writers: BTreeMap<String, u64>,
-    /// The number of the newer state.
+    /// The number of the state that was merged.
     pub generation: u64,
-    /// Who can open the vault.
+    /// The recipients of the joined state.
     pub recipients: Vec<Recipient>,
     /// The records of saves of both sides.
     pub saves: Vec<Save>,
-    /// Other members as they are from now on.
+    /// Other members with their new values.
     pub members: Vec<JoinMember>,
-    /// The secret of the other side and its number, if recipients were removed there.
+    /// The vault secret of the other side, if recipients were removed there only.
     pub secret: Option<Adopted>,
 }
 
-/// A member of the document by its name; none if it goes.
+/// The name of a member of the document, and its value; `None` removes it.
 pub type JoinMember = (&'static str, Option<Box<RawValue>>);
 
-/// A secret of a vault, and its number.
+/// A vault secret and its epoch.
 pub struct Adopted {
     /// 32 random bytes, base64.
     pub secret: Secret,
-    /// The number of changes up to it.
+    /// The number of secret changes up to it.
     pub epoch: u64,
 }
 
@@ -85,11 +85,11 @@ impl Clone for Rotation {
     }
 }
 
-/// The member that links the secrets of a vault, the oldest first.
+/// The member with the links between the vault's secrets, the oldest first.
 pub const SUCCESSION: &str = "succession";
-/// So many links are kept, the newest ones: a host that is further behind asks for the fingerprint again.
+/// Number of newest links that are kept: a host that is further behind asks for the fingerprint again.
 pub const MAX_LINKS: usize = 512;
-/// The member with the number of the save that left hosts out of `writers`.
+/// The member with the number of the last save that dropped hosts from `writers`.
 pub const FOLDED: &str = "folded";
 /// The member that holds the checklist.
 pub const CHECKLIST: &str = "checklist";
@@ -124,7 +124,7 @@ impl Change {
         self.ops.push(op);
     }
 
-    /// Whether nothing is wanted.
+    /// Whether it has no steps.
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
     }
@@ -138,7 +138,7 @@ impl Change {
         self.entries().is_some()
     }
 
-    /// The entries that it brings in the place of all.
+    /// The entries that replace all current ones.
     pub fn entries(&self) -> Option<&Entries> {
         self.ops.iter().find_map(|op| match op {
             Op::Restore(entries) => Some(entries.as_ref()),
@@ -154,7 +154,7 @@ impl Change {
         })
     }
 
-    /// The labels of all recipients that cannot open the vault after it.
+    /// The labels of all recipients that it removes.
     pub fn leavers(&self, vault: &Vault<'_>) -> Vec<String> {
         let joined = self.ops.iter().find_map(|op| match op {
             Op::Join(join) => Some(&join.recipients),
@@ -187,7 +187,7 @@ impl Change {
             .flatten()
     }
 
-    /// The ids that are not there any more after it.
+    /// The ids that no longer exist after it.
     pub fn removed(&self) -> impl Iterator<Item = &SecretId> {
         self.ops.iter().filter_map(|op| match op {
             Op::Remove(id) | Op::Rename(id, _) => Some(id),
@@ -200,8 +200,8 @@ impl Change {
         self.ops.iter().any(|op| matches!(op, Op::Order(..)))
     }
 
-    /// Refuses when somebody else changed what this change was made for: `seen` is the vault
-    /// that its maker saw, `now` the one that it would be applied to.
+    /// Refuses if what this change was made for has changed: `seen` is the vault that it was made for, `now` the one
+    /// that it would be applied to.
     ///
     /// # Errors
     /// [`Error::Conflict`] with the id or label.
@@ -229,7 +229,7 @@ impl Change {
                     return Err(Error::Conflict("all entries".to_owned()));
                 }
                 Op::RemoveRecipient(..) | Op::RenameRecipient(..) | Op::ReplaceRecipient(..) | Op::Rotate(_) => {
-                    // Names too: a label means somebody, and must mean the same one still.
+                    // Labels too: a label must still name the same key.
                     let keys = |vault: &Vault<'_>| -> Vec<(String, String)> {
                         let pair = |recipient: &super::Recipient| {
                             (recipient.label.as_str().to_owned(), recipient.public.clone())

@@ -1,11 +1,11 @@
-//! What a vault holds for gateways, whoever may open it: entries and orders, and how two states of them differ.
+//! The entries and orders of a vault, regardless of its recipients, and how two states of them differ.
 
 use super::{Entries, RawMap, Scope, ScopeEntries, SecretId, Vault};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Something that a vault holds under a name.
+/// A named item of a vault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// An entry.
@@ -14,7 +14,7 @@ pub enum Subject {
     Order(Scope, String),
 }
 
-/// Before the names of orders.
+/// Prefix of the names of orders.
 const ORDER: &str = "order/";
 
 impl Subject {
@@ -50,18 +50,18 @@ pub struct Contents<'c> {
 /// How a later state differs from an earlier one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Only the later one has them.
+    /// Entries that only the later state has.
     pub added: Vec<SecretId>,
-    /// Both have them, with other values.
+    /// Entries with different values.
     pub changed: Vec<SecretId>,
-    /// Only the earlier one has them.
+    /// Entries that only the earlier state has.
     pub removed: Vec<SecretId>,
-    /// Orders that differ, or that one of them lacks.
+    /// Orders that differ, or that one state lacks.
     pub orders: Vec<(Scope, String)>,
 }
 
 impl Difference {
-    /// Whether both states hold the same.
+    /// Whether there is no difference.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty() && self.orders.is_empty()
     }
@@ -77,7 +77,7 @@ impl<'c> Contents<'c> {
         }
     }
 
-    /// Whether this is there.
+    /// Whether the entry or order exists.
     pub fn has(self, subject: &Subject) -> bool {
         match subject {
             Subject::Entry(id) => self.get(id).is_some(),
@@ -85,7 +85,7 @@ impl<'c> Contents<'c> {
         }
     }
 
-    /// Every id, in the order of `list`. Names that are no ids are left out.
+    /// Every id, in the order of `list`. Names that are not valid ids are left out.
     pub fn ids(self) -> impl Iterator<Item = SecretId> + 'c {
         let auth = self.scopes.iter().filter_map(|(scope, entries)| Some((Scope::parse(scope).ok()?, entries)));
         let auth = auth.flat_map(|(scope, entries)| {
@@ -96,7 +96,7 @@ impl<'c> Contents<'c> {
         auth.chain(config).chain(env)
     }
 
-    /// How many names are no ids of this agevault, and members of scopes that it does not know.
+    /// The number of names that are not ids to this version of agevault, and of scope members that it does not know.
     pub fn unreadable(self) -> usize {
         let profiles: usize = self.scopes.values().map(|scope| scope.profiles.len() + scope.other.len()).sum();
         (profiles + self.env.len() + self.config.len()).saturating_sub(self.ids().count())
@@ -113,7 +113,7 @@ impl<'c> Contents<'c> {
         scopes.flat_map(|(scope, entries)| entries.order.keys().map(move |provider| (scope.clone(), provider.clone())))
     }
 
-    /// How `later` differs from this.
+    /// How `later` differs from this state.
     pub fn difference(self, later: Contents<'_>) -> Difference {
         let mut found = Difference::default();
         for id in self.ids() {

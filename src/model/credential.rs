@@ -77,7 +77,7 @@ impl<'a> Credential<'a> {
     /// Reads the JSON text of a credential.
     ///
     /// # Errors
-    /// [`Error::Duplicate`] with `name` for a member that stands there twice,
+    /// [`Error::Duplicate`] with `name` for a member that occurs twice,
     /// [`Error::Malformed`] for anything but an object.
     pub fn parse(name: &str, raw: &'a RawValue) -> Result<Self, Error> {
         let members: Members<'a> = serde_json::from_str(raw.get())?;

@@ -1,4 +1,4 @@
-//! Entries and orders apart from the vault that holds them: what a restore, an undo or a merge brings.
+//! Entries and orders without the vault that holds them, for a restore, an undo or a merge.
 
 use super::{Error, RawMap, ScopeEntries, SecretId, Subject, Vault};
 use serde_json::value::RawValue;
@@ -34,7 +34,7 @@ impl Entries {
         Ok(Self { scopes, env, config, meta })
     }
 
-    /// Has an entry or an order as `other` has it, or lacks it as `other` does.
+    /// Copies an entry or an order from `other`, or removes it if `other` lacks it.
     pub fn take_from(&mut self, other: &Self, subject: &Subject) {
         match subject {
             Subject::Entry(id) => self.put(id, other.contents().get(id), other.meta.get(&id.to_string())),
@@ -48,7 +48,7 @@ impl Entries {
         }
     }
 
-    /// Has this value for an entry, and what is known of it as `other` knows it.
+    /// Sets the value of an entry, with the metadata that `other` has for it.
     pub fn put_value(&mut self, id: &SecretId, value: &RawValue, other: &Self) {
         self.put(id, Some(value), other.meta.get(&id.to_string()));
     }

@@ -1,25 +1,26 @@
-//! What each save did, by name only: the member `changes`.
+//! Records of what each save did, by name only: the member `changes`.
 
-use super::{Change, Error, MAX_NAME, Op, Recipient, Scope, SecretId, Subject, Vault};
+use super::{Change, Contents, Difference, Error, MAX_NAME, Op, Recipient, Scope, SecretId, Subject, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::mem::{Discriminant, discriminant};
 
 /// The member with the records, the oldest first.
 pub(super) const CHANGES: &str = "changes";
-/// Most records, and most bytes of all of them: every command reads past them.
+/// Maximum number of records, and of bytes in all of them: every command parses past them.
 const MAX_RECORDS: usize = 500;
 const MAX_BYTES: usize = 96 * 1024;
-/// Most steps that one record names.
+/// Maximum number of steps that one record names.
 const MAX_STEPS: usize = 64;
-/// Longest name of a host or a command, in bytes.
+/// Maximum length of the name of a host or a command, in bytes.
 const MAX_TEXT: usize = 256;
-/// Digits of a random name that tell two states with one number apart.
+/// Digits of the random name, which distinguish two states with the same number.
 const REV: usize = 8;
 const DAY: u64 = 86_400;
 
-/// One thing that a save did: a verb and what it was done to.
+/// One step of a save: a verb and what it was applied to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Step(Vec<String>);
@@ -34,36 +35,40 @@ impl Step {
         Self(vec![verb.to_owned(), what.to_string()])
     }
 
-    /// Whether it was done to this.
+    fn renaming(from: &SecretId, to: &SecretId) -> Self {
+        Self(vec!["renamed".to_owned(), from.to_string(), to.to_string()])
+    }
+
+    /// Whether it was applied to `subject`.
     pub fn names(&self, subject: &str) -> bool {
         self.0.iter().skip(1).any(|name| name == subject)
     }
 
-    /// The name that it made, if it was not there before.
+    /// The name that it added, if that was not there before.
     pub fn added(&self) -> Option<&str> {
         let [verb, name] = self.0.as_slice() else { return None };
         (verb == "added").then_some(name)
     }
 
-    /// The name that it took away.
+    /// The name that it removed.
     pub fn removed(&self) -> Option<&str> {
         let [verb, name] = self.0.as_slice() else { return None };
         (verb == "removed").then_some(name)
     }
 
-    /// The two names of a rename.
+    /// The old and the new name, if it is a rename.
     pub fn renamed(&self) -> Option<(&str, &str)> {
         let [verb, from, to] = self.0.as_slice() else { return None };
         (verb == "renamed").then_some((from, to))
     }
 
-    /// Whether it took the recipient with this label away, or its key.
+    /// Whether it removed the recipient with this label, or replaced its key.
     pub fn removes_recipient(&self, label: &str) -> bool {
         let goes = |verb: &str| ["recipient-removed", "recipient-changed"].contains(&verb);
         matches!(self.0.as_slice(), [verb, name] if goes(verb) && name == label)
     }
 
-    /// Whether it is about who can open the vault.
+    /// Whether it changed the recipients.
     pub fn is_of_keys(&self) -> bool {
         self.0.first().is_some_and(|verb| verb.starts_with("recipient-"))
     }
@@ -81,25 +86,25 @@ impl fmt::Display for Step {
     }
 }
 
-/// A save: when, by which command of which host, from which state to which, and what it did.
+/// The record of a save: time, command, host, the states before and after it, and its steps.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Save {
     /// Unix seconds.
     pub at: u64,
-    /// The command, as it is typed.
+    /// The command, as typed.
     pub command: String,
     /// The state that it replaced: number and the start of its random name.
     pub from: String,
-    /// The host by the id under which its saves are counted.
+    /// The id under which the saves of the host are counted.
     pub host: String,
-    /// The name of that host then.
+    /// The name of the host at that time.
     pub machine: String,
-    /// How many steps are not named.
+    /// How many more steps were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
-    /// What it did.
+    /// Its steps.
     pub steps: Vec<Step>,
-    /// The state that it made.
+    /// The state that it wrote.
     pub to: String,
 }
 
@@ -109,34 +114,34 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Save {
-    /// The number of the state that it made.
+    /// The number of the state that it wrote.
     pub fn generation(&self) -> u64 {
         number_of(&self.to)
     }
 }
 
-/// The number in the name of a state.
+/// The number in the name of a state, `12` or `12-0a1b2c3d`.
 pub fn number_of(state: &str) -> u64 {
-    state.split_once('-').and_then(|(number, _)| number.parse().ok()).unwrap_or_default()
+    state.split('-').next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// How records name a state.
+/// The name of a state in records.
 pub fn state_name(generation: u64, rev: &str) -> String {
     format!("{generation}-{}", rev.get(..REV).unwrap_or(rev))
 }
 
-/// The records of a vault, the oldest first; those that cannot be read are left out, since nothing depends on them.
+/// The records of a vault, the oldest first; those that cannot be read are left out.
 pub fn saves(vault: &Vault<'_>) -> Vec<Save> {
     let all: Vec<&RawValue> =
         vault.other.get(CHANGES).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
     let mut all: Vec<Save> =
         all.iter().filter_map(|one| serde_json::from_str(one.get()).ok()).filter(is_sound).collect();
-    // A number is above those of all that it comes from, whatever the clocks of hosts say.
+    // The number of a state is above those of all its ancestors, whatever the clocks of hosts say.
     all.sort_by_key(|save| (save.generation(), save.at));
     all
 }
 
-/// Whether a record is one of ours: names of states lead to files, and what is shown has its bounds.
+/// Whether a record is valid: the names of states lead to files, and what is shown must be bounded.
 fn is_sound(save: &Save) -> bool {
     let is_state = |name: &str| {
         let hex = |rev: &str| rev.len() == REV && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -150,7 +155,7 @@ fn is_sound(save: &Save) -> bool {
         && save.steps.iter().flat_map(|step| &step.0).all(|name| name.len() <= 2 * MAX_NAME)
 }
 
-/// Adds the record of a save. A capture that did the same as the one before, on the same day, takes its place.
+/// Adds the record of a save. A capture that did the same as the previous one, on the same day, replaces it.
 pub fn note(vault: &mut Vault<'_>, mut save: Save) -> Result<(), Error> {
     save.more = u64::try_from(save.steps.len().saturating_sub(MAX_STEPS)).unwrap_or_default();
     save.steps.truncate(MAX_STEPS);
@@ -166,7 +171,7 @@ pub fn note(vault: &mut Vault<'_>, mut save: Save) -> Result<(), Error> {
     put(vault, &all)
 }
 
-/// The records of two vaults of one id, each once, by time.
+/// The records of two states of one vault, each once, by number and time.
 pub fn join(ours: &Vault<'_>, theirs: &Vault<'_>) -> Vec<Save> {
     let mut all = saves(ours);
     for save in saves(theirs) {
@@ -178,8 +183,8 @@ pub fn join(ours: &Vault<'_>, theirs: &Vault<'_>) -> Vec<Save> {
     all
 }
 
-/// What each of two states of one vault has done since they were one, by name: ours, theirs. `None` where the records
-/// do not tell: too many saves lie between, or some step is not named.
+/// The names that each of two states of one vault has changed since their common ancestor: ours, theirs. `None` if the
+/// records are incomplete: there were too many saves since then, or some step was left out.
 pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
     let (ours, theirs) = (saves(ours), saves(theirs));
     let own = |all: &[Save], other: &[Save]| -> Vec<Save> {
@@ -187,7 +192,7 @@ pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>
         all.iter().filter(is_own).cloned().collect()
     };
     let (only_ours, only_theirs) = (own(&ours, &theirs), own(&theirs, &ours));
-    // One that both have shows that none is missing after it.
+    // A record that both have shows that none after it is missing.
     let is_whole = only_ours.len() < ours.len() && only_theirs.len() < theirs.len();
     let names = |of: &[Save]| -> BTreeSet<String> {
         of.iter().flat_map(|save| &save.steps).flat_map(|step| step.0.iter().skip(1).cloned()).collect()
@@ -196,7 +201,7 @@ pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>
     (is_whole && is_named).then(|| (names(&only_ours), names(&only_theirs)))
 }
 
-/// Replaces the records, as far as there is room for them: the newest stay.
+/// Replaces the records with the newest of `all` that fit.
 pub(super) fn put(vault: &mut Vault<'_>, all: &[Save]) -> Result<(), Error> {
     let texts: Vec<Box<RawValue>> = all.iter().map(to_raw_value).collect::<Result<_, _>>()?;
     let mut bytes = 0;
@@ -210,7 +215,7 @@ pub(super) fn put(vault: &mut Vault<'_>, all: &[Save]) -> Result<(), Error> {
 }
 
 impl Change {
-    /// What it would do to `vault`, by name.
+    /// The steps of applying it to `vault`, by name.
     pub fn steps(&self, vault: &Vault<'_>) -> Vec<Step> {
         self.ops().iter().flat_map(|op| op.steps(vault)).collect()
     }
@@ -226,9 +231,7 @@ impl Op {
                 Some(_) => Vec::new(),
             },
             Self::Remove(id) => with_orders(vault, id, Step::new("removed", id)),
-            Self::Rename(from, to) => {
-                with_orders(vault, from, Step(vec!["renamed".to_owned(), from.to_string(), to.to_string()]))
-            }
+            Self::Rename(from, to) => with_orders(vault, from, Step::renaming(from, to)),
             Self::Order(scope, provider, _) => {
                 one(Step::new("ordered", Subject::Order(scope.clone(), provider.clone())))
             }
@@ -237,10 +240,13 @@ impl Op {
             Self::RenameRecipient(from, _) => one(Step::new("recipient-renamed", from.as_str())),
             Self::ReplaceRecipient(label, _) => one(Step::new("recipient-changed", label.as_str())),
             Self::Restore(entries) => {
-                let difference = vault.contents().difference(entries.contents());
+                let mut difference = vault.contents().difference(entries.contents());
+                let renamed = take_renamed(vault, entries.contents(), &mut difference);
                 let steps = |verb, ids: Vec<_>| ids.into_iter().map(move |id| Step::new(verb, id));
                 let orders = difference.orders.into_iter().map(|(scope, provider)| Subject::Order(scope, provider));
-                steps("added", difference.added)
+                let renamed = renamed.into_iter().map(|(from, to)| Step::renaming(&from, &to));
+                renamed
+                    .chain(steps("added", difference.added))
                     .chain(steps("changed", difference.changed))
                     .chain(steps("removed", difference.removed))
                     .chain(orders.map(|order| Step::new("ordered", order)))
@@ -263,7 +269,29 @@ impl Op {
     }
 }
 
-/// A step that takes a profile out of the orders that list it, or gives it another name there.
+/// Takes out of `difference` the entries whose value has another name of the same kind in the later state, such as when
+/// a rename is undone: the earlier and the later name. Values that several of these entries have are left out.
+fn take_renamed(vault: &Vault<'_>, later: Contents<'_>, difference: &mut Difference) -> Vec<(SecretId, SecretId)> {
+    fn by_value<'v>(ids: &[SecretId], of: Contents<'v>) -> HashMap<(Discriminant<SecretId>, &'v str), Vec<SecretId>> {
+        let mut all: HashMap<_, Vec<SecretId>> = HashMap::new();
+        for (id, raw) in ids.iter().filter_map(|id| Some((id, of.get(id)?))) {
+            all.entry((discriminant(id), raw.get())).or_default().push(id.clone());
+        }
+        all
+    }
+    let (then, now) = (by_value(&difference.removed, vault.contents()), by_value(&difference.added, later));
+    let pair = |(value, from): (_, &Vec<SecretId>)| match (from.as_slice(), now.get(value)?.as_slice()) {
+        ([from], [to]) => Some((from.clone(), to.clone())),
+        _ => None,
+    };
+    let mut renamed: Vec<(SecretId, SecretId)> = then.iter().filter_map(pair).collect();
+    renamed.sort();
+    difference.removed.retain(|id| !renamed.iter().any(|(from, _)| from == id));
+    difference.added.retain(|id| !renamed.iter().any(|(_, to)| to == id));
+    renamed
+}
+
+/// A step that removes or renames a profile, followed by one for each order that lists the profile.
 fn with_orders(vault: &Vault<'_>, id: &SecretId, step: Step) -> Vec<Step> {
     let mut steps = vec![step];
     if let SecretId::Auth(_, profile) = id {

@@ -38,7 +38,7 @@ impl Scope {
         Self("main".to_owned())
     }
 
-    /// As it stands in ids and paths.
+    /// As written in ids and paths.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -64,7 +64,7 @@ impl EnvName {
         if first && rest && text.len() <= 255 { Ok(Self(text.to_owned())) } else { Err(IdError::EnvName) }
     }
 
-    /// As it stands in the environment.
+    /// As written in the environment.
     pub fn as_str(&self) -> &str {
         &self.0
     }

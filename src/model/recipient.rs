@@ -105,7 +105,7 @@ impl Recipient {
         let kind = match &kdf {
             Some(_) => RecipientKind::Passphrase,
             None if public.starts_with(SSH) => RecipientKind::Ssh,
-            // Before the last 1 stands the name of what reads it.
+            // The part before the last 1 is the plugin's name.
             None if public.rsplit_once('1').is_some_and(|(name, _)| name != "age") => RecipientKind::Plugin,
             None => RecipientKind::X25519,
         };
@@ -139,7 +139,7 @@ pub(super) fn add(recipients: &mut Vec<Recipient>, new: Recipient) -> Result<(),
     Ok(())
 }
 
-/// Where the recipient of this label stands.
+/// The index of the recipient with this label.
 pub(super) fn position(recipients: &[Recipient], label: &Label) -> Result<usize, Error> {
     let found = recipients.iter().position(|have| have.label == *label);
     found.ok_or_else(|| Error::NoEntry(label.as_str().to_owned()))

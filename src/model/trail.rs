@@ -1,29 +1,29 @@
-//! What became of entries that were renamed, by the records of saves.
+//! Traces renamed entries through the records of saves.
 
 use super::{SecretId, Step, Vault, saves};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The states that the saves of a vault made, as their records name them.
+/// The states that the saves of a vault wrote, as named in their records.
 pub fn states(vault: &Vault<'_>) -> BTreeSet<String> {
     saves(vault).into_iter().map(|save| save.to).collect()
 }
 
-/// Names by which entries were known, and those that they have now.
+/// Former names of entries, and their current names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renames {
     now: BTreeMap<String, String>,
-    /// Names that are another entry's now.
+    /// Former names that another entry has now.
     taken: BTreeSet<String>,
-    /// Names of entries that have gone, or of which nobody knows.
+    /// First names of entries that were removed or cannot be traced.
     gone: BTreeSet<String>,
 }
 
 impl Renames {
-    /// The renames of the saves that are not among `known`. None where the records do not tell everything.
+    /// The renames by the saves that are not among `known`; empty if the records are incomplete.
     pub fn since(known: &BTreeSet<String>, vault: &Vault<'_>) -> Self {
         let all = saves(vault);
         let new: Vec<_> = all.iter().filter(|save| !known.contains(&save.to)).collect();
-        // One that is known shows that none is missing after it.
+        // A known record shows that none after it is missing.
         if new.len() == all.len() || new.iter().any(|save| save.more > 0) {
             return Self::default();
         }
@@ -32,13 +32,14 @@ impl Renames {
         trail.renames()
     }
 
-    /// The entry that somebody knows by `id`: the one that had this name then, or has it.
+    /// The entry that `id` refers to: the one that had this name then, or else the one that has it now.
     pub fn entry(&self, vault: &Vault<'_>, id: &str) -> Option<SecretId> {
         let now = self.now.get(id).map_or(id, String::as_str);
         SecretId::parse(now).ok().filter(|id| vault.get(id).is_some())
     }
 
-    /// Earlier renames, with what became of those entries since, and these.
+    /// These renames and `earlier` ones, updated to current names; entries that were removed or cannot be traced are
+    /// left out.
     pub fn after(&self, earlier: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let now = |name: &String| self.now.get(name).unwrap_or(name).clone();
         let there = earlier.iter().filter(|(_, new)| !self.gone.contains(*new));
@@ -46,13 +47,13 @@ impl Renames {
         self.now.clone().into_iter().chain(earlier).collect()
     }
 
-    /// Those of `asked` that meant an entry which has another name now, while another entry has theirs: both names.
+    /// The names in `asked` whose entry was renamed and that another entry has now, each with its entry's new name.
     pub fn torn<'r>(&'r self, asked: &'r BTreeSet<String>) -> impl Iterator<Item = (&'r str, &'r str)> {
         let torn = self.now.iter().filter(|(old, _)| self.taken.contains(*old) && asked.contains(*old));
         torn.map(|(old, now)| (old.as_str(), now.as_str()))
     }
 
-    /// Leaves out names that are another entry's now: that is meant.
+    /// Drops the renames of names that another entry has now: such a name refers to that entry.
     pub fn by_name(mut self) -> Self {
         let Self { now, taken, .. } = &mut self;
         now.retain(|old, _| !taken.contains(old));
@@ -61,21 +62,21 @@ impl Renames {
     }
 }
 
-/// An entry on its way.
+/// An entry whose renames are traced.
 #[derive(Default)]
 struct Entry {
-    /// The names that it had, one after the other.
+    /// The names that it had, in order.
     names: Vec<String>,
-    /// Whether it was there before the first step.
+    /// Whether it existed before the first step.
     is_old: bool,
-    /// Two hosts made something of one name: which is which nobody knows.
+    /// Steps of two hosts used one of its names, so it cannot be identified.
     is_doubtful: bool,
 }
 
 #[derive(Default)]
 struct Trail {
     entries: Vec<Entry>,
-    /// Which entry has a name.
+    /// Current name -> index of the entry.
     at: BTreeMap<String, usize>,
 }
 
@@ -102,7 +103,7 @@ impl Trail {
         if let Some(entry) = self.at.remove(name) {
             return entry;
         }
-        // Another host did something to what has another name by now.
+        // A step of another host uses a name that the entry no longer has.
         self.entries.iter_mut().filter(|entry| entry.names.iter().any(|have| have == name)).for_each(|entry| {
             entry.is_doubtful = true;
         });
@@ -128,7 +129,7 @@ impl Trail {
         for (now, nth) in &self.at {
             let Some(entry) = self.entries.get(*nth).filter(|entry| !entry.is_doubtful) else { continue };
             for old in entry.names.iter().filter(|old| *old != now) {
-                // Who asks by a name means what had it at first; one that was made since only if no other had its name.
+                // A name refers to the entry that had it before the first step, else to the only one that had it.
                 let is_first = entry.is_old && entry.names.first() == Some(old);
                 if !(is_first || had(old) == 1) {
                     continue;
@@ -147,7 +148,8 @@ impl Trail {
 mod tests {
     use super::*;
 
-    /// Steps as `+a` (added), `-a` (removed), `a>b` (renamed); what `a` means then, and `!` where another has that name.
+    /// Steps are `+a` (added), `-a` (removed) and `a>b` (renamed). The last column is what the asked name refers to
+    /// afterwards, with `!` if another entry has that name now.
     #[test]
     fn a_name_means_the_entry_that_had_it() {
         for (steps, asked, means) in [
@@ -170,7 +172,7 @@ mod tests {
             ("a>t b>a t>b", "a", "b!"),
             ("a>t b>a t>b", "b", "a!"),
             ("+a a>t", "a", "t"),
-            // Two hosts at once.
+            // Concurrent steps of two hosts.
             ("+t a>t", "a", "a"),
             ("a>t a>c", "a", "a"),
             ("a>t -a", "a", "a"),

@@ -180,7 +180,7 @@ impl<'a> Vault<'a> {
         self.other.get(super::change::CAPTURED).is_some_and(|raw| raw.get() == "true")
     }
 
-    /// Every secret id, in the order of `list`. Names that are no ids are left out.
+    /// Every secret id, in the order of `list`. Names that are not valid ids are left out.
     pub fn ids(&self) -> impl Iterator<Item = SecretId> {
         self.contents().ids()
     }

@@ -1,4 +1,4 @@
-//! What of a directory still is what was exported into it.
+//! Which exported entries the gateway has left unchanged.
 
 use crate::gateway::{Found, Shape};
 use crate::model::{EnvName, Renames, Scope, SecretId, Vault};
@@ -8,26 +8,26 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// What the gateway has not changed since it was exported: what the vault has now is newer.
+/// What the gateway has not changed since it was exported: the vault's current value is newer.
 #[derive(Default)]
 pub struct Unchanged {
     /// Entries of the views.
     pub entries: BTreeSet<SecretId>,
     /// Orders: scope and provider.
     pub orders: BTreeSet<(Scope, String)>,
-    /// Orders of a connected gateway that are as they were, wherever they stand.
+    /// Orders of a connected gateway that are unchanged, wherever they are stored.
     pub settled: BTreeSet<(Scope, String)>,
     /// Whether the gateway keeps its OAuth credentials itself, so that the vault has copies: one that differs
     /// is newer there, unless the vault's followed it.
     pub own_oauth: bool,
-    /// What became of entries since a gateway was connected.
+    /// Renames of entries since the gateway's references were last updated.
     pub renames: Renames,
     /// Orders of a connected gateway that it changed and the vault did not.
     pub newer: BTreeSet<(Scope, String)>,
 }
 
-/// Adds to `same` what of `files`, found in `dir`, is as it was exported there. Nothing if
-/// nothing was.
+/// Adds to `same` the entries and orders of `files`, found in `dir`, that are unchanged since they were exported
+/// there.
 ///
 /// # Errors
 /// A ledger that cannot be read.

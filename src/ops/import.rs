@@ -28,10 +28,10 @@ struct Gathered {
     stated: BTreeSet<(Scope, String)>,
     /// Profiles of stores that are references to a vault.
     referred: BTreeSet<(Scope, String)>,
-    /// Places of the configuration that are references to the vault, and what they ask for.
+    /// Places of the configuration that hold references to the vault, and the ids that these name.
     asked: Vec<(SecretId, String)>,
-    /// Entries of the configuration that are asked for from where no entry of its own can take their place: from
-    /// profiles, from places without a lasting name, or such as nobody uses.
+    /// Entries of the configuration with references from places that cannot get their own entry: profiles, places
+    /// without a lasting name, and unused places.
     pinned: BTreeSet<String>,
     /// Ids that two files of the same kind give different values.
     disputed: Vec<String>,

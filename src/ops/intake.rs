@@ -49,7 +49,7 @@ pub enum Refused {
     Powerful,
     /// It would send secrets to another address or provider; without a person only.
     Redirects,
-    /// Other places of the configuration refer to its entry: with it they would have another secret.
+    /// Other places of the configuration refer to its entry: this value would change their secret.
     Referred,
 }
 
@@ -100,8 +100,8 @@ impl Refused {
     }
 }
 
-/// The step that gives the entry `id` of `vault` the value `raw`: the JSON text of a credential for a profile, else of a
-/// string. `source` is the command that brings it.
+/// The step that gives the entry `id` of `vault` the value `raw`: the JSON text of a credential for a profile, else of
+/// a string. `source` is the command that brings it.
 ///
 /// # Errors
 /// Why the value is not taken; the entry stays as it is.

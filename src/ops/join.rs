@@ -1,5 +1,4 @@
-//! Two states of one vault become one: entries and orders, each by [`judge()`], three-way where a state is at hand that
-//! both come from.
+//! Merges two states of one vault: entries and orders, each by [`judge()`], three-way if a merge base is available.
 
 use super::judge::{self, Fields, Side, Verdict, Why, judge};
 use crate::model::{self, Contents, Credential, Entries, Error, SecretId, Subject, Vault, has_refresh};
@@ -7,35 +6,35 @@ use crate::store::{self, Joining, Lineage};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
-/// What is to be joined.
+/// The states to be merged.
 #[derive(Clone, Copy)]
 pub struct Sides<'s> {
-    /// States that both come from, none of which comes from another.
+    /// Merge bases: common ancestors of both sides, none an ancestor of another.
     pub bases: &'s [&'s Vault<'s>],
     /// The other side.
     pub theirs: &'s Vault<'s>,
-    /// The side that takes.
+    /// Our side: the vault that takes the changes.
     pub ours: &'s Vault<'s>,
 }
 
-/// What becomes of another state of the vault.
+/// The outcome of merging another state into the vault.
 pub enum Merged {
-    /// The vault comes from it already.
+    /// It is an ancestor of the vault, or the same state.
     Nothing,
-    /// It comes from the vault, and takes its place as it is.
+    /// It is a descendant of the vault: a fast-forward.
     Forward(Box<Entries>),
-    /// This is to be decided first; nothing is done.
+    /// Conflicts to be resolved first; nothing is changed.
     Conflicts(Vec<Conflict>),
-    /// Both are one by this.
+    /// A merge of both sides.
     Joins {
-        /// The change, and what it does to those who can open the vault.
+        /// The change, and its effect on the recipients.
         joining: Box<Joining>,
-        /// Logins of the other side whose refresh token was replaced since: they stay as they are.
+        /// Logins whose refresh token on the other side was replaced since: ours are kept.
         stale: Vec<SecretId>,
     },
 }
 
-/// Makes one of the vault and another state of it.
+/// Merges another state of the vault into it.
 ///
 /// # Errors
 /// As [`Sides::join`].
@@ -48,7 +47,7 @@ pub fn merge(sides: Sides<'_>, choice: &Choice) -> Result<Merged, store::Error> 
     if undecided && store::descends(theirs, ours) {
         return Ok(Merged::Forward(Box::new(Entries::of(theirs)?)));
     }
-    // Records tell which side has changed something, also where the state that both come from is kept nowhere.
+    // The records of saves tell which side changed something, even if no merge base was kept.
     let Joined { entries, conflicts, stale } = sides.join_by(choice, model::touched(ours, theirs))?;
     if !conflicts.is_empty() {
         return Ok(Merged::Conflicts(conflicts));
@@ -57,46 +56,46 @@ pub fn merge(sides: Sides<'_>, choice: &Choice) -> Result<Merged, store::Error> 
     Ok(Merged::Joins { joining, stale })
 }
 
-/// What somebody has decided: these are taken from one side, whatever the rules say.
+/// Resolutions of conflicts: these are taken from one side, whatever the rules say.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// As this side has them.
+    /// Taken from our side.
     pub ours: BTreeSet<Subject>,
-    /// As the other side has them.
+    /// Taken from the other side.
     pub theirs: BTreeSet<Subject>,
 }
 
-/// Something that both sides have in different ways, and that nobody has decided.
+/// An unresolved difference between the sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// What it is.
+    /// The entry or order that differs.
     pub subject: Subject,
     /// Why no rule decides.
     pub why: Why,
-    /// The members that differ; none where one side lacks it all.
+    /// The members that differ; none if one side lacks the entry, or it has no members.
     pub fields: Vec<String>,
 }
 
-/// What comes of it.
+/// The result of a merge.
 pub struct Joined {
-    /// Entries and orders of both.
+    /// The merged entries and orders.
     pub entries: Entries,
-    /// What is to be decided.
+    /// Unresolved conflicts; our side is kept there.
     pub conflicts: Vec<Conflict>,
-    /// Logins of the other side whose refresh token was replaced since: they stay as they are.
+    /// Logins whose refresh token on the other side was replaced since: ours are kept.
     pub stale: Vec<SecretId>,
 }
 
 impl Sides<'_> {
-    /// Joins them.
+    /// Merges the sides by their contents alone.
     ///
     /// # Errors
-    /// Records of a vault that cannot be read; a choice of something that neither side has.
+    /// A member of a vault that cannot be read; a choice of an entry or order that no state has.
     pub fn join(self, choice: &Choice) -> Result<Joined, Error> {
         self.join_by(choice, None)
     }
 
-    /// The same with the names of what each side has changed, ours and theirs.
+    /// The same with the names that each side has changed: ours, theirs. `None` if the records do not tell.
     fn join_by(self, choice: &Choice, touched: Option<Touched>) -> Result<Joined, Error> {
         let (ours, theirs) = (self.ours.contents(), self.theirs.contents());
         let bases: Vec<Contents<'_>> = self.bases.iter().map(|base| base.contents()).collect();
@@ -116,8 +115,6 @@ impl Sides<'_> {
             }
             let name = subject.to_string();
             let by = touched.as_ref().map(|(ours, theirs)| (ours.contains(&name), theirs.contains(&name)));
-            // Without records nothing is known of a change: what one side alone has was added there.
-            let are_whole = are_whole || by.is_none();
             let verdict = match &subject {
                 _ if choice.ours.contains(&subject) || by == Some((true, false)) => Verdict::Keep,
                 _ if by == Some((false, true)) => Verdict::Take,
@@ -173,8 +170,8 @@ fn entry(id: &SecretId, (bases, theirs, ours): States<'_>, (of_ours, of_theirs):
     judge(&was, theirs.as_ref(), ours.as_ref())
 }
 
-/// What both sides have changed is not decided by a rule where the states that both come from differ, since two hosts
-/// have decided differently then, or where some of these states are not at hand (`are_whole`).
+/// Makes a verdict a conflict if the merge bases differ, since two hosts have then decided differently, or if some
+/// merge bases are missing (`are_whole` is false).
 fn unless_disputed<T: PartialEq>(bases: &[T], are_whole: bool, verdict: Verdict) -> Verdict {
     let are_one = bases.iter().all(|base| Some(base) == bases.first());
     match verdict {
@@ -185,12 +182,12 @@ fn unless_disputed<T: PartialEq>(bases: &[T], are_whole: bool, verdict: Verdict)
     }
 }
 
-/// A side of an entry; `lineage` is that of the other one.
+/// One side of an entry; `lineage` is that of the other side.
 fn side<'f>(id: &SecretId, fields: &'f Fields<String>, raw: &RawValue, lineage: &Lineage) -> Side<'f, String> {
     Side { fields, renews: has_refresh(raw), superseded: lineage.is_superseded(id, raw) }
 }
 
-/// The members of an entry by name; what is no credential has the one `value`.
+/// The members of an entry by name; an entry that is not a credential has the single member `value`.
 fn fields(id: &SecretId, raw: &RawValue) -> Fields<String> {
     let whole = || Fields::from([("value".to_owned(), raw.get().to_owned())]);
     let SecretId::Auth(_, profile) = id else { return whole() };
@@ -198,7 +195,7 @@ fn fields(id: &SecretId, raw: &RawValue) -> Fields<String> {
     credential.members().map(|(name, value)| (name.to_owned(), value.get().to_owned())).collect()
 }
 
-/// The names of the members in which two values of an entry differ; none if one is missing.
+/// The names of the members that differ between two values of an entry; none if a value is missing.
 pub fn differing(id: &SecretId, one: Option<&RawValue>, other: Option<&RawValue>) -> Vec<String> {
     let Some((one, other)) = one.zip(other) else { return Vec::new() };
     let (one, other) = (fields(id, one), fields(id, other));

@@ -103,8 +103,8 @@ pub fn judge<V: PartialEq>(
     by_member(bases, theirs.fields, ours.fields, ours.superseded)
 }
 
-/// Both sides are there and differ: judges the members apart from each other, and the rest as one, in which theirs is
-/// newer if our refresh token was replaced (`superseded`).
+/// Judges an entry that both sides have with different values: each member of `APART` separately, and all others as one
+/// group, in which theirs is newer if our refresh token was replaced (`superseded`).
 fn by_member<V: PartialEq>(
     bases: &[Option<&Fields<V>>],
     theirs: &Fields<V>,

@@ -1,6 +1,6 @@
-//! The ledger of a vault with its key. The key changes with the vault's secret, so that whoever was removed and comes by
-//! local state cannot test guesses of values that were set later; digests from before are told apart by what has not
-//! changed since.
+//! The ledger of a vault with its key. The key changes with the vault's secret, so that a removed recipient with a copy
+//! of the local state cannot test guesses of values that were set later. Digests by a former key are converted for
+//! values that have not changed since.
 
 use super::export::{Content, render};
 use crate::formats::auth_profiles::Carried;
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Reads the ledger, and takes its digests over to the key of today. What neither the views nor the vault hold any more
-/// fits nothing from then on.
+/// Reads the ledger, and converts its digests to the current key. The digest of a value that neither a view nor the
+/// vault holds any more matches nothing from then on.
 ///
 /// # Errors
 /// As [`Ledger::load`].
@@ -26,7 +26,7 @@ pub fn open(vault: &Vault<'_>, root: &Path, patience: Duration) -> Result<(Ledge
     Ok((ledger, key))
 }
 
-/// The digests of what views and vault hold now: by the key of before, and by the key of today.
+/// The digests of the current contents of views and vault: those by the former key, with those by the current key.
 fn same_values(vault: &Vault<'_>, ledger: &Ledger, before: &Key, now: &Key) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     let dirs: Vec<PathBuf> = ledger.dirs().map(Path::to_owned).collect();
@@ -40,7 +40,7 @@ fn same_values(vault: &Vault<'_>, ledger: &Ledger, before: &Key, now: &Key) -> B
                 let both = |key| digests(key, kind, &bytes).ok();
                 pair(both(before), both(now), &mut known);
             }
-            // A view that cannot be looked at tells nothing here; whoever needs it says why.
+            // A view that cannot be read is skipped; the command that needs it reports the error.
             let _ = of_view(dir, ledger, kind, (before, now), &mut known);
         }
     }
@@ -62,7 +62,7 @@ fn of_view(
     Ok(())
 }
 
-/// Notes which digest is which.
+/// Maps each former digest to the current digest of the same value.
 fn pair(before: Option<Digests>, now: Option<Digests>, known: &mut BTreeMap<String, String>) {
     let all = |of: Digests| of.entries.into_values().flatten().chain(of.order).map(|(_, digest)| digest);
     if let Some((before, now)) = before.zip(now) {

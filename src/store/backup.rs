@@ -107,8 +107,8 @@ pub fn backup_create(local: &Local, seen: &Seen, checked: &Checked<'_>, dir: &Pa
     Ok(Backup { path: dir.path().join(&name), name, size, written })
 }
 
-/// Seals a file of somebody else's to everybody who can open the vault, under its name and the time, before it
-/// is removed: it may hold what nothing else has. Where it is kept.
+/// Seals a foreign file to all recipients of the vault, under its name and the time, before it is removed: it may hold
+/// data that exists nowhere else. Returns where the copy is.
 ///
 /// # Errors
 /// As [`backup_create`].

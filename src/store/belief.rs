@@ -1,21 +1,21 @@
-//! What this host holds to once it has believed a vault.
+//! What this host remembers of a vault once it trusts it.
 
 use super::local::{Known, Local, Slot};
 use super::{Checked, Error, Pin, Place, Trust, pin};
 use crate::model::Vault;
 
-/// Whether somebody stands behind a pin.
+/// Whether a person has confirmed a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sure {
     /// A person compared it, gave it, or made the vault.
     Yes,
-    /// As much as of the vault that was saved.
+    /// As before the save.
     Saved,
-    /// Nobody does: a tag or the succession spoke for it.
+    /// Not confirmed: a tag, `--pin` or the succession authenticated it.
     Believed,
 }
 
-/// Remembers a vault whose fingerprint somebody has compared or given, whatever was known before.
+/// Remembers a vault whose fingerprint a person has compared or given, regardless of what was known before.
 ///
 /// # Errors
 /// When local state cannot be written.
@@ -24,8 +24,8 @@ pub fn confirm(local: &Local, place: &Place, checked: &Checked<'_>) -> Result<()
     remember(local, place, &checked.vault, Sure::Yes)
 }
 
-/// Holds to a vault that was believed without a question, by a tag, by `--pin` or by its succession. Only forward: what
-/// another command has remembered meanwhile stays.
+/// Remembers a vault that was trusted without a prompt: by a tag, by `--pin` or by its succession. Only moves forward:
+/// what another command has remembered meanwhile stays.
 ///
 /// # Errors
 /// When local state cannot be written.
@@ -46,8 +46,8 @@ pub fn hold_to(local: &Local, place: &Place, checked: &Checked<'_>) -> Result<()
     }
 }
 
-/// The pin: for a new vault before it has its name, so that nobody ever
-/// finds one there that this host does not know.
+/// Remembers the pin. A new vault gets its file name only after that, so that no command finds a vault there whose pin
+/// is unknown to this host.
 pub(super) fn remember(local: &Local, place: &Place, vault: &Vault<'_>, sure: Sure) -> Result<(), Error> {
     let pin = Pin::of(vault)?;
     let before = local.known(&vault.vault_id)?;
@@ -95,14 +95,14 @@ mod tests {
         )
     }
 
-    /// What follows from it; everybody who knows its secret can make one.
+    /// A successor of it; making one takes only its secret.
     fn next(before: &str) -> String {
         let mut vault = Vault::parse(before).unwrap();
         Change::of(Op::Rotate(rotation(&vault).unwrap())).apply(&mut vault, 1).unwrap();
         vault.render(before.len()).unwrap().text().unwrap().to_owned()
     }
 
-    /// What a command of a host with this local state makes of a vault, and holds to; `pin` is given.
+    /// Checks a vault with this local state and the given `pin`, and remembers it if it is trusted.
     fn reads(local: &Local, place: &Place, text: &str, pin: Option<&str>) -> Trust {
         let plain = SecretBuf::new(text.as_bytes().to_vec());
         let policy = Policy { pin: pin.map(str::to_owned), report_only: true, ..Policy::default() };
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(reads(&before, None), Trust::New);
         assert_eq!(reads(&strangers, Some(&pin(&before))), Trust::GivenFormer, "and nothing is held to");
         assert_eq!(reads(&before, Some(&pin(&before))), Trust::Given);
-        // Whoever knows the secret of then can lead on from there.
+        // The former secret suffices to make a successor.
         assert_eq!(reads(&strangers, None), Trust::Succeeded);
         assert_eq!(reads(&owners, None), Trust::Misfit);
         assert_eq!(reads(&owners, Some(&pin(&before))), Trust::Misfit);
@@ -134,7 +134,7 @@ mod tests {
         for former in [&before, &strangers] {
             assert_eq!(reads(former, Some(&pin(former))), Trust::Misfit, "it was left behind");
         }
-        // Once a person has compared it, another fingerprint is no reason to leave it.
+        // A pin that a person has confirmed is not replaced by another one that is given.
         let (plain, opener) = (SecretBuf::new(owners.as_bytes().to_vec()), Opener::new(Identity::generate()));
         let known = parse_and_check(&local, &place, &plain, &opener, &Policy::default()).unwrap();
         confirm(&local, &place, &known).unwrap();
@@ -147,15 +147,15 @@ mod tests {
     enum Remembers {
         Nothing,
         This,
-        /// The state before a removal, from which this one follows.
+        /// The state before a removal; this one succeeds it.
         Before,
-        /// What somebody else made of that state.
+        /// A different successor of that state.
         Foreign,
-        /// The state after another removal.
+        /// This state after a further removal.
         After,
     }
 
-    /// Every combination of what a host remembers, whether somebody stands behind that, and what fingerprint is given.
+    /// Every combination of the remembered pin, whether it is confirmed, and the given fingerprint.
     #[test]
     fn what_is_remembered_and_what_is_given_decide_whether_a_vault_is_believed() {
         use Trust::{Given, GivenFormer, Known as Same, Misfit, New, Succeeded, Tagged};
@@ -163,7 +163,7 @@ mod tests {
         let (this, foreign) = (next(&before), next(&before));
         let after = next(&this);
         let pin = |text: &str| Pin::of(&Vault::parse(text).unwrap()).unwrap();
-        // Given: nothing, its own, the one before, the foreign one.
+        // The given fingerprint: none, its own, the one before, the foreign one.
         let given =
             [None, Some(&this), Some(&before), Some(&foreign)].map(|text| text.map(|text| pin(text).to_string()));
         let table = [
@@ -189,7 +189,7 @@ mod tests {
         };
         for (remembers, unconfirmed, expected) in table {
             for (given, expected) in given.iter().zip(expected) {
-                // Another vault that was seen at the path before: none, one that somebody stands behind, one that nobody does.
+                // Another vault seen at the path before: none, one with a confirmed pin, one with an unconfirmed pin.
                 for at_path in [None, Some(false), Some(true)] {
                     for is_tagged in [false, true] {
                         let dir = tempfile::tempdir().unwrap();

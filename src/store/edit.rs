@@ -5,20 +5,20 @@ use super::belief::{Sure, remember};
 use super::local::LastSeen;
 use super::read::parse_and_check;
 use super::{Checked, Error, Local, Place, Policy, Seen, hex, lineage, now, random, reseal, retention, snapshot, tag};
-use crate::fsio::Replacement;
+use crate::fsio::{Dir, Replacement};
 use crate::model::{self, Change, FOLDED, Recipient, Save, Step, Vault};
 use crate::seal::{self, Opener};
 use crate::secret::SecretBuf;
 use serde_json::value::to_raw_value;
 use std::time::Duration;
 
-/// How often a save is repeated on top of what somebody without our lock has put in place meanwhile.
+/// How often a save is retried after a program without our lock has replaced the vault.
 const TRIES: usize = 5;
-/// A host that has saved so often goes on under another id.
+/// Number of saves after which a host gets a new id.
 const MOST_SAVES: u64 = 1 << 52;
-/// Most hosts whose saves are counted.
+/// Maximum number of hosts whose saves are counted.
 const MAX_HOSTS: usize = 1024;
-/// How many are left once they were more.
+/// Number of hosts that remain once that maximum is exceeded.
 pub(super) const FOLD_TO: usize = MAX_HOSTS / 2;
 
 /// What a save has done.
@@ -43,29 +43,28 @@ pub struct Edit<'a> {
     pub place: &'a Place,
     /// The state that the change was made for.
     pub seen: &'a Seen,
-    /// How much the vault that stands now must prove.
+    /// What the current vault must prove.
     pub policy: &'a Policy,
     /// How long to wait for the lock.
     pub patience: Duration,
-    /// The command that saves, for the record of what it did.
+    /// The command that saves, for the record of the save.
     pub command: &'a str,
 }
 
 impl Edit<'_> {
-    /// Applies `change`, made while looking at `checked`, to the vault that stands now. Entries
-    /// that somebody else changed meanwhile are kept, also by a program that takes no lock, such as one that
-    /// synchronises files: the change is then made again on top of that. For changes after which a key must no longer
-    /// fit see [`Edit::save_resealing`].
+    /// Applies `change`, made for `checked`, to the current vault. Entries that another process has changed meanwhile
+    /// are kept, even if it takes no lock (such as a file synchroniser): the change is then applied again on top of
+    /// them. For changes after which a key must no longer open the vault see [`Edit::save_resealing`].
     ///
     /// # Errors
-    /// [`crate::model::Error::Conflict`] for a change to the same entry; a lock that stays
-    /// taken; [`Error::RolledBack`]; [`Error::Raced`]; a disk that fails. What was in place is then still there,
-    /// except under [`Error::AfterSave`].
+    /// [`crate::model::Error::Conflict`] if the same entry was changed; a lock that is not released in time;
+    /// [`Error::RolledBack`]; [`Error::Raced`]; a disk failure. The old vault is then still in place, except under
+    /// [`Error::AfterSave`].
     pub fn save(&self, checked: Checked<'_>, change: Change) -> Result<Saved, Error> {
         self.save_with(checked, change, None)
     }
 
-    /// The same for a change that brings a recipient whose key is at hand.
+    /// As [`Edit::save`], for a change that adds a recipient whose key is at hand.
     ///
     /// # Errors
     /// As [`Edit::save`].
@@ -73,11 +72,11 @@ impl Edit<'_> {
         self.under_lock(checked, &change, |state| self.replace(state, change.clone(), new))
     }
 
-    /// Puts another state in the place of the vault that comes from this one, as it is: there is nothing to join. So two
-    /// hosts that merge with each other come to the same file.
+    /// Replaces the vault with `theirs`, a descendant of it, as it is (fast-forward): there is nothing to join. Two
+    /// hosts that merge with each other therefore get the same file.
     ///
     /// # Errors
-    /// As [`Edit::save`]; a state that is not to be believed, or is older than what this host has accepted.
+    /// As [`Edit::save`]; a state that is not trusted, or is older than what this host has accepted.
     pub fn forward(&self, checked: Checked<'_>, theirs: &Seen) -> Result<Saved, Error> {
         let Self { local, place, seen, .. } = *self;
         self.under_lock(checked, &Change::default(), |Standing { vault, sealed: old, .. }| {
@@ -91,24 +90,14 @@ impl Edit<'_> {
             }
             let generations = place.generations()?;
             let written = Replacement::write(place.dir(), place.name(), &theirs.sealed, 0o600)?;
-            let displaced = snapshot::name_of(&vault);
-            snapshot::keep(&generations, &displaced, old)?;
-            generations.sync()?;
-            if !written.rename_over(Some(old))? {
-                return Err(Error::Raced);
-            }
-            after_save(|| {
-                place.dir().sync()?;
-                settle(local, place, &their.vault, &theirs.sealed)?;
-                retention::prune(&generations, &displaced, &their.vault)
-            })?;
+            self.exchange(written, (&generations, &snapshot::name_of(&vault), old), (&their.vault, &theirs.sealed))?;
             let (generation, displaced) = (their.vault.generation, vault.generation);
             Ok(Saved { generation, displaced, pin: their.pin, dropped: Vec::new() })
         })
     }
 
-    /// Applies `change` to the vault that was opened, and gives the sealed bytes for somebody else to put in place, such
-    /// as git. Nothing is written, and this host accepts nothing by it.
+    /// Applies `change` to the vault that was opened, and returns the sealed bytes for another program, such as git, to
+    /// put in place. Writes nothing, and does not change what this host has accepted.
     ///
     /// # Errors
     /// As [`Edit::save`].
@@ -120,14 +109,14 @@ impl Edit<'_> {
         tag::renew(&mut vault, &pin, &[&seen.opener])?;
         let kept =
             snapshot::history(place)?.iter().map(|one| one.generation).filter(|one| *one <= snapshot::HIGHEST).max();
-        // Under a name of its own: whoever asked for it may throw it away, and this host count another save as its next.
+        // Counted under a random host id: the result may be discarded, and this host may use its own next count again.
         count(&mut vault, &hex(&random::<8>()?), kept.unwrap_or_default(), done)?;
         let sealed = seal_vault(&vault, seen.size())?;
         prove(&sealed, &seen.opener)?;
         Ok(sealed.bytes)
     }
 
-    /// Locks, reads again, refuses a conflict, and hands on the vault as it stands now.
+    /// Takes the lock, reads again, refuses a conflict, and calls `then` with the current vault.
     pub(super) fn under_lock<R>(
         &self,
         checked: Checked<'_>,
@@ -175,21 +164,32 @@ impl Edit<'_> {
         let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
         keys.iter().try_for_each(|key| prove(&sealed, key))?;
         check_plugin(proof, old, &sealed)?;
-        snapshot::keep(&generations, &displaced, old)?;
+        self.exchange(written, (&generations, &displaced, old), (&vault, &sealed.bytes))?;
+        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: Vec::new() })
+    }
+
+    /// Keeps the file that is replaced among the generations, under its name, and exchanges it with the one written.
+    fn exchange(
+        &self,
+        written: Replacement,
+        (generations, name, old): (&Dir, &str, &[u8]),
+        (vault, sealed): (&Vault<'_>, &[u8]),
+    ) -> Result<(), Error> {
+        let Self { local, place, .. } = *self;
+        snapshot::keep(generations, name, old)?;
         generations.sync()?;
         if !written.rename_over(Some(old))? {
             return Err(Error::Raced);
         }
         after_save(|| {
             place.dir().sync()?;
-            settle(local, place, &vault, &sealed.bytes)?;
-            retention::prune(&generations, &displaced, &vault)
-        })?;
-        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: Vec::new() })
+            settle(local, place, vault, sealed)?;
+            retention::prune(generations, name, vault)
+        })
     }
 }
 
-/// The vault that stands now, under the lock.
+/// The current vault, under the lock.
 pub(super) struct Standing<'s> {
     pub(super) vault: Vault<'s>,
     /// Its file.
@@ -198,7 +198,7 @@ pub(super) struct Standing<'s> {
     pub(super) size: usize,
 }
 
-/// Opens what somebody else has saved meanwhile; a key that no longer fits is a conflict.
+/// Opens a vault that was saved meanwhile; a key that no longer opens it is a conflict.
 fn open_again(opener: &Opener, sealed: &[u8]) -> Result<SecretBuf, Error> {
     opener.open(sealed).map_err(|error| match error {
         seal::Error::NoMatch => crate::model::Error::Conflict("recipients".to_owned()).into(),
@@ -206,8 +206,8 @@ fn open_again(opener: &Opener, sealed: &[u8]) -> Result<SecretBuf, Error> {
     })
 }
 
-/// The vault to be changed, with the history that this host knows joined to its own. Counts that were seen under an
-/// earlier secret are none of it: a former recipient may have made them up.
+/// The vault to be changed, merged with the save counts that this host knows. Counts that were seen under an earlier
+/// secret are left out: a removed recipient could have forged them.
 fn believable<'a>(checked: Checked<'a>, policy: &Policy) -> Result<Vault<'a>, Error> {
     let Checked { mut vault, pin, behind, last, .. } = checked;
     if let Some(behind) = behind.filter(|_| !policy.accept_rollback) {
@@ -233,14 +233,14 @@ impl<'d> Done<'d> {
         Self { command, from, steps: change.steps(before) }
     }
 
-    /// The making of a vault.
+    /// The creation of a vault.
     pub(super) fn making(command: &'d str) -> Self {
         Self { command, from: String::new(), steps: Vec::new() }
     }
 }
 
-/// Counts one more save by this host, and records what it did. Its number is above those of all generations that are
-/// `kept`: after an older state was brought back there are higher ones than the vault's own.
+/// Counts one more save by this host, and records what it did. The number of the save is above `kept`, the highest one
+/// among the kept generations: it exceeds the vault's own after an older state was put back.
 pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64, done: Done<'_>) -> Result<(), Error> {
     let mut host = local.host()?;
     if vault.writers.get(&host).is_some_and(|saves| *saves >= MOST_SAVES) {
@@ -249,10 +249,10 @@ pub(super) fn stamp(local: &Local, vault: &mut Vault<'_>, kept: u64, done: Done<
     count(vault, &host, kept, done)
 }
 
-/// The same under a host's name.
+/// The same under a given host id.
 fn count(vault: &mut Vault<'_>, host: &str, kept: u64, done: Done<'_>) -> Result<(), Error> {
     *vault.writers.entry(host.to_owned()).or_default() += 1;
-    // A number that no vault can have come to was made up.
+    // A number above the possible range was forged and is ignored.
     let own = Some(vault.generation).filter(|number| *number <= snapshot::HIGHEST).unwrap_or_default();
     vault.generation = own.max(kept) + 1;
     fold(vault, host)?;
@@ -266,8 +266,8 @@ fn count(vault: &mut Vault<'_>, host: &str, kept: u64, done: Done<'_>) -> Result
     Ok(model::note_save(vault, save)?)
 }
 
-/// Leaves out the hosts with the fewest saves where there are too many, such as containers that count as a new one at
-/// each start, and notes at which save: nobody misses them who has seen nothing since then.
+/// Drops the hosts with the fewest saves if there are too many, such as containers that get a new id at each start.
+/// Records the save at which this happened: a host whose last seen state is older does not miss the dropped ones.
 fn fold(vault: &mut Vault<'_>, own: &str) -> Result<(), Error> {
     if vault.writers.len() <= MAX_HOSTS {
         return Ok(());
@@ -289,16 +289,16 @@ pub(super) struct Sealed {
 
 pub(super) fn seal_vault(vault: &Vault<'_>, size: usize) -> Result<Sealed, Error> {
     let plain = vault.render(size)?;
-    // What no reader would take must not replace what one does.
+    // A document that readers refuse must not replace a valid one.
     Vault::parse(plain.text().unwrap_or_default())?;
     let (bytes, key) = seal::seal_known(plain.expose(), &recipients(&vault.recipients)?)?;
     Ok(Sealed { plain, bytes, key })
 }
 
-/// Whom a vault is sealed to: always from the payload, never from the header.
+/// The recipients that a vault is sealed to: always from the payload, never from the header.
 ///
 /// # Errors
-/// One that cannot be read.
+/// A recipient that cannot be parsed.
 pub fn recipients<'r>(of: impl IntoIterator<Item = &'r Recipient>) -> Result<Vec<seal::Recipient>, Error> {
     let one = |recipient: &Recipient| {
         let slot = recipient.kdf.as_ref().map(|kdf| seal::Slot::parse(&kdf.salt, kdf.m, kdf.t, kdf.p)).transpose()?;
@@ -315,9 +315,10 @@ pub(super) fn prove(sealed: &Sealed, proof: &Opener) -> Result<(), Error> {
     if opened.expose() == sealed.plain.expose() { Ok(()) } else { Err(seal::Error::Damaged.into()) }
 }
 
-/// A plugin is not run again for what was just sealed, since that may take a touch: that its key opens what it has opened
-/// proves nothing then. It may have opened a file that somebody sealed to more recipients than the vault names; those are
-/// lost with this save. So each kind of stanza of the old header must be in the new one as often.
+/// A plugin is not run again on what was just sealed, since that may require a touch. That its key opens the old file
+/// therefore does not prove that it opens the new one. The old file may have been sealed to more recipients than the
+/// vault names; this save drops those. So each kind of stanza of the old header must occur at least as often in the new
+/// one.
 fn check_plugin(proof: &Opener, old: &[u8], new: &Sealed) -> Result<(), Error> {
     if proof.plugin().is_none() {
         return Ok(());
@@ -327,16 +328,16 @@ fn check_plugin(proof: &Opener, old: &[u8], new: &Sealed) -> Result<(), Error> {
     if seal::stanza_kinds(old)?.iter().any(is_lost) { Err(Error::NotRecipient) } else { Ok(()) }
 }
 
-/// The vault has its new content: what fails from here on is told as such.
+/// The vault has its new content: a failure from here on is reported as [`Error::AfterSave`].
 pub(super) fn after_save(then: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
     then().map_err(|error| Error::AfterSave(Box::new(error)))
 }
 
-/// Records what was saved: this host's pin, its last save, and a copy among the generations, which stays when a program
-/// without our lock puts another vault in place of this one.
+/// Records a save: the pin, the last save that this host has seen, and a copy among the generations, which remains if a
+/// program without our lock replaces the vault.
 pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, sealed: &[u8]) -> Result<(), Error> {
     snapshot::keep_new(&place.generations()?, &snapshot::name_of(vault), sealed)?;
-    // Where there are no locks it is written without one.
+    // Written even if the lock cannot be taken.
     let _lock = local.lock_known(&vault.vault_id);
     remember(local, place, vault, Sure::Saved)?;
     local.accept(&vault.vault_id, &LastSeen::of(vault, &super::Pin::of(vault)?))

@@ -1,11 +1,10 @@
 //! The checklist after a removal: which secrets of today the removed key could read.
 //!
-//! Each removal leaves keyed digests of the values that were there. A secret is done once its
-//! value is another one, whoever changed it and under whatever name it stands now; a snapshot that
-//! brings an old value back brings it back onto the list as well.
+//! Each removal records keyed digests of the values at that time. A secret is done once its value has changed, on any
+//! host and under any name; a snapshot that restores an old value also puts it back on the list.
 
 use super::{Error, now};
-use crate::model::{CHECKLIST, Credential, Kind, RecipientKind, SecretId, Vault};
+use crate::model::{CHECKLIST, Credential, Kind, Recipient, RecipientKind, SecretId, Vault};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -30,12 +29,19 @@ pub struct Removed {
     pub removed: u64,
     /// Secret id at the time of the removal -> digest of its value.
     exposed: BTreeMap<String, String>,
-    /// Ids that somebody has waived.
+    /// Ids that were waived.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub waived: BTreeSet<String>,
 }
 
 impl Removed {
+    /// A recipient of `vault` that is removed now, and can read all of it.
+    fn now(recipient: &Recipient, vault: &Vault<'_>) -> Self {
+        let exposed = values(vault).map(|(id, digest)| (id.to_string(), digest)).collect();
+        let (label, kind) = (recipient.label.as_str().to_owned(), recipient.kind);
+        Self { label, kind, removed: now(), exposed, waived: BTreeSet::new() }
+    }
+
     /// How many secrets it could read.
     pub fn total(&self) -> usize {
         self.exposed.len() + self.waived.len()
@@ -50,7 +56,7 @@ pub struct Checklist {
 }
 
 impl Checklist {
-    /// The checklist of a vault; empty where nobody was removed yet.
+    /// The checklist of a vault; empty if no recipient was removed yet.
     ///
     /// # Errors
     /// [`crate::model::Error::Malformed`].
@@ -108,6 +114,22 @@ impl Checklist {
         if found { Ok(ids.iter()) } else { Err(unknown()) }
     }
 
+    /// The same; empty where it cannot be read, since no removal writes such a member.
+    fn or_empty(vault: &Vault<'_>) -> Self {
+        Self::of(vault).unwrap_or_else(|_| Self { removed: Vec::new(), now: BTreeMap::new() })
+    }
+
+    /// Keeps the newest removal, and of the earlier ones as many as [`KEPT`] allows.
+    fn forget_oldest(&mut self) {
+        let mut kept = 0;
+        let fit = self.removed.iter().rev().skip(1).take_while(|one| {
+            kept += one.exposed.len();
+            kept <= KEPT
+        });
+        let fit = fit.count() + 1;
+        self.removed.drain(..self.removed.len().saturating_sub(fit));
+    }
+
     /// The payload's member.
     ///
     /// # Errors
@@ -125,31 +147,43 @@ pub fn readable(vault: &Vault<'_>) -> usize {
 /// Notes what the recipient with this label can read, before it goes.
 pub(super) fn note(vault: &mut Vault<'_>, label: &str) -> Result<(), Error> {
     let Some(leaver) = vault.recipients.iter().find(|have| have.label.as_str() == label) else { return Ok(()) };
-    let exposed = values(vault).map(|(id, digest)| (id.to_string(), digest)).collect();
-    let new = Removed { label: label.to_owned(), kind: leaver.kind, removed: now(), exposed, waived: BTreeSet::new() };
-    // One that cannot be read was made up: it ends here.
-    let mut list = Checklist::of(vault).unwrap_or_else(|_| Checklist { removed: Vec::new(), now: BTreeMap::new() });
+    let new = Removed::now(leaver, vault);
+    let mut list = Checklist::or_empty(vault);
     list.removed.push(new);
-    let mut kept = 0;
-    let fit = list.removed.iter().rev().skip(1).take_while(|one| {
-        kept += one.exposed.len();
-        kept <= KEPT
-    });
-    let fit = fit.count() + 1;
-    list.removed.drain(..list.removed.len().saturating_sub(fit));
+    list.forget_oldest();
     vault.other.put(CHECKLIST, list.to_raw()?);
     Ok(())
 }
 
-/// The checklist of `ours` with what those who were removed could read in `theirs`, which is from before that.
-pub(super) fn with_readers(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Option<Box<RawValue>>, Error> {
-    let mut list = Checklist::of(ours).unwrap_or_else(|_| Checklist { removed: Vec::new(), now: BTreeMap::new() });
-    let gone = theirs.recipients.iter().filter(|one| !ours.recipients.iter().any(|have| have.public == one.public));
-    for one in gone {
-        let exposed: BTreeMap<String, String> = values(theirs).map(|(id, digest)| (id.to_string(), digest)).collect();
-        let label = one.label.as_str().to_owned();
-        list.removed.push(Removed { label, kind: one.kind, removed: now(), exposed, waived: BTreeSet::new() });
+/// The checklist after a merge: the removals of both states, and what each of these states exposed to a recipient that
+/// `recipients`, those of the merged vault, lack. Only a trusted state, which no removed recipient could have written,
+/// can waive anything.
+pub(super) fn joined(
+    ours: &Vault<'_>,
+    (theirs, is_trusted): (&Vault<'_>, bool),
+    recipients: &[Recipient],
+) -> Result<Option<Box<RawValue>>, Error> {
+    let mut list = Checklist::or_empty(ours);
+    for other in Checklist::or_empty(theirs).removed {
+        let is_it = |one: &&mut Removed| one.removed == other.removed && one.label == other.label;
+        match list.removed.iter_mut().find(is_it) {
+            Some(have) if is_trusted => {
+                have.exposed.retain(|id, _| !other.waived.contains(id));
+                have.waived.extend(other.waived);
+            }
+            Some(_) => {}
+            None if is_trusted => list.removed.push(other),
+            // The first are forgotten first.
+            None => list.removed.insert(0, other),
+        }
     }
+    for state in [ours, theirs] {
+        let is_gone = |one: &&Recipient| !recipients.iter().any(|have| have.public == one.public);
+        for one in state.recipients.iter().filter(is_gone) {
+            list.removed.push(Removed::now(one, state));
+        }
+    }
+    list.forget_oldest();
     Ok(if list.removed.is_empty() { None } else { Some(list.to_raw()?) })
 }
 
@@ -161,7 +195,7 @@ fn values<'v>(vault: &'v Vault<'_>) -> impl Iterator<Item = (SecretId, String)> 
     })
 }
 
-/// What somebody would rotate: of OAuth the token that outlives the others.
+/// The value to rotate: for OAuth, the token that outlives the others.
 fn value(id: &SecretId, raw: &RawValue) -> Option<Secret> {
     if !matches!(id, SecretId::Auth(..)) {
         // The text itself, without what JSON writes around it: it may stand in a profile tomorrow.

@@ -1,4 +1,4 @@
-//! To whom a kept state is sealed anew: to those of today who could read it, and to keys that took the place of others.
+//! Which recipients a kept state is sealed anew to: current ones that could read it, and keys that replaced others.
 
 use super::Error;
 use super::edit::recipients;
@@ -10,20 +10,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-/// Most keys that took the place of others: what is kept lies between few changes.
+/// Maximum number of replaced keys that are remembered: few key changes happen within the lifetime of kept states.
 const MOST_HEIRS: usize = 32;
 
-/// A key that takes the place of another one of the same holder: what that one could read it reads too. Both are public
-/// halves.
+/// A key that replaces another one of the same holder, and may read what that one could. Both are public keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heir {
-    /// The key that goes.
+    /// The replaced key.
     pub of: String,
-    /// The one that stays.
+    /// The key that replaces it.
     pub key: String,
 }
 
-/// The keys that took the place of others, the newest last.
+/// All of these heirs, one for each replaced key, the newest last.
 pub(super) fn joined_heirs(have: &[Heir], known: &[Heir], new: Option<&Heir>) -> Vec<Heir> {
     let mut all: Vec<Heir> = Vec::new();
     for heir in have.iter().chain(known).chain(new) {
@@ -34,21 +33,22 @@ pub(super) fn joined_heirs(have: &[Heir], known: &[Heir], new: Option<&Heir>) ->
     all
 }
 
-/// To whom kept states are sealed anew.
+/// What decides which recipients kept states are sealed anew to.
 pub(super) struct Sealing<'s> {
     pub(super) today: &'s [Recipient],
     pub(super) heirs: &'s [Heir],
-    /// Public halves of the keys at hand.
+    /// Public keys of the identities at hand.
     pub(super) at_hand: BTreeSet<String>,
 }
 
 impl Sealing<'_> {
-    /// Seals a state to those of today who could read it, by its own list, and to the heirs of those who could; where nobody
-    /// is left, to the holder of the key that opened it. Who that is stands in the copy from then on. False, and nothing is
-    /// written, where a key took the place of another one and not both are at hand: nobody else can tell that it is true.
+    /// Seals a state to the current recipients that its own list names, and to the heirs of those that it names. If
+    /// none is left, it is sealed to the key that opened it. The copy names its new recipients. Returns false and
+    /// writes nothing if a recipient was replaced by a key that could not read the state and the two keys are not both
+    /// at hand: the replacement cannot be verified then.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] if nobody of today would open it.
+    /// [`Error::Unreadable`] if no current recipient could open the copy.
     pub(super) fn write(
         &self,
         dir: &Dir,
@@ -87,7 +87,7 @@ impl Sealing<'_> {
         Ok(true)
     }
 
-    /// The key of today that took the place of one that is none any more, over however many changes.
+    /// The current recipient that replaced a former one, directly or through other keys.
     fn heir_of(&self, public: &str) -> Option<&str> {
         let is_of_today = |public: &str| self.today.iter().any(|one| one.public == public);
         let next = |of: &&str| self.heirs.iter().find(|heir| heir.of == **of).map(|heir| heir.key.as_str());

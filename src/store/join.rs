@@ -1,9 +1,9 @@
-//! What two states of one vault know of each other, once they are one: who can open it, whose secret counts, counts of
-//! saves, records, lineage. What they hold for gateways is another matter.
+//! Joins two states of one vault in everything but entries and orders: recipients, vault secret, save counts, records,
+//! lineage.
 //!
-//! A removal on one side wins. It changes the vault's secret, so that it shows by the succession: the secret that came
-//! later counts, with the recipients of that side; from before a removal nobody is taken, since who was removed can have
-//! written that state.
+//! A removal on either side wins. It changes the vault secret, so the succession shows it: the later secret counts,
+//! with the recipients of that side. Recipients added on a side that lacks the removal are not taken, since a removed
+//! recipient could have written that state.
 
 use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, exposure, pin, reseal, snapshot};
 use crate::model::{
@@ -13,25 +13,25 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What another state is to the vault that takes it.
+/// How another state relates to the vault that it is merged into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// It has the same secret.
+    /// It has the same vault secret.
     Same,
-    /// Recipients were removed there since.
+    /// Its secret succeeds ours: recipients were removed there.
     Later,
-    /// It is from before a removal: who was removed then can have made it.
+    /// Its secret precedes ours: a recipient removed since could have written it.
     Earlier,
-    /// Recipients were removed on both sides since they had the same secret.
+    /// Both secrets succeed a common one: recipients were removed on both sides.
     Apart,
-    /// Another vault, or one whose secret has nothing to do with this one's.
+    /// Another vault, or one whose secret is not linked to ours.
     Another,
 }
 
-/// What the other state is to ours.
+/// How `theirs` relates to `ours`.
 ///
 /// # Errors
-/// A secret that cannot be read.
+/// A malformed secret.
 pub fn relation(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Relation, Error> {
     let (our, their) = (Pin::of(ours)?, Pin::of(theirs)?);
     if ours.vault_id != theirs.vault_id {
@@ -47,47 +47,43 @@ pub fn relation(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Relation, Error>
     })
 }
 
-/// A change that joins two states, and what it does to those who can open the vault.
+/// A change that joins two states, and its effect on the recipients.
 pub struct Joining {
-    /// To be saved.
+    /// The change to be saved.
     pub change: Change,
-    /// Those who could open ours, and cannot from now on.
+    /// Recipients of `ours` that the joined state lacks.
     pub removed: Vec<Label>,
-    /// Those who could not open ours, and can from now on.
+    /// Recipients of the joined state that `ours` lacks.
     pub added: Vec<Label>,
-    /// Recipients of the other state alone that are not taken.
+    /// Recipients added on only one side that are not taken.
     pub left: Vec<Label>,
 }
 
-/// The change by which ours becomes both: `entries` is what they hold together.
+/// The change that turns `ours` into the joined state; `entries` are the merged ones.
 ///
 /// # Errors
-/// Members that cannot be read; no randomness.
+/// Members that cannot be parsed or that a newer agevault has written; no randomness.
 pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entries: Entries) -> Result<Joining, Error> {
     let relation = relation(ours, theirs)?;
     check_understood(ours, theirs)?;
     let (recipients, mut left) = recipients(relation, ours, theirs, bases);
-    // Kept states no longer name those who were removed here; the records do.
+    // Kept states no longer name recipients that were removed here; the records do.
     let known = model::saves(ours);
     left.retain(|one| {
         let is_of = |step: &model::Step| step.removes_recipient(one.label.as_str());
         !known.iter().any(|save| save.steps.iter().any(is_of))
     });
     let newer = if relation == Relation::Later { theirs } else { ours };
-    let member = |name| (name, newer.other.get(name).map(|raw| raw.to_owned()));
-    let mut members = vec![member(SUCCESSION)];
+    let mut members = vec![(SUCCESSION, newer.other.get(SUCCESSION).map(|raw| raw.to_owned()))];
+    let is_trusted = matches!(relation, Relation::Same | Relation::Later);
     if relation != Relation::Same {
         let (mark, other) = if relation == Relation::Later { (theirs, ours) } else { (ours, theirs) };
         let generation = ours.generation.max(theirs.generation).saturating_add(1);
         members.push((RESEALING, reseal::joined_mark(mark, other, generation)?));
     }
-    // Ours is the one to which a removal that comes now is added.
-    members.extend((relation == Relation::Later).then(|| member(CHECKLIST)));
-    if matches!(relation, Relation::Earlier | Relation::Apart) {
-        members.push((CHECKLIST, exposure::with_readers(ours, theirs)?));
-    }
+    members.push((CHECKLIST, exposure::joined(ours, (theirs, is_trusted), &recipients)?));
     if relation == Relation::Apart {
-        // A host that knows the other side alone follows from there.
+        // Lets a host that knows only the other side's pin follow to the joined state.
         members.push((SUCCESSION, Some(pin::joined_links(ours, theirs)?)));
     }
     members.extend(Lineage::of(ours)?.joined(&Lineage::of(theirs)?, &entries)?);
@@ -118,11 +114,11 @@ pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entri
     Ok(Joining { change, removed, added, left: left.into_iter().map(|one| one.label).collect() })
 }
 
-/// Members of the document that a join understands, beside entries.
+/// Members of the document that a join handles, besides entries.
 const UNDERSTOOD: [&str; 9] =
     ["captured", "changes", "checklist", "folded", "lineage", "resealing", "succession", "superseded", "tags"];
 
-/// Refuses a state that holds what a newer agevault has written and ours does not have: it would be lost.
+/// Refuses a state with data of a newer agevault that ours lacks: the join would lose it.
 fn check_understood(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<(), Error> {
     let is_lost = |(name, value): (&str, &RawValue)| {
         !UNDERSTOOD.contains(&name) && ours.other.get(name).map(RawValue::get) != Some(value.get())
@@ -138,8 +134,8 @@ fn secret_of(vault: &Vault<'_>) -> crate::secret::Secret {
     crate::secret::Secret::new(vault.vault_secret.expose().to_owned())
 }
 
-/// Who can open both, and those who were added on a side that did not know of a removal yet: whoever was removed can have
-/// added them, so that they are not taken.
+/// The recipients of the joined state, and those that are not taken: they were added on a side that lacks a removal, so
+/// a removed recipient could have added them.
 fn recipients(
     relation: Relation,
     ours: &Vault<'_>,
@@ -153,7 +149,7 @@ fn recipients(
     };
     match relation {
         Relation::Same => {
-            // Without a removal the one that lacks somebody never had him.
+            // Without a removal, a recipient that one side lacks was added on the other.
             let mut all = ours.recipients.clone();
             for one in theirs.recipients.iter().filter(|one| !has(ours, one)) {
                 let mut one = one.clone();
@@ -171,7 +167,7 @@ fn recipients(
     }
 }
 
-/// The label, or where another recipient has it the same with a number.
+/// The label, with a number appended if another recipient has it.
 fn free_label(label: &Label, all: &[Recipient]) -> Label {
     let is_free = |label: &Label| all.iter().all(|have| have.label != *label);
     let numbered = (2..).filter_map(|number| Label::parse(&format!("{}-{number}", label.as_str())));
@@ -179,8 +175,8 @@ fn free_label(label: &Label, all: &[Recipient]) -> Label {
     labels.find(is_free).unwrap_or_else(|| label.clone())
 }
 
-/// Whether `state` is one that `vault` comes from, or the same: no host has saved more often there, and the records of
-/// `vault` name it, as far as they reach. Counts alone do not tell two machines with one copied name apart.
+/// Whether `state` is an ancestor of `vault`, or the same state: no host has a higher save count there, and the records
+/// of `vault` name it, as far back as they reach. Counts alone do not distinguish two machines with a copied host id.
 pub fn descends(vault: &Vault<'_>, state: &Vault<'_>) -> bool {
     let count = |host: &String| vault.writers.get(host).copied().unwrap_or_default();
     if vault.vault_id != state.vault_id || state.writers.iter().any(|(host, saves)| *saves > count(host)) {
@@ -189,20 +185,20 @@ pub fn descends(vault: &Vault<'_>, state: &Vault<'_>) -> bool {
     let name = model::state_name(state.generation, &state.rev);
     let (own, saves) = (model::state_name(vault.generation, &vault.rev), model::saves(vault));
     let is_named = name == own || saves.iter().any(|save| save.to == name || save.from == name);
-    // Of captures that replace each other the last one is named.
+    // Of captures that replace each other, the records name only the last one.
     let between = |save: &Save| model::number_of(&save.from) < state.generation && state.generation < save.generation();
     let is_beyond = saves.first().is_none_or(|first| state.generation <= first.generation());
     is_named || saves.iter().any(between) || (is_beyond && state.writers != vault.writers)
 }
 
-/// Whether both come from a state, and it is one of theirs.
+/// Whether `state` is a common ancestor (merge base) of both, with a secret that is linked to ours.
 pub fn is_base(state: &Vault<'_>, ours: &Vault<'_>, theirs: &Vault<'_>) -> bool {
     relation(ours, state).is_ok_and(|relation| relation != Relation::Another)
         && descends(ours, state)
         && descends(theirs, state)
 }
 
-/// Whether no save that both come from is missing in these states.
+/// Whether `bases` together include every save that both sides have in common.
 pub fn are_all_common(bases: &[&Vault<'_>], ours: &Vault<'_>, theirs: &Vault<'_>) -> bool {
     let count = |vault: &Vault<'_>, host: &str| vault.writers.get(host).copied().unwrap_or_default();
     ours.writers.iter().all(|(host, saves)| {
@@ -211,8 +207,8 @@ pub fn are_all_common(bases: &[&Vault<'_>], ours: &Vault<'_>, theirs: &Vault<'_>
     })
 }
 
-/// The newest kept states that both come from, as far as the key at hand opens them. Several, none of which comes from
-/// another, are left where the same two states were merged on two hosts.
+/// The newest common ancestors (merge bases) among the kept states that the key at hand opens. There are several, none
+/// of which is an ancestor of another, if the same two states were merged on two hosts.
 ///
 /// # Errors
 /// When the kept states cannot be listed.
@@ -230,7 +226,7 @@ pub fn common(place: &Place, by: &Seen, ours: &Vault<'_>, theirs: &Vault<'_>) ->
             found.push(seen);
         }
     }
-    // A number says little of which came first.
+    // The numbers alone do not give the order.
     let vaults: Vec<Vault<'_>> = found.iter().filter_map(read).collect();
     let is_newest = |one: &Vault<'_>| !vaults.iter().any(|other| other.rev != one.rev && descends(other, one));
     let newest: Vec<bool> = vaults.iter().map(is_newest).collect();
@@ -242,8 +238,8 @@ fn read(seen: &Seen) -> Option<Vault<'_>> {
     seen.plain.text().and_then(|text| Vault::parse(text).ok())
 }
 
-/// Kept states that the vault does not come from, though this host has accepted them: another program has put the vault
-/// in the place of one. Each by its name, without those that another one comes from.
+/// Kept states that are not ancestors of the vault although this host has accepted them: another program has replaced
+/// one of them with the vault. Each comes with its name; ancestors of another one are left out.
 ///
 /// # Errors
 /// When the kept states cannot be listed.
@@ -255,7 +251,7 @@ pub fn forks(place: &Place, by: &Seen, checked: &Checked<'_>) -> Result<Vec<(Str
     let mut closed = Vec::new();
     for one in snapshot::history(place)?.into_iter().rev() {
         let Some(seen) = open_kept(&one, by) else {
-            // The last save of this host is wanted, whatever its key.
+            // The last accepted save is included even if the key does not open it.
             if checked.last.as_ref().is_some_and(|last| (last.generation, &last.rev) == (one.generation, &one.rev)) {
                 closed.push((one.state(), one.read()?));
             }
@@ -276,11 +272,10 @@ fn open_kept(one: &Snapshot, by: &Seen) -> Option<Seen> {
     by.opener.all().find_map(|key| Some(Seen::new(sealed.clone(), key.open(&sealed).ok()?, by.opener.clone())))
 }
 
-/// Keeps another state among the generations, under its own name: what was merged once is what the next merge with the
-/// same side starts from.
+/// Adds another state to the kept generations, under its own name, as a merge base for later merges with that side.
 ///
 /// # Errors
-/// A lock that stays taken; when the directory cannot be changed.
+/// A lock that is not released in time; when the directory cannot be changed.
 pub fn keep_state(place: &Place, seen: &Seen, state: &Vault<'_>, patience: Duration) -> Result<(), Error> {
     let _lock = place.lock(patience)?;
     let generations = place.generations()?;

@@ -4,11 +4,11 @@
 //! an earlier one is stale, however its expiry reads. [`apply`] is the one place through which
 //! every change goes, so no command can forget to note what it replaces.
 //!
-//! The last few stand in the member `lineage` whole; in `superseded` stand short ones by the day on which they were
-//! superseded, so that no kept generation has a token that is forgotten here.
+//! The member `lineage` holds the last few digests whole. The member `superseded` holds short ones by the day on which
+//! the tokens were superseded, so that no token in a kept generation is forgotten.
 //!
-//! A vault that is restored whole, onto an empty place, brings the lineage of its own time: what
-//! was superseded later is known to nobody there, and shows when the provider refuses it.
+//! A vault that is restored whole, onto an empty place, has the lineage of its own time: a token that was superseded
+//! later counts as valid until the provider refuses it.
 
 mod days;
 
@@ -51,7 +51,7 @@ impl Lineage {
         self.known.is_empty() && self.days.is_empty()
     }
 
-    /// Whether this credential holds a refresh token that another one of the profile followed.
+    /// Whether this credential holds a superseded refresh token of this profile.
     pub fn is_superseded(&self, id: &SecretId, credential: &RawValue) -> bool {
         let id_text = id.to_string();
         let whole = self.known.get(&id_text);
@@ -62,7 +62,7 @@ impl Lineage {
         whole.is_some_and(|known| known.contains(&text(&digest))) || self.days.contains(&id_text, &digest)
     }
 
-    /// Whether it holds a refresh token that another one followed, of whatever profile: one may have been renamed since.
+    /// Whether this credential holds a superseded refresh token of any profile, since profiles may be renamed.
     pub fn is_old(&self, id: &SecretId, credential: &RawValue) -> bool {
         let Some(digest) = refresh(id, credential).map(|token| self.digest(&token)) else { return false };
         let whole = text(&digest);
@@ -89,7 +89,7 @@ impl Lineage {
         }
     }
 
-    /// The members of both for a vault that holds `entries`, whose tokens are valid.
+    /// The joined members, for a vault that holds `entries`; the tokens of `entries` count as valid.
     pub(super) fn joined(mut self, other: &Self, entries: &Entries) -> Result<Vec<Member>, crate::model::Error> {
         for (id, digests) in &other.known {
             let known = self.known.entry(id.clone()).or_default();
@@ -111,7 +111,7 @@ impl Lineage {
     }
 
     fn rename(&mut self, from: &SecretId, to: &SecretId) {
-        // Under its old name too: an older state may bring that back.
+        // Kept under the old name too, which restoring an older state may bring back.
         if let Some(known) = self.known.get(&from.to_string()).cloned() {
             self.known.insert(to.to_string(), known);
         }

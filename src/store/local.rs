@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Local {
     root: PathBuf,
-    /// Whether nobody else can put something in the place of it; looked at once.
+    /// Set once the path has been checked: no other user can replace the directory.
     checked: OnceLock<()>,
 }
 
@@ -35,13 +35,13 @@ pub struct Known {
     /// Its passphrase slots, so that a prompt can name them before anything is open.
     #[serde(default)]
     pub slots: Vec<Slot>,
-    /// Nobody has compared or given the pin: a tag spoke for it, or a `--pin` that a service was set up with.
+    /// No person has compared or given the pin: a tag authenticated it, or a `--pin` that a service was set up with.
     #[serde(default)]
     pub unconfirmed: bool,
 }
 
 impl Known {
-    /// Whether the pin gives way to one that somebody names: nobody stands behind it, and it did not come after that.
+    /// Whether the pin is replaced by a given one: it is unconfirmed, and is not a successor of that one.
     pub(super) fn yields_to(&self, pin: &Pin) -> bool {
         self.unconfirmed && !self.retired.contains(pin)
     }
@@ -59,7 +59,7 @@ pub struct Slot {
 /// The last save that this host accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSeen {
-    /// The pin that the vault had: whoever knew an earlier secret can have written any counts under that one.
+    /// The pin of the vault at that save: counts under an earlier secret could be forged by a recipient removed since.
     pub pin: String,
     /// Host -> number of its saves.
     pub writers: BTreeMap<String, u64>,
@@ -103,7 +103,7 @@ impl Local {
         &self.root
     }
 
-    /// The random id by which this host counts its saves, if it has saved something.
+    /// The random id under which this host's saves are counted, if it has saved anything.
     ///
     /// # Errors
     /// A record that cannot be read.
@@ -111,12 +111,12 @@ impl Local {
         self.load(&self.root, "host.json")
     }
 
-    /// The same, made at the first save.
+    /// The same id, created at the first save.
     pub(super) fn host(&self) -> Result<String, Error> {
         self.host_if_any()?.map_or_else(|| self.new_host(), Ok)
     }
 
-    /// Another id for this host.
+    /// Gives this host a new id.
     pub(super) fn new_host(&self) -> Result<String, Error> {
         let host = hex(&random::<8>()?);
         self.keep("", "host.json", &host)?;
@@ -160,8 +160,8 @@ impl Local {
         self.keep("paths", &path_name(path), &record)
     }
 
-    /// The last accepted save. A record that a power cut damaged counts as none: whoever can
-    /// write here could remove it as well.
+    /// The last accepted save. A record that a power cut damaged counts as none: with write access to this directory it
+    /// could be removed as well.
     pub(super) fn last_seen(&self, vault_id: &str) -> Result<Option<LastSeen>, Error> {
         match self.load(&self.root.join("seen"), &format!("{}.json", crate::model::file_stem(vault_id)?)) {
             Err(Error::Record(_)) => Ok(None),
@@ -190,7 +190,7 @@ impl Local {
         self.write_seen(vault_id, seen)
     }
 
-    /// The repository of git, with its number on its file system, in which `git install` was run for a vault.
+    /// The git repository in which `git install` was run for a vault, and the inode number of its `.git`.
     ///
     /// # Errors
     /// A record that cannot be read.
@@ -198,7 +198,7 @@ impl Local {
         self.load(&self.root.join("git"), &format!("{}.json", crate::model::file_stem(vault_id)?))
     }
 
-    /// Remembers it.
+    /// Remembers the git repository for a vault.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -222,7 +222,7 @@ impl Local {
         )?)
     }
 
-    /// Whoever changes what is known of a vault looks at it under this lock.
+    /// The lock under which the record of a vault is read and changed.
     pub(super) fn lock_known(&self, vault_id: &str) -> Result<Lock, Error> {
         let dir = Dir::open_or_create_private(&self.root)?.child(OsStr::new("vaults"), true)?;
         Self::lock(&dir, vault_id, PATIENCE)
@@ -243,7 +243,7 @@ impl Local {
     }
 
     pub(super) fn load<T: DeserializeOwned>(&self, dir: &Path, name: &str) -> Result<Option<T>, Error> {
-        // Whoever can write there, or on the way there, could take pins away: that is no first use.
+        // With write access to the directory or a parent, pins could be removed: that must not look like a first use.
         if self.checked.get().is_none() {
             fsio::check_way(&self.root)?;
             _ = self.checked.set(());

@@ -52,21 +52,21 @@ pub enum Error {
     Seal(seal::Error),
     /// The document, or a change to it.
     Model(model::Error),
-    /// Not written by somebody who knew the vault's secret: the fingerprint that it has.
+    /// Not written with the vault's secret: the fingerprint that it has.
     NotAuthentic(Pin),
-    /// Written under an earlier secret of the vault than this host knows: its fingerprint.
+    /// Written under an earlier vault secret than the one that this host knows: its fingerprint.
     Retired(Pin),
-    /// Never seen here, and nobody is there to confirm it: its fingerprint.
+    /// Never seen on this host, and not confirmed: its fingerprint.
     Unknown(Pin),
     /// Older than what this host has seen.
     RolledBack,
-    /// Written from a state that this host's last one is no part of.
+    /// Written from a state that does not include the last one of this host.
     Forked,
     /// A program without our lock kept putting another vault in place.
     Raced,
     /// Generations that the key at hand cannot open, so that they cannot be sealed anew.
     Unreadable(Vec<String>),
-    /// The key at hand opened the vault, but it is none of the recipients that the vault names.
+    /// The key at hand opened the vault, but is not one of the recipients that the vault names.
     NotRecipient,
     /// No kept generation with this number.
     NoGeneration(u64),

@@ -1,4 +1,4 @@
-//! Pins: what tells a vault from one that somebody forged with its public keys.
+//! Pins: they distinguish a vault from one that was forged with its public keys.
 
 use super::{Error, random};
 use crate::model::{MAX_LINKS, Rotation, SUCCESSION, Vault};
@@ -125,7 +125,7 @@ pub fn rotation(vault: &Vault<'_>) -> Result<Rotation, Error> {
     Ok(Rotation { secret, link: to_raw_value(&link).map_err(crate::model::Error::from)? })
 }
 
-/// The newest links: there are no more in a vault that was saved by this program.
+/// The newest links, at most [`MAX_LINKS`]; a vault that this program saved has no more.
 fn links(vault: &Vault<'_>) -> Vec<Link> {
     let links = vault.other.get(SUCCESSION).map_or("[]", RawValue::get);
     let links: Vec<&RawValue> = serde_json::from_str(links).unwrap_or_default();
@@ -133,8 +133,8 @@ fn links(vault: &Vault<'_>) -> Vec<Link> {
     newest.map(|link| serde_json::from_str(link.get())).collect::<Result<_, _>>().unwrap_or_default()
 }
 
-/// The pins that this vault had before: those from which unbroken chains lead to its own. After a merge there may be
-/// several.
+/// The earlier pins of this vault: those from which an unbroken chain of links leads to its own. After a merge there
+/// may be several chains.
 pub(super) fn retired(vault: &Vault<'_>) -> Vec<Pin> {
     let Ok(own) = Pin::of(vault) else { return Vec::new() };
     let mut found = vec![own];
@@ -147,16 +147,15 @@ pub(super) fn retired(vault: &Vault<'_>) -> Vec<Pin> {
     found
 }
 
-/// Whether an unbroken chain leads from `known` to the vault's own pin.
+/// Whether an unbroken chain of links leads from `known` to the vault's own pin.
 pub(super) fn succeeds(vault: &Vault<'_>, known: &Pin, pin: &Pin) -> bool {
     known == pin || (Pin::of(vault).is_ok_and(|own| own == *pin) && retired(vault).contains(known))
 }
 
-/// The links of both, for a vault that comes from both: theirs lead to ours by one more, since whoever merges knows
-/// their secret.
+/// The links of both states, for the joined one. One more link, made with their secret, leads from their pin to ours.
 ///
 /// # Errors
-/// A secret that cannot be read.
+/// A malformed secret.
 pub(super) fn joined_links(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Box<RawValue>, Error> {
     let (from, to) = (Pin::of(theirs)?, Pin::of(ours)?);
     let mac = Link::mac(&theirs.vault_id, &theirs.vault_secret, &from, &to)?;
@@ -169,7 +168,7 @@ pub(super) fn joined_links(ours: &Vault<'_>, theirs: &Vault<'_>) -> Result<Box<R
     Ok(to_raw_value(&all).map_err(crate::model::Error::from)?)
 }
 
-/// The same for a fingerprint that somebody has written down.
+/// The same for a given fingerprint.
 pub(super) fn succeeds_fingerprint(vault: &Vault<'_>, given: &str, pin: &Pin) -> bool {
     Pin::of(vault).is_ok_and(|own| own == *pin) && retired(vault).iter().any(|known| known.matches(given))
 }

@@ -13,7 +13,7 @@ pub struct Place {
     dir: Dir,
     name: OsString,
     path: PathBuf,
-    /// As it was named: a link put there later must not make another vault of it.
+    /// The path as given: a link that is put there later must not make it another vault.
     given: PathBuf,
 }
 
@@ -75,10 +75,10 @@ impl Place {
         &self.name
     }
 
-    /// Whether a file is there.
+    /// Whether the file exists.
     ///
     /// # Errors
-    /// When the system refuses to tell.
+    /// When the system refuses.
     pub fn exists(&self) -> Result<bool, Error> {
         Ok(self.dir.meta(&self.name)?.is_some())
     }
@@ -96,7 +96,7 @@ impl Place {
         self.dir.meta(&self.name).ok().flatten().map(|meta| meta.mode).filter(|mode| mode & 0o077 != 0)
     }
 
-    /// Refuses to write beside others: the directory must be ours and not writable by them.
+    /// Refuses a directory that is not ours or that others can write to.
     pub(super) fn check_writable(&self) -> Result<(), Error> {
         let meta = self.dir.own_meta()?;
         if meta.uid != fsio::own_uid() {
@@ -121,7 +121,7 @@ impl Place {
         Ok(lock)
     }
 
-    /// Keeps what a save that was killed has taken out in exchange: another program may have put it there.
+    /// Keeps a file that a killed save has swapped out: another program may have written it.
     fn keep_exchanged(&self, name: &str) -> Result<(), Error> {
         for temp in fsio::exchanged_temps(&self.dir, name)? {
             let generations = self.generations()?;

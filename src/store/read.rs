@@ -1,4 +1,4 @@
-//! From sealed bytes to a vault that may be believed.
+//! From sealed bytes to a trusted vault.
 
 use super::local::{LastSeen, Served};
 use super::{Error, Local, Pin, Place, pin, tag};
@@ -6,7 +6,7 @@ use crate::model::{FOLDED, Vault};
 use crate::seal::Opener;
 use crate::secret::SecretBuf;
 
-/// A vault file, opened but not yet believed.
+/// A vault file, opened but not yet checked.
 pub struct Seen {
     pub(super) sealed: Vec<u8>,
     pub(super) plain: SecretBuf,
@@ -14,7 +14,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What an opener made of sealed bytes.
+    /// Sealed bytes and what an opener has decrypted from them.
     pub fn new(sealed: Vec<u8>, plain: SecretBuf, opener: Opener) -> Self {
         Self { sealed, plain, opener }
     }
@@ -43,7 +43,7 @@ impl Seen {
         self.sealed == sealed
     }
 
-    /// Whether this still is what stands at `place`.
+    /// Whether the file at `place` still has these bytes.
     ///
     /// # Errors
     /// As [`Place::read`].
@@ -57,43 +57,43 @@ impl Seen {
     }
 }
 
-/// How much a command wants to know before it believes a vault.
+/// What a command requires before it trusts a vault.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// A fingerprint that was given: it must fit.
+    /// A given fingerprint: it must match.
     pub pin: Option<String>,
-    /// Take a file that is older than the last one seen, for this command.
+    /// Accept a file that is older than the last one seen, for this command.
     pub accept_rollback: bool,
     /// Report a misfit in [`Checked::trust`] instead of stopping.
     pub report_only: bool,
 }
 
-/// Why a vault is believed, or not.
+/// Why a vault is trusted, or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Its pin is the one that this host remembers.
     Known,
-    /// Somebody removed a recipient elsewhere; its pin follows from the one remembered.
+    /// A recipient was removed on another host; its pin succeeds the remembered one.
     Succeeded,
     /// Its pin was given with the command.
     Given,
-    /// Its pin follows from one that was given: recipients were removed since, who could have made it too.
+    /// Its pin succeeds a given one: recipients were removed since, and could have forged it too.
     GivenFormer,
-    /// Never seen here, but the key that opened it has vouched for it at a save.
+    /// Never seen on this host, but tagged at a save by the key that opened it.
     Tagged,
-    /// Never seen here.
+    /// Never seen on this host.
     New,
     /// Its pin is not the one that it should be.
     Misfit,
 }
 
-/// A vault, and what was found out about it.
+/// A vault, and the result of its checks.
 pub struct Checked<'a> {
     /// The document.
     pub vault: Vault<'a>,
     /// Its pin.
     pub pin: Pin,
-    /// Why it is believed.
+    /// Why it is trusted, or not.
     pub trust: Trust,
     /// [`Error::RolledBack`] or [`Error::Forked`], which reading only warns of.
     pub behind: Option<Error>,
@@ -102,7 +102,7 @@ pub struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    /// Whether this state and `other` together come from all that this host has accepted.
+    /// Whether this state and `other` together include every save that this host has accepted.
     pub fn is_covered_by(&self, other: &Vault<'_>) -> bool {
         let count = |vault: &Vault<'_>, host: &str| vault.writers.get(host).copied().unwrap_or_default();
         let is_covered = |last: &LastSeen| {
@@ -154,8 +154,8 @@ fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Po
     let given = policy.pin.as_deref();
     let is_given = given.is_some_and(|given| pin.matches(given));
     let known = local.known(&vault.vault_id)?;
-    // A forger writes the id too: what was at this path before counts as well, unless nobody stands behind that one and
-    // somebody names this one.
+    // A forged vault can have any id, so another vault seen at this path before makes this one a misfit, unless that
+    // one is unconfirmed and the given fingerprint is this one's.
     if let Some(other) = place.held_another(local, &vault.vault_id)? {
         let yields = is_given && local.known(&other)?.is_none_or(|other| other.unconfirmed);
         if !yields {
@@ -180,7 +180,7 @@ fn trust(local: &Local, place: &Place, vault: &Vault<'_>, pin: &Pin, policy: &Po
 fn behind(last: &LastSeen, vault: &Vault<'_>) -> Option<Error> {
     let count = |writers: &std::collections::BTreeMap<String, u64>, host: &str| writers.get(host).copied().unwrap_or(0);
     let folded: u64 = vault.other.get(FOLDED).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    // Left out since then, with many others; where there are few nobody was.
+    // A missing host may have been dropped since then; that leaves at least `FOLD_TO` hosts.
     let is_possible = folded <= vault.generation && vault.writers.len() >= super::edit::FOLD_TO;
     let is_folded = |host: &String| is_possible && folded > last.generation && !vault.writers.contains_key(host);
     let lower = last.writers.iter().any(|(host, saves)| count(&vault.writers, host) < *saves && !is_folded(host));

@@ -1,13 +1,13 @@
-//! A save after which a key must open nothing here any more: kept generations are sealed
-//! anew, and the old copies go only when the new vault stands.
+//! A save after which a key must no longer open anything here: kept generations are sealed anew, and the old copies are
+//! removed only once the new vault is in place.
 //!
-//! A copy is sealed to those of today's recipients who could read it, and names them: who was added later reads nothing
-//! from before. Who changes a key loses nothing as long as the earlier one is at hand: what only that one opens goes to
-//! the new one as well.
+//! A copy is sealed to those current recipients that could already read it, and names them: a recipient that was added
+//! later cannot read earlier states. Replacing a key loses nothing as long as the old key is at hand: what only the old
+//! key opens is sealed to the new one as well.
 //!
-//! Order, so that a crash at any point leaves a vault that its owner can open: copies sealed
-//! anew beside the old ones; the vault, marked with their tag; the old copies removed. Each
-//! save first finishes what it finds undone.
+//! The order ensures that a crash at any point leaves a vault that its owner can open: write the new copies beside the
+//! old ones; write the vault, marked with their tag; remove the old copies. Each save first finishes an interrupted
+//! one.
 
 use super::edit::{Done, Edit, Standing, after_save, prove, seal_vault, settle, stamp};
 use super::heirs::{Heir, Sealing, joined_heirs};
@@ -31,20 +31,20 @@ pub enum Unreadable {
     Drop,
 }
 
-/// The keys of a save after which another one must open nothing.
+/// The keys of a save after which a removed or replaced key must not open anything.
 #[derive(Clone)]
 pub struct Keys<'k> {
-    /// Must open what is written.
+    /// The key that must open the new vault.
     pub proof: &'k Opener,
-    /// The key that takes the place of the one that goes, if it is the same holder's.
+    /// A replaced key and its successor, if both have the same holder.
     pub heir: Option<Heir>,
     /// Other keys at hand.
     pub beside: Vec<&'k Opener>,
-    /// Keys that took the place of others, of which another state of the vault knows.
+    /// Key replacements that another state of the vault records.
     pub known: Vec<Heir>,
 }
 
-/// In the payload since the last one: which copies of kept generations it wrote.
+/// A member of the payload: which copies of kept generations the last re-sealing wrote.
 #[derive(Serialize, Deserialize)]
 struct Mark {
     tag: String,
@@ -52,35 +52,35 @@ struct Mark {
     /// The label of the recipient that was removed, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     removed: Option<String>,
-    /// Keys that took the place of others of the same holder.
+    /// Keys that replaced others of the same holder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     heirs: Vec<Heir>,
 }
 
 impl Mark {
-    /// The mark of the last one that came about; one that is older than everything if none did.
+    /// The mark of the last re-sealing; if there was none, a mark that is older than everything.
     fn of(vault: &Vault<'_>) -> Self {
         let none = || Self { tag: String::new(), generation: 0, removed: None, heirs: Vec::new() };
         let Some(raw) = vault.other.get(RESEALING) else { return none() };
-        // The tag becomes part of file names. A mark that is none marks nothing: the next change of keys makes one.
+        // The tag becomes part of file names. An invalid mark counts as none: the next key change writes a new one.
         let is_tag = |mark: &Self| mark.tag.len() <= 32 && mark.tag.bytes().all(|byte| byte.is_ascii_hexdigit());
         serde_json::from_str(raw.get()).ok().filter(is_tag).unwrap_or_else(none)
     }
 
-    /// From after the mark, and still written by a re-sealing: one that never came about.
+    /// Not older than the mark, but written by another re-sealing: one that was never completed.
     fn is_orphan(&self, one: &Snapshot) -> bool {
         one.generation >= self.generation && !one.resealed.is_empty() && one.resealed != self.tag
     }
 
-    /// From before the mark, and not written by its re-sealing, whatever the name claims.
+    /// Older than the mark, and not written by its re-sealing, whatever the name claims.
     fn is_old(&self, one: &Snapshot) -> bool {
         one.generation < self.generation && one.resealed != self.tag
     }
 }
 
 impl Edit<'_> {
-    /// As [`Edit::save`], for a change that removes or replaces a recipient and rotates the
-    /// vault secret. `proof` must open what is written; kept generations are opened by it, or by any key that was given.
+    /// As [`Edit::save`], for a change that removes or replaces a recipient and rotates the vault secret.
+    /// [`Keys::proof`] must open what is written; kept generations are opened by it or by any other key that was given.
     ///
     /// # Errors
     /// As [`Edit::save`]; [`Error::Unreadable`] under [`Unreadable::Refuse`].
@@ -110,7 +110,7 @@ impl Edit<'_> {
         let keys: Vec<&Opener> = std::iter::once(proof).chain(given).chain(beside.iter().copied()).collect();
         let stands = (vault.generation, vault.rev.clone());
         let is_another = |one: &Snapshot| (one.generation, &one.rev) != (stands.0, &stands.1);
-        // Of one state an interrupted change may have left several files: one that opens is enough.
+        // An interrupted change may have left several files of one state: one that opens is enough.
         let (mut closed, mut open) = (Vec::new(), BTreeSet::new());
         for one in snapshot::list(&generations)?.iter().filter(|one| is_another(one)) {
             match open_one(one, &keys, &seen.sealed)? {
@@ -153,7 +153,7 @@ impl Edit<'_> {
                     }
                 }
                 None if closed.contains(&one.name) => {}
-                // What a moment ago was open must not be given up.
+                // It could be opened a moment ago, so it must not be dropped.
                 None => return Err(Error::Unreadable(vec![one.name.clone()])),
             }
         }
@@ -172,7 +172,7 @@ impl Edit<'_> {
         }
         after_save(|| {
             place.dir().sync()?;
-            // What could not be noted must not keep the old copies there.
+            // A failure to record the save must not prevent the removal of old copies.
             let settled = settle(local, place, &vault, &sealed.bytes);
             remove_old(&generations, &mark, &waiting)?;
             settled?;
@@ -220,8 +220,8 @@ fn remove_old(generations: &Dir, mark: &Mark, waiting: &BTreeSet<String>) -> Res
     Ok(generations.sync()?)
 }
 
-/// Finishes a removal that was interrupted, or that came here with the vault file from another
-/// host, and takes away the copies of one that never came about. What `opener` cannot open stays.
+/// Finishes a removal that was interrupted, or that was made on another host and came with the vault file, and removes
+/// the copies of one that was never completed. A copy that `opener` cannot open stays.
 pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> Result<(), Error> {
     let mark = Mark::of(vault);
     let all = snapshot::list(generations)?;
@@ -270,12 +270,12 @@ pub fn last_removed(vault: &Vault<'_>) -> Option<String> {
     Mark::of(vault).removed
 }
 
-/// The keys of which a vault knows that they took the place of others.
+/// The key replacements that a vault records.
 pub fn known_heirs(vault: &Vault<'_>) -> Vec<Heir> {
     Mark::of(vault).heirs
 }
 
-/// The mark of a vault for one that is joined with another state: copies from before the joined one count as old.
+/// The mark of `newer` for its join with `other`: copies from before `generation`, that of the join, count as old.
 pub(super) fn joined_mark(
     newer: &Vault<'_>,
     other: &Vault<'_>,

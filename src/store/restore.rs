@@ -25,7 +25,7 @@ pub fn place_whole(
         return Err(fsio::Error::Exists(place.path().to_owned()).into());
     }
     let written = Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?;
-    // Asked, or given: else it spoke for itself.
+    // Confirmed by a person (prompt or `--pin`), or derived.
     let asked = !matches!(checked.trust, Trust::Known | Trust::Succeeded | Trust::Tagged);
     {
         let _lock = local.lock_known(&checked.vault.vault_id);
@@ -54,15 +54,15 @@ pub fn set_aside(place: &Place, patience: Duration) -> Result<PathBuf, Error> {
     Ok(generations.path().join(name))
 }
 
-/// For so long, in seconds, every refresh token that another one followed is remembered.
+/// Seconds for which every superseded refresh token is remembered.
 const REMEMBERED: u64 = 14 * 86_400;
 
-/// What a snapshot is to the standing vault.
+/// How a snapshot relates to the current vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kin {
-    /// Made by somebody who can open the vault now.
+    /// Written under the current vault secret.
     Same,
-    /// From before a recipient was removed: that one knows the secret of then.
+    /// Written under an earlier vault secret, which a removed recipient knows.
     Retired,
     /// Not of this vault.
     Another,
@@ -72,17 +72,17 @@ pub enum Kin {
 pub struct Restoring {
     /// The change to be saved.
     pub change: Change,
-    /// What the snapshot is to the vault.
+    /// How the snapshot relates to the vault.
     pub kin: Kin,
     /// Profiles whose refresh token in the snapshot was superseded since: they stay as they are.
     pub superseded: Vec<SecretId>,
 }
 
-/// The change that brings back the entries of `snapshot`, all of them or `only` some; who can open the vault and how it
-/// is authenticated stay as they are. Says too what the snapshot is to the vault.
+/// The change that restores the entries of `snapshot`, all of them or `only` some, and how the snapshot relates to the
+/// vault. Recipients and the vault secret stay as they are.
 ///
 /// # Errors
-/// A vault whose secret cannot be read; something of `only` that neither has.
+/// A malformed vault secret; a subject in `only` that neither state has.
 pub fn restore_change(
     standing: &Vault<'_>,
     snapshot: &Vault<'_>,
@@ -101,7 +101,7 @@ pub fn restore_change(
     let (then, now) = (Entries::of(snapshot)?, Entries::of(standing)?);
     let lineage = Lineage::of(standing)?;
     let is_asked = |id: &SecretId| only.is_none_or(|only| only.contains(&Subject::Entry(id.clone())));
-    // What was superseded longer ago may be forgotten: then a login that has changed since counts as newer.
+    // Tokens superseded longer ago may be forgotten: then a login that has changed counts as superseded.
     let is_long_ago = snapshot.updated.saturating_add(REMEMBERED) < standing.updated;
     let is_superseded = |id: &SecretId| {
         let (then, now) = (snapshot.get(id), standing.get(id));

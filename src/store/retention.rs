@@ -1,4 +1,4 @@
-//! Which kept states stay, and for how long.
+//! Which states are kept, and for how long.
 
 use super::snapshot::{CAPTURED, HIGHEST, Snapshot, list};
 use super::{Error, now};
@@ -7,31 +7,31 @@ use crate::model::{Save, Vault};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-/// The newest states, which are kept whatever their age and size.
+/// Number of newest states that are kept regardless of age and size.
 const NEWEST: usize = 10;
-/// Most states of the last day.
+/// Maximum number of states that are kept from the last day.
 const OF_A_DAY: usize = 200;
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
-/// Longer than any month.
+/// The length of the longest month.
 const MONTH: u64 = 31 * DAY;
-/// For so long one state an hour, a day and a month is kept, the last of each.
+/// How long the last state of each hour, day and month is kept.
 const HOURLY: u64 = 3 * DAY;
 const DAILY: u64 = 60 * DAY;
 const MONTHLY: u64 = 24 * MONTH;
-/// For so long the last capture of each day is kept beside later saves: what gateways renew is in no other place.
+/// How long the last capture of each day is kept beside later saves: tokens that gateways renew exist nowhere else.
 const CAPTURES: u64 = 14 * DAY;
-/// Commands that change much at once: the state before each is kept for [`DAILY`].
+/// Commands that make large changes: the state before each is kept for [`DAILY`].
 const LARGE: [&str; 6] = ["import", "connect", "restore", "undo", "merge", "passwd"];
-/// Bytes of all states together, beyond which the oldest go.
+/// Maximum size of all states together, in bytes; beyond it the oldest are dropped.
 pub const BUDGET: u64 = 256 * 1024 * 1024;
-/// How many states one save drops at most: a clock that jumps must not empty the history.
+/// Maximum number of states that one save drops: a clock that jumps must not empty the history.
 const DROPPED: usize = 4;
 
-/// Drops what [`superfluous`] names; never `displaced`, which may have a low number after an older state was brought
-/// back.
+/// Drops the states that [`superfluous`] returns, but never `displaced`, which may have a low number after an older
+/// state was put back.
 pub(super) fn prune(dir: &Dir, displaced: &str, vault: &Vault<'_>) -> Result<(), Error> {
-    // Most saves have few generations: names alone then say that there is nothing to do.
+    // Usually there are few generations, and their names alone show that there is nothing to drop.
     let names = dir.names()?;
     if names.len() <= NEWEST && !names.iter().any(|name| name.contains(CAPTURED)) {
         return Ok(());
@@ -48,14 +48,15 @@ pub(super) fn prune(dir: &Dir, displaced: &str, vault: &Vault<'_>) -> Result<(),
     Ok(())
 }
 
-/// Which of the states, the oldest first, are not kept: all but the newest, those of the last day, one an hour, a day
-/// and a month, and those before a large change. Where that is too many bytes the oldest go too.
+/// The states to drop, the newest first; `all` has the oldest first. The newest states, those of the last day, one per
+/// hour, day and month, and those before a large change are kept. If these exceed [`BUDGET`], the oldest of them are
+/// dropped too.
 fn superfluous<'s>(all: &'s [Snapshot], before_large: &BTreeSet<String>, now: u64) -> Vec<&'s Snapshot> {
     let mut periods = BTreeSet::new();
-    // The day of the next newer one, if that was a capture.
+    // The day of the next newer state, if that is a capture.
     let mut capture_behind = None;
     let (mut newest, mut bytes, mut is_full) = (0, 0_u64, false);
-    // What has a number that no save can have is none of the newest.
+    // States with an impossible number do not count as the newest.
     let (possible, made_up): (Vec<_>, Vec<_>) = all.iter().rev().partition(|one| one.generation <= HIGHEST);
     let mut keeps = |one: &Snapshot| {
         let age = now.saturating_sub(one.saved);
@@ -133,7 +134,7 @@ mod tests {
         let before = BTreeSet::from([all[0].state()]);
         assert_eq!(kept(&all, &before, now)[..2], [0, 590]);
         assert_eq!(kept(&all, &BTreeSet::new(), now)[0], 590);
-        // Of one day not more than so many.
+        // At most `OF_A_DAY` states of one day are kept.
         let burst: Vec<Snapshot> = (0..600).map(|number| saved(number, now - 600 + number)).collect();
         assert_eq!(kept(&burst, &BTreeSet::new(), now).len(), OF_A_DAY);
     }
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn consecutive_captures_of_a_day_replace_each_other_and_no_save_by_people() {
         let now = 1000 * DAY;
-        // Ten saves by people, each followed by three captures; two captures of the day before at first.
+        // Two captures of the day before, then ten manual saves, each followed by three captures.
         let capture = |mut one: Snapshot| {
             one.captured = true;
             one
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn the_last_capture_of_each_day_stays_for_two_weeks() {
         let now = 1000 * DAY;
-        // Each day for 20 days: three captures, then twelve saves by people.
+        // Each day for 20 days: three captures, then twelve manual saves.
         let one = |n: u64| Snapshot { captured: n % 15 < 3, ..saved(n, now - (19 - n / 15) * DAY) };
         let all: Vec<Snapshot> = (0..300).map(one).collect();
         let kept: Vec<u64> = kept(&all, &BTreeSet::new(), now).into_iter().filter(|n| n % 15 < 3).collect();

@@ -11,10 +11,10 @@ use std::time::UNIX_EPOCH;
 
 /// In the names of states that a capture wrote.
 pub(super) const CAPTURED: &str = ".captured";
-/// How the names of files begin that are kept without being opened.
+/// File name prefix of states that are kept without being opened.
 const DISPLACED: &str = "displaced-";
-/// Highest number of a file name that new ones are put above: far more than saves can be, and
-/// far below what the document can hold.
+/// Highest number in a file name that counts for new numbers: far above any real number of saves, and far below what
+/// the document can hold.
 pub(super) const HIGHEST: u64 = 1 << 52;
 
 /// A sealed vault that was kept.
@@ -47,7 +47,7 @@ impl Snapshot {
         Ok(fsio::read_capped(&self.path, MAX_FILE)?.into_vec())
     }
 
-    /// Its number and the start of its random name, as records of saves name it.
+    /// Its number and the start of its random name, as in the records of saves.
     pub fn state(&self) -> String {
         crate::model::state_name(self.generation, &self.rev)
     }
@@ -75,14 +75,15 @@ impl Snapshot {
     }
 }
 
-/// The file name under which the vault as it stands will be kept.
+/// The file name under which this state of the vault is kept.
 pub(super) fn name_of(vault: &Vault<'_>) -> String {
     let captured = if vault.is_captured() { CAPTURED } else { "" };
     format!("{}-{}{captured}.age", vault.generation, vault.rev)
 }
 
-/// Keeps a state that is about to be replaced. Whoever saved it here has kept it then, but not synced it. What has its
-/// name and is something else stays, under another one; but for what a power cut has left of its copy.
+/// Keeps a state that is about to be replaced. If this host saved it, a copy exists already and is only synced. A
+/// different age file of the same name is renamed; anything else there, such as a copy damaged by a power cut, is
+/// overwritten.
 pub(super) fn keep(generations: &Dir, name: &str, sealed: &[u8]) -> Result<(), Error> {
     let name = OsStr::new(name);
     let path = generations.path().join(name);
@@ -98,8 +99,8 @@ pub(super) fn keep(generations: &Dir, name: &str, sealed: &[u8]) -> Result<(), E
     Ok(Replacement::write(generations, name, sealed, 0o600)?.commit()?)
 }
 
-/// Keeps a state that comes from elsewhere. Where a state of this name is kept already, that one stays; another one is
-/// kept without a number.
+/// Keeps a state from another source. If another file has this name already, it stays, and the state is kept under a
+/// name without a number.
 pub(super) fn keep_foreign(generations: &Dir, name: &str, sealed: &[u8]) -> Result<(), Error> {
     let path = generations.path().join(name);
     let is_taken = generations.meta(OsStr::new(name))?.is_some() && !is(&path, sealed);
@@ -117,12 +118,12 @@ pub(super) fn holds(dir: &Dir, sealed: &[u8]) -> Result<bool, Error> {
     Ok(list(dir)?.iter().any(|one| one.size == size && is(&one.path, sealed)))
 }
 
-/// A new name for what is kept without being opened.
+/// A new name for a state that is kept without being opened.
 pub(super) fn displaced_name() -> Result<String, Error> {
     Ok(format!("{DISPLACED}{}-{}", now(), super::hex(&super::random::<4>()?)))
 }
 
-/// What was kept without being opened.
+/// The names of states that were kept without being opened.
 ///
 /// # Errors
 /// When the directory cannot be read.
@@ -130,8 +131,8 @@ pub(super) fn displaced(dir: &Dir) -> Result<Vec<String>, Error> {
     Ok(dir.names()?.into_iter().filter(|name| name.starts_with(DISPLACED)).collect())
 }
 
-/// Keeps a copy of what was just saved: it stays when a program without our lock puts another vault in its place. Not
-/// synced, since the vault file is there too; [`keep`] makes up for that.
+/// Keeps a copy of what was just saved, which remains if a program without our lock replaces the vault. It is not
+/// synced, since the vault file has the same content; [`keep`] syncs it later.
 pub(super) fn keep_new(generations: &Dir, name: &str, sealed: &[u8]) -> Result<(), Error> {
     Ok(Replacement::write_loosely(generations, OsStr::new(name), sealed, 0o600)?)
 }
@@ -144,7 +145,7 @@ pub fn history(place: &Place) -> Result<Vec<Snapshot>, Error> {
     place.generations_if_any()?.map_or_else(|| Ok(Vec::new()), |dir| list(&dir))
 }
 
-/// The highest believable number among the kept generations; zero if there are none.
+/// The highest plausible number among the kept generations; zero if there are none.
 pub(super) fn highest(dir: &Dir) -> Result<u64, Error> {
     Ok(list(dir)?.iter().map(|one| one.generation).filter(|number| *number <= HIGHEST).max().unwrap_or_default())
 }

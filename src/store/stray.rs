@@ -1,4 +1,4 @@
-//! States of the vault in files that other programs have made beside it.
+//! Files beside the vault, made by other programs, that may be states of it.
 
 use super::{Error, Place, snapshot};
 use crate::fsio::{self, Dir};
@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::PathBuf;
 
-/// Removes a file from beside the vault whose content is kept, if that still is the same.
+/// Removes a file beside the vault whose content was kept, if it still has that content.
 ///
 /// # Errors
 /// When the directory cannot be changed.
@@ -21,7 +21,7 @@ pub fn remove_copy(place: &Place, copy: &Stray, sealed: &[u8]) -> Result<(), Err
     Ok(())
 }
 
-/// A file beside the vault, or among its generations, that may be a state of it.
+/// A file beside the vault, or among its generations, that may be a state of the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     /// Its path.
@@ -35,10 +35,10 @@ impl Stray {
         if self.is_kept { place.generations() } else { Ok(Dir::open(place.dir().path())?) }
     }
 
-    /// Its bytes; none where it is no plain file, such as a link, or another user's.
+    /// Its bytes; `None` if it is not a regular file, is a link, or belongs to another user.
     ///
     /// # Errors
-    /// One that cannot be read.
+    /// A file that cannot be read.
     pub fn read(&self, place: &Place) -> Result<Option<Vec<u8>>, Error> {
         read_plain(&self.dir(place)?, &self.name)
     }
@@ -50,7 +50,7 @@ fn read_plain(dir: &Dir, name: &OsStr) -> Result<Option<Vec<u8>>, Error> {
     if !dir.meta(name)?.is_some_and(|meta| is_plain(&meta)) {
         return Ok(None);
     }
-    // No link by the way it was looked at; a link that is put there meanwhile is refused.
+    // It was not a link when it was checked; `open_file` refuses one that was put there meanwhile.
     let file = dir.open_file(name)?;
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
@@ -59,9 +59,9 @@ fn read_plain(dir: &Dir, name: &OsStr) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
-/// Copies that a program which synchronises files has made beside the vault, where two hosts had saved: of Syncthing
+/// Conflict copies that a file synchroniser has made beside the vault after saves on two hosts: Syncthing
 /// (`vault.sync-conflict-DATE-TIME-ID.age`), Dropbox and Nextcloud (`vault (... conflicted copy ...).age`), ownCloud
-/// (`vault_conflict-DATE.age`); and what was kept among the generations without being opened.
+/// (`vault_conflict-DATE.age`). Includes the states that were kept among the generations without being opened.
 ///
 /// # Errors
 /// When the directory cannot be read.

@@ -1,8 +1,8 @@
-//! Tags: by them a host that remembers nothing knows a vault that its own key has saved.
+//! Tags: they let a host that remembers nothing recognise a vault that its own key has saved.
 //!
-//! A tag is made with the secret half of a recipient, which nobody has who knows public halves
-//! only. It names the vault's pin, so that a rotation of the vault secret makes it worthless; those of
-//! keys that were not at hand at that save come back with the first save of theirs.
+//! A tag is made with the secret half of a recipient, so knowing its public half is not enough. It covers the vault's
+//! pin, so that a rotation of the vault secret invalidates it; tags of keys that were not at hand at that save return
+//! with the first save by each of those keys.
 
 use super::{Error, Pin, hex};
 use crate::model::Vault;
@@ -15,7 +15,7 @@ const LABEL: &[u8] = b"agevault/tag/v1";
 /// Longest map of tags that is read, in bytes: more than all recipients have.
 const MAX_TAGS: usize = 64 * 1024;
 
-/// What a tag is made of: everything has a fixed length or an end of its own.
+/// The message of a tag: each part has a fixed length or a terminator.
 pub fn tag_message(vault: &Vault<'_>, pin: &Pin) -> Vec<u8> {
     [LABEL, b"\0", vault.vault_id.as_bytes(), b"\0", &vault.epoch.to_be_bytes(), pin.digits().as_bytes()].concat()
 }
@@ -26,7 +26,7 @@ fn read(vault: &Vault<'_>) -> BTreeMap<String, String> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
-/// Whether this key has vouched for the vault as it stands.
+/// Whether this key has tagged the current vault.
 pub(super) fn fits(vault: &Vault<'_>, pin: &Pin, opener: &Opener) -> bool {
     let Some(tag) = read(vault).remove(&opener.public()) else { return false };
     opener.tag(&tag_message(vault, pin)).is_some_and(|right| hex(&right) == tag)

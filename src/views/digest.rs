@@ -24,12 +24,12 @@ const MAX_DEPTH: usize = crate::model::MAX_DEPTH;
 pub struct Key(Zeroizing<Vec<u8>>);
 
 impl Key {
-    /// The key of today: it changes with the vault's secret.
+    /// The current key. It changes with the vault secret.
     pub fn of(vault: &Vault<'_>) -> Self {
         Self::from_secret(vault.vault_secret.expose())
     }
 
-    /// The keys that the vault had before.
+    /// The keys derived from the vault's earlier secrets.
     pub fn former(vault: &Vault<'_>) -> Vec<Self> {
         #[derive(Deserialize)]
         struct Link {
@@ -42,18 +42,18 @@ impl Key {
     }
 
     fn from_secret(secret: &str) -> Self {
-        // HMAC takes keys of every length.
+        // HMAC accepts keys of any length.
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
         let key = mac.map(|mac| mac.chain_update(DERIVE).finalize().into_bytes().to_vec());
         Self(Zeroizing::new(key.unwrap_or_default()))
     }
 
-    /// By which it is told from others; it says nothing of it.
+    /// A name that identifies the key without revealing it.
     pub fn name(&self) -> String {
         self.digest([b"name of a key", b"", b"", b"", b""]).chars().take(16).collect()
     }
 
-    /// A key that lasts as long as the vault, for what is compared at once or shown.
+    /// A key that lasts as long as the vault, for digests that are compared at once or shown.
     ///
     /// # Errors
     /// [`model::Error::Malformed`] when it is not base64.
@@ -62,7 +62,7 @@ impl Key {
         key.map(|key| Self(Zeroizing::new(key))).map_err(|_| model::Error::Malformed { line: 1, column: 1 })
     }
 
-    /// Eight hexadecimal digits by which a person sees that a value is another one.
+    /// Eight hexadecimal digits that show a person whether two values differ.
     pub fn short(&self, id: &SecretId, raw: &RawValue) -> String {
         let id = id.to_string();
         let digest = self.digest([b"short", b"entry", id.as_bytes(), b"value", &canonical(raw.get())]);
@@ -77,7 +77,7 @@ impl Key {
 
     /// HMAC-SHA256 over the parts, each with its length before it.
     fn digest(&self, parts: [&[u8]; 5]) -> String {
-        // HMAC takes keys of every length.
+        // HMAC accepts keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(LABEL);
         for part in parts {

@@ -90,7 +90,7 @@ type Places = BTreeMap<PathBuf, Place>;
 #[derive(Debug)]
 pub struct Ledger {
     record: Record,
-    /// The name of the key of its digests.
+    /// The name of the digest key.
     key: String,
     places: Places,
 }
@@ -123,15 +123,15 @@ impl Ledger {
         self.record.keep(&Content { version: VERSION, key: self.key.clone(), places: &self.places })
     }
 
-    /// The name of the key of its digests; empty where nothing was written yet.
+    /// The name of the digest key; empty if nothing was written yet.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Takes another key: `known` says which digest is which by it.
+    /// Switches to another digest key. `known` maps old digests to those under `key`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the ledger cannot be written.
     pub fn rekey(&mut self, key: &Key, known: &BTreeMap<String, String>) -> Result<(), Error> {
         self.key = key.name();
         let digests = self.places.values_mut().flat_map(|place| place.views.values_mut()).flatten();

@@ -19,9 +19,9 @@ fn nothing_is_renamed_before_it_is_synced_and_read_back_and_its_directory_is_syn
             trace.iter().skip(from).position(|line| line.starts_with(call) && line.contains(&format!("<{path}>")));
         found.map(|found| from + found)
     };
-    // So is the copy of the new state: until it is on disk the vault file itself is there, and the next save sees to it.
+    // The copy of the new state need not be synced either: the vault file has that state, and the next save syncs it.
     let is_copy = |found: &regex_lite::Captures<'_>| found[1].ends_with(".d") && found[3].ends_with(".age");
-    // A temp file gets its number as a name.
+    // A temp file is first renamed to a name with its inode number.
     let is_temp = |found: &regex_lite::Captures<'_>| found[3].ends_with("-tmp");
     let remembered = |found: &regex_lite::Captures<'_>| found[3].ends_with(".json") || is_copy(found);
     let mut names = Vec::new();

@@ -87,7 +87,7 @@ fn a_save_that_is_raced_joins_what_was_put_in_place_or_leaves_it() {
     });
 }
 
-/// The same with each other kind of key: what takes longer to open leaves more time to be raced.
+/// The same with another kind of key: a slower unlock leaves more time for the race.
 fn is_joined_by(key: &[&str], prepare: impl FnOnce(&World)) {
     let world = World::with_vault();
     prepare(&world);

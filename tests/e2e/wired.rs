@@ -214,7 +214,7 @@ impl Wired {
             command.args(["--timeout", TURN]).args(how).output().expect("a program that starts")
         };
         let mut output = once();
-        // Two of the gateway's own processes may get into each other's way, for long on a machine that is busy.
+        // Two of the gateway's own processes may block each other, for a long time on a busy machine.
         for _ in 0..30 {
             if !String::from_utf8_lossy(&output.stdout).contains("another OpenClaw process owns state-lifecycle") {
                 break;

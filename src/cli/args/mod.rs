@@ -183,16 +183,16 @@ pub enum Command {
     Backup(Later<Backup>),
     /// Bring a backup or a kept generation back
     Restore(Later<Restore>),
-    /// What saves have done, and the states that they have kept
+    /// List saves and kept generations
     #[command(subcommand)]
     History(Later<History>),
-    /// How two states of the vault differ, by name
+    /// Show how two states of the vault differ, by name
     Diff(Later<Diff>),
-    /// Take back the last save of this host, or the last change of an entry
+    /// Undo the last save of this host, or the last change of an entry
     Undo(Later<Undo>),
-    /// Make one of two states of the vault
+    /// Merge two states of the vault
     Merge(Later<Merge>),
-    /// Have git merge and show vaults
+    /// Set up git to merge vaults and to show their changes
     #[command(subcommand)]
     Git(Later<Git>),
     /// Print completions for a shell

@@ -122,10 +122,10 @@ pub struct Restore {
     /// Open the backup with the passphrase in this file
     #[arg(long, value_name = "PATH")]
     pub backup_passphrase_file: Option<PathBuf>,
-    /// A kept generation instead: its number, or N-REV where several have it
+    /// Restore a kept generation instead: N, or N-REV if several have that number
     #[arg(long, value_name = "N", conflicts_with = "path", value_parser = generation)]
     pub generation: Option<String>,
-    /// Only these entries and orders (ID, or order/AGENT/PROVIDER)
+    /// Restore only these entries and orders (ID, or order/AGENT/PROVIDER)
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub only: Vec<String>,
     /// Only show what would change
@@ -135,21 +135,21 @@ pub struct Restore {
 
 /// The name of a generation: its number, or that and the start of its random name.
 fn generation(text: &str) -> Result<String, &'static str> {
-    if is_generation(text) { Ok(text.to_owned()) } else { Err("no generation") }
+    if is_generation(text) { Ok(text.to_owned()) } else { Err("not a generation: expected N or N-REV") }
 }
 
 #[derive(Debug, Subcommand)]
 pub enum History {
-    /// List what saves have done, and which states are kept; without a key only those
+    /// List what each save changed, and the kept generations; without a key only the generations
     #[command(after_help = super::shapes::HISTORY)]
     List {
-        /// All of them [default: the last 20]
+        /// List all saves [default: the last 20]
         #[arg(long)]
         all: bool,
     },
     /// Show the names in one
     Show {
-        /// Its number, or N-REV where several have it
+        /// Its number, or N-REV if several have that number
         #[arg(value_parser = generation)]
         generation: String,
     },
@@ -157,16 +157,16 @@ pub enum History {
 
 #[derive(Args, Debug)]
 pub struct Diff {
-    /// A generation, a file, or a revision of git [default: the state before the last save]
+    /// A generation, a file or a git revision [default: the state before the last save]
     pub from: Option<String>,
-    /// The same [default: the vault as it is]
+    /// The state to compare it with, named in the same way [default: the current vault]
     pub to: Option<String>,
 }
 
 #[derive(Args, Debug)]
 pub struct Undo {
-    /// Bring back what these were before their last change (ID, or order/AGENT/PROVIDER) [default: all that the
-    /// last save of this host changed]
+    /// Restore these to what they were before their last change (ID, or order/AGENT/PROVIDER) [default: everything
+    /// that the last save of this host changed]
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
     /// Only show what would change
@@ -176,8 +176,8 @@ pub struct Undo {
 
 #[derive(Args, Debug)]
 pub struct Merge {
-    /// Other states of the vault, files or kept generations [default: what this host has saved and another program
-    /// replaced, the other side of a merge of git (see agevault git install), and conflict copies beside the vault]
+    /// Other states of the vault, files or kept generations [default: saves of this host that another program replaced,
+    /// the other side of an unfinished git merge (see agevault git install), and conflict copies beside the vault]
     #[arg(value_name = "FILE")]
     pub files: Vec<String>,
     /// Open the other state with this age identity file [default: as the vault]
@@ -186,35 +186,35 @@ pub struct Merge {
     /// Open the other state with the passphrase in this file
     #[arg(long, value_name = "PATH")]
     pub backup_passphrase_file: Option<PathBuf>,
-    /// Settle a conflict: as the vault file has it, whoever saved that
+    /// Resolve this conflict with the value in the vault file
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub ours: Vec<String>,
-    /// Settle a conflict: as the other state has it
+    /// Resolve this conflict with the value in the other state
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub theirs: Vec<String>,
     /// Only show what would change
     #[arg(long)]
     pub dry_run: bool,
-    /// Where recipients were removed: remove kept generations that no key at hand can open
+    /// If recipients were removed: delete kept generations that no key at hand can open
     #[arg(long)]
     pub drop_unreadable: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Git {
-    /// Have git merge the vault, and show its changes by name, in the repository that it is in
+    /// Set up git to merge the vault and show its changes by name, in the repository that contains it
     Install,
-    /// What git calls to merge
+    /// The merge driver that git runs
     #[command(hide = true)]
     MergeDriver {
-        /// The state that both come from
+        /// The merge base
         base: PathBuf,
-        /// Where the result goes
+        /// Our side; the result is written here
         ours: PathBuf,
-        /// The other side
+        /// Their side
         theirs: PathBuf,
     },
-    /// What git calls to show a vault
+    /// The textconv driver that git runs
     #[command(hide = true)]
     Textconv {
         /// The vault

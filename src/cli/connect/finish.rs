@@ -63,7 +63,7 @@ pub fn remember(
     Ok(connection.save(root, id)?)
 }
 
-/// Remembers that its references lead to the entries of `vault`, whatever names these had before.
+/// Records which entries of `vault` the gateway's references lead to, including entries that were renamed.
 pub fn settled(context: &Context, vault: &Vault<'_>) -> Result<(), Error> {
     let root = context.local.root();
     let Some(mut connection) = Connection::load(root, &vault.vault_id)? else { return Ok(()) };

@@ -94,7 +94,7 @@ struct Asked<'a> {
     without: &'a [SecretId],
 }
 
-/// What was known of a gateway before it is connected once more.
+/// The record of a gateway's connection before this run of `connect`, and the renames since it was written.
 struct Before {
     connection: Connection,
     renames: Renames,
@@ -175,7 +175,7 @@ impl Way {
         }
         let (mut opened, moves) = self.take(context, opened, &held)?;
         if !moves.waiting.is_empty() {
-            // References leave an entry before it gets another value.
+            // References move to their new entry before the old entry's value changes.
             self.change(context, &opened, &asked, &moves)?;
             held = self.held()?;
             readable(&mut held)?;
@@ -186,7 +186,7 @@ impl Way {
         Ok(Done { opened, findings })
     }
 
-    /// Takes in what the gateway has. Nothing is removed there that is not in the file.
+    /// Saves the gateway's secrets in the vault file, before anything is removed from the gateway.
     fn take(&self, context: &Context, opened: Opened, held: &Inventory) -> Result<(Opened, Moves), Error> {
         let known = |vault: &Vault<'_>| self.known(context, vault, held);
         let moves = import::take(context, &opened, held, self.on_conflict(), &known)?;
@@ -268,8 +268,8 @@ impl Way {
         })
     }
 
-    /// Changes the gateway's files, once the vault has what they have. As long as something waits for that, there is more
-    /// to come.
+    /// Changes the gateway's files, once the vault has their secrets. If secrets wait for this change
+    /// (`moves.waiting`), a second call does the final steps.
     fn change(&self, context: &Context, opened: &Opened, asked: &Asked<'_>, moves: &Moves) -> Result<Findings, Error> {
         let Asked { held, key, without } = *asked;
         let program = self.program()?;

@@ -1,4 +1,4 @@
-//! On what terms a gateway is connected: what it keeps, by which key it opens the vault, whose value counts.
+//! The terms of a connection: what the gateway keeps, which key opens the vault, and which side of a conflict wins.
 
 use super::super::args::{Connect, OnConflict};
 use super::super::context::Context;
@@ -15,7 +15,7 @@ impl Way {
         import::on_conflict(self.options.on_conflict.unwrap_or(OnConflict::Fail))
     }
 
-    /// Which values of the gateway the vault has already, or had before.
+    /// The gateway's values that the vault has already, or had before.
     pub(super) fn known(&self, context: &Context, vault: &Vault<'_>, held: &Inventory) -> Result<Unchanged, Error> {
         let connection = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default();
         let own_oauth = self.version.era().has_stores();
@@ -23,11 +23,11 @@ impl Way {
         Ok(Unchanged { own_oauth, renames, ..connection.compare_orders(vault, held) })
     }
 
-    /// What became of the entries that the gateway asks for. Where a name of one is another entry's now, it keeps its
-    /// secret or takes the other one, as is chosen.
+    /// The renames of entries that the gateway asks for. If a renamed entry's old name now belongs to another entry,
+    /// `--on-conflict` decides which of the two the gateway's reference leads to.
     ///
     /// # Errors
-    /// [`connect::Error::Torn`] if nothing is chosen.
+    /// [`connect::Error::Torn`] if `--on-conflict` is `fail`, the default.
     pub(super) fn renames(&self, connection: &Connection, vault: &Vault<'_>) -> Result<Renames, Error> {
         let renames = connection.renames(vault);
         let torn: Vec<String> = renames.torn(&connection.refs).map(|(old, now)| format!("{old} (now {now})")).collect();
@@ -38,8 +38,8 @@ impl Way {
         }
     }
 
-    /// The options by which the gateway opens the vault. A command that only hands a change over leaves them as they
-    /// are: the key that it was given itself need not be the gateway's.
+    /// The options with which the gateway opens the vault. A command that only hands over a change leaves them
+    /// unchanged, since the key given to that command need not be the gateway's.
     pub(super) fn key(&self, context: &Context, held: &Inventory) -> Result<Vec<String>, Error> {
         let configured = held.resolver().map(|args| {
             let pairs = args.iter().zip(args.iter().skip(1));
@@ -65,14 +65,14 @@ impl Way {
         Ok(key)
     }
 
-    /// One command at a time, from the first look to the end.
+    /// Locks the gateway's connection for the whole run of a command.
     pub(super) fn lock(&self, context: &Context) -> Result<Lock, Error> {
         Ok(Connection::lock(context.local.root(), &self.state_dir, context.patience())?)
     }
 
-    /// What stays in the gateway's own files.
+    /// The kinds of secrets that stay in the gateway's own files.
     pub(super) fn keep(&self, context: &Context, vault: &Vault<'_>) -> Result<Keep, Error> {
-        // What was asked to stay stays until the connection is undone.
+        // A `--keep-...` option stays in effect until the connection is undone.
         let before = Connection::load(context.local.root(), &vault.vault_id)?.unwrap_or_default().keep;
         let Connect { keep_gateway_token, keep_env, keep_mcp, keep_oauth, .. } = self.options;
         Ok(Keep {

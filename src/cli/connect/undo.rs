@@ -19,7 +19,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     {
         let checked = context.check(&opened)?;
         bound(context, &checked.vault, state_dir)?;
-        // The values of another vault in the places of this one's references would be the wrong secrets.
+        // The references must be to this vault: values from another one would be the wrong secrets.
         connect::check_vault(&entry(context, &checked, &[])?, way.held()?.entry())?;
     }
     context.terminal.confirm("this writes the secrets in plaintext into the gateway's own files; go on?")?;
@@ -90,7 +90,7 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     files.iter().for_each(|path| out.say(&format!("{} holds plaintext again", path.display())));
     newer.iter().for_each(|id| {
         out.say(&format!(
-            "{}: the gateway has another value by now, which stays; the vault keeps its own",
+            "{}: the gateway has a newer value, which was left there; the vault's value is unchanged",
             words::plain(id)
         ));
     });

@@ -62,7 +62,7 @@ pub fn left(left: &Left, would: bool) -> (String, String) {
         Reason::Command => "the command or its arguments are not plain text: agevault cannot run it",
         Reason::TooLong => "its id is too long for a reference: agevault rename gives it a shorter one",
         Reason::Unparsed => "the gateway passes over these lines: remove them",
-        Reason::Mixed => "a key and the name of a variable in one text: put the whole text into the variable",
+        Reason::Mixed => "holds both a key and the name of a variable; put the whole text into the variable",
         Reason::Refused => {
             "it is not taken for a secret; if it is one, agevault set puts it into the vault, and agevault connect --on-conflict keep a reference in its place"
         }

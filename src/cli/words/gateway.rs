@@ -158,7 +158,7 @@ pub fn of_connect(error: &connect::Error) -> Words {
             "another-vault",
             exit::CONFLICT,
             format!("this gateway gets secrets from the vault at {}, which this one does not have", name::path(path)),
-            "nothing was changed; name that vault with --vault, for agevault connect --undo too; if it is lost, take secrets.providers.agevault out of openclaw.json",
+            "nothing was changed; name that vault with --vault, also for agevault connect --undo; if it is lost, remove secrets.providers.agevault from openclaw.json",
         ),
         Error::NotPutBack(profiles) => Words::new(
             "not-put-back",
@@ -179,10 +179,10 @@ pub fn of_connect(error: &connect::Error) -> Words {
             "renamed",
             exit::CONFLICT,
             format!(
-                "the gateway asks by the name of what has another name now, and another entry has its own: {}",
+                "references of the gateway are ambiguous, since these entries were renamed and others have their old names: {}",
                 names.join(", ")
             ),
-            "nothing of the gateway was changed; agevault connect --on-conflict keep leads it to the new name, replace gives it what has the old one",
+            "nothing of the gateway was changed; agevault connect --on-conflict keep points them at the renamed entries, --on-conflict replace at the entries with the old names",
         ),
         Error::NotConnected(dir) => Words::new(
             "unconnected",

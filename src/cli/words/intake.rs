@@ -24,7 +24,7 @@ pub fn refused(why: Refused) -> String {
         Refused::Powerful => "it decides what a process runs or trusts",
         Refused::Redirects => "it decides where secrets are sent",
         Refused::Referred => {
-            "another place of the configuration refers to its entry; agevault connect gives that one its own"
+            "another place in the configuration refers to this entry; agevault connect gives that place its own"
         }
     };
     clause.to_owned()

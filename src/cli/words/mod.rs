@@ -144,8 +144,8 @@ pub fn of(error: &Error) -> Words {
         Error::Asked(id) => Words::new(
             "asked",
             exit::CONFLICT,
-            format!("a connected gateway asks for {}, and would get another secret", name::plain(id)),
-            "nothing was changed; agevault connect leads it to what it had, or away; --force gives it this one",
+            format!("a connected gateway refers to {}, and would get a different secret", name::plain(id)),
+            "nothing was changed; agevault connect updates or removes that reference first; --force leaves it to get this secret",
         ),
         Error::Connected(ids) => Words::new(
             "connected",
@@ -167,7 +167,7 @@ pub fn of(error: &Error) -> Words {
             let words = of(error);
             let hint = match error.as_ref() {
                 // That is about the vault itself.
-                _ if words.exit == exit::DAMAGED => "move it away, or bring a whole one".to_owned(),
+                _ if words.exit == exit::DAMAGED => "move it away, or replace it with an intact copy".to_owned(),
                 Error::Keys(_) | Error::BackupKey => {
                     "name its key with --backup-identity FILE or --backup-passphrase-file FILE".to_owned()
                 }
@@ -178,44 +178,44 @@ pub fn of(error: &Error) -> Words {
         Error::ChangedSince(names) => Words::new(
             "changed-since",
             exit::CONFLICT,
-            format!("what that save changed was changed again since: {}", name::plain(&names.join(", "))),
-            "nothing was changed; agevault history list names the states, agevault restore --generation N --only ID brings one entry back",
+            format!("changed again since that save: {}", name::plain(&names.join(", "))),
+            "nothing was changed; agevault history list shows the generations, agevault restore --generation N --only ID restores one entry",
         ),
         Error::MergeAsks => Words::new(
             "merge-asks",
             exit::CONFLICT,
-            "the other side is from before a recipient was removed, who can have made it",
-            "agevault merge asks whether it is to be taken; then git add",
+            "the other side predates the removal of a recipient, who could have written it",
+            "run agevault merge, which asks before it takes that state, then git add",
         ),
         Error::NotACopy(pin) => Words::new(
             "not-a-copy",
             exit::NOT_AUTHENTIC,
-            format!("this is no state of this vault: its fingerprint is {pin}"),
-            "nothing was changed; agevault restore takes entries of another vault",
+            format!("not a state of this vault: its fingerprint is {pin}"),
+            "nothing was changed; agevault restore takes entries from another vault",
         ),
         Error::NoState(name) => Words::new(
             "no-state",
             exit::NO_ENTRY,
-            format!("there is no generation, file or revision {}", name::plain(name)),
+            format!("no generation, file or git revision named {}", name::plain(name)),
             "agevault history list shows the generations",
         ),
         Error::Ambiguous(number, states) => Words::new(
             "ambiguous",
             exit::USAGE,
-            format!("several states have the number {number}: {}", states.join(", ")),
+            format!("several generations have the number {number}: {}", states.join(", ")),
             "name one of these",
         ),
         Error::NoChange(name) => Words::new(
             "no-change",
             exit::NO_ENTRY,
-            format!("no change of {} is on record", name::plain(name)),
-            "agevault history list --all shows what is; agevault restore --only brings it back from any state",
+            format!("no recorded change of {}", name::plain(name)),
+            "agevault history list --all shows what is recorded; agevault restore --only restores an entry from any generation or backup",
         ),
         Error::NoWorkTree(dir) => Words::new(
             "no-work-tree",
             exit::USAGE,
-            format!("{} is in no work tree of git, or git is not installed", name::path(dir)),
-            "git init there, or keep the vault in a repository and name it with --vault",
+            format!("{} is not in a git work tree, or git is not installed", name::path(dir)),
+            "run git init there, or keep the vault in a repository and name it with --vault",
         ),
         Error::Import(error) => refusal::import(error),
         Error::Run(error) => run::of_run(error),

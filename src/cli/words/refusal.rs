@@ -89,8 +89,8 @@ pub fn import(error: &import::Error) -> Words {
         Error::Referred(ids) => Words::new(
             "referred",
             exit::CONFLICT,
-            format!("there is a new secret for what other places refer to: {}", names(ids)),
-            "nothing was imported; lead those to an entry of their own first, or give an account with a long name a shorter one",
+            format!("new secrets for entries that other places refer to: {}", names(ids)),
+            "nothing was imported; first point those places at entries of their own; an account name that is too long for a reference prevents it",
         ),
         Error::Disputed(ids) => Words::new(
             "disputed",

@@ -150,22 +150,22 @@ pub fn words(usage: Usage) -> Words {
             "name a key that stays as well, with another -i or --passphrase-file",
         ),
         Usage::SeveralStay => (
-            "several of the keys that are named stay".to_owned(),
-            "beside the key that goes name one: it opens from then on what that one did",
+            "several of the given keys would stay".to_owned(),
+            "give one key besides the one that is removed; it will open the kept generations that the removed key opened",
         ),
         Usage::ChooseForOne => (
-            "--ours and --theirs are for one state, and several are to be merged".to_owned(),
+            "--ours and --theirs apply to one state, and there are several to merge".to_owned(),
             "name one: agevault merge FILE --theirs ID",
         ),
         Usage::Subject => (
-            "this is neither an id nor an order".to_owned(),
+            "neither an entry id nor an order".to_owned(),
             "write auth/AGENT/PROFILE, env/NAME, config/PATH/... or order/AGENT/PROVIDER",
         ),
         Usage::NothingToUndo => {
-            ("there is no save of this host to undo".to_owned(), "agevault history list shows what was saved")
+            ("no save of this host to undo".to_owned(), "agevault history list shows what was saved")
         }
         Usage::NothingBefore => {
-            ("there is no state before this one".to_owned(), "name two: a generation, a file, a revision of git")
+            ("no earlier state is kept".to_owned(), "name two states, each a generation, a file or a git revision")
         }
         Usage::OptionsWithoutPassphrase => (
             "options for a new passphrase, but none is added".to_owned(),

@@ -24,9 +24,9 @@ pub fn of_store(error: &store::Error) -> Words {
         Error::Retired(pin) => authentic(
             "former",
             format!(
-                "this vault is from before a key was removed or changed, as this host knows: its fingerprint is {pin}"
+                "this vault predates a removal or change of a key that this host knows of: its fingerprint is {pin}"
             ),
-            "a host that did not know that has saved it, or somebody put an old file back: agevault merge brings the newer state back and joins this one",
+            "a host that did not know of it saved the vault, or an old file was put back; agevault merge restores the newer state and merges this one into it",
         ),
         Error::Unknown(pin) => authentic(
             "unknown-vault",
@@ -41,7 +41,7 @@ pub fn of_store(error: &store::Error) -> Words {
         Error::Forked => authentic(
             "forked",
             "the vault file was saved by another host from an older state than the last one seen here".to_owned(),
-            "agevault merge makes one of both; or repeat with --accept-rollback to go on from this one",
+            "run agevault merge, or repeat with --accept-rollback to continue from this state",
         ),
         Error::Raced => Words::new(
             "raced",
@@ -58,7 +58,7 @@ pub fn of_store(error: &store::Error) -> Words {
         Error::NotRecipient => Words::new(
             "not-a-recipient",
             exit::LOCKED,
-            "the plugin's key opened the vault, but the file was sealed to others than the vault names, and this save would leave them out",
+            "the plugin's key opened the vault, but the file has recipients that the vault does not list, and this save would lock them out",
             "nothing was changed; open it with another key and add this one: agevault recipients add",
         ),
         Error::NoGeneration(number) => Words::new(
@@ -106,11 +106,11 @@ pub fn of_merge(name: &str, conflicts: &[(Conflict, String)]) -> Words {
         "merge-conflict",
         exit::CONFLICT,
         format!(
-            "{} and the vault changed both: {}",
+            "{} and the vault both changed: {}",
             plain(name),
             conflicts.iter().map(one).collect::<Vec<_>>().join("; ")
         ),
-        "this state was not merged; agevault merge --ours ID keeps what the vault file has, --theirs ID takes the other state's",
+        "this state was not merged; resolve it with agevault merge --ours ID (the vault file's value) or --theirs ID (the other state's)",
     )
 }
 

@@ -64,7 +64,7 @@ pub enum Content {
     Elsewhere,
     /// A text with a variable inside it.
     Template,
-    /// A text with both: something that looks like a key, and the name of a variable.
+    /// A text with a variable and something that looks like a key.
     Mixed,
     /// A text that is no secret where one could be: a word that says "no key needed", a path, an address.
     Marker,

@@ -70,7 +70,7 @@ pub enum Content {
     Elsewhere,
     /// Text that may be a secret and that the gateway does not read.
     Unparsed,
-    /// A text that holds something like a key and the name of a variable.
+    /// A text with a variable and something that looks like a key.
     Mixed,
 }
 

@@ -65,7 +65,7 @@ pub enum Error {
     Another(PathBuf),
     /// The gateway asks the vault at this other path for secrets that this one does not have.
     AnotherVault(PathBuf),
-    /// Names that the gateway asks for and that are another entry's now, each with the name of what had it.
+    /// Ids in the gateway's references that now belong to another entry, each with the current id of the entry meant.
     Torn(Vec<String>),
     /// References would be put where nothing answers for them: this gateway is not connected.
     NotConnected(PathBuf),

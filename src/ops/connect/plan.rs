@@ -46,11 +46,11 @@ pub struct Request<'r> {
     pub linked: bool,
     /// Ids for which the gateway got a reference before.
     pub before: &'r BTreeSet<String>,
-    /// What became of entries since then.
+    /// Renames of entries since then.
     pub renames: &'r Renames,
-    /// Places with a reference to another place's entry that have one of their own now.
+    /// Places that referred to another place's entry and now have their own entry.
     pub moved: &'r BTreeSet<SecretId>,
-    /// Places whose new secret is taken only when references no longer lead to their entries.
+    /// Places whose new secret is not taken until other references no longer lead to their entries.
     pub waiting: &'r BTreeSet<SecretId>,
     /// OAuth profiles that are to be put back, in plaintext, into stores that lack them.
     pub restore_oauth: bool,

@@ -146,7 +146,7 @@ impl Planner<'_> {
         let own = own.filter(|own| self.vault.get(own).is_some() && own.fits_secret_ref());
         let known = self.request.renames.entry(self.vault, asked);
         let known = known.as_ref();
-        // One that was moved here with its reference has just become an entry of its own. Otherwise the reference decides.
+        // A place that was moved with its reference has just got its own entry. Otherwise the reference decides.
         let is_moved = |to: &SecretId| own.is_some_and(|own| self.is_moved(own, to));
         match known {
             Some(to) if names == TOKEN && self.request.keep.gateway_token => {
@@ -162,7 +162,7 @@ impl Planner<'_> {
                 }
                 self.road(to, Road::Config);
             }
-            // A mistyped one is that of its place; one that led somewhere is not.
+            // An unknown id is a typing error, unless it was connected before: the place gets its own entry.
             _ if known.is_some() || (own.is_some() && !self.request.before.contains(asked)) => {
                 own.into_iter().for_each(|own| {
                     self.refer(item, path, own);
@@ -178,7 +178,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a place with a reference to another place's entry has one of its own since this very run.
+    /// Whether a place that refers to another place's entry got its own entry in this run.
     fn is_moved(&self, own: &SecretId, to: &SecretId) -> bool {
         own != to && self.request.moved.contains(own) && self.vault.get(own).is_some()
     }

@@ -44,7 +44,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// A credential that has its secret from a variable of the vault's, with a reference to that in its place.
+    /// A credential whose secret is a variable of the vault, with a reference to that entry instead.
     fn of_variable(&self, raw: &RawValue) -> Result<Option<(SecretId, Box<RawValue>)>, Error> {
         let id = auth_profiles::variable(raw)
             .and_then(|name| self.request.renames.entry(self.vault, &format!("env/{name}")));
@@ -73,7 +73,7 @@ impl Planner<'_> {
         Ok(updated(id) <= updated(&other))
     }
 
-    /// Whether an agent has its files at another place than the usual one, to which views are no way.
+    /// Whether an agent's directory is not the usual one: views do not reach it.
     fn is_elsewhere(&self, scope: &Scope) -> bool {
         let dir = |dirs| store_dir(self.request.state_dir, dirs, scope).map(|dir| fsio::real_or_same(&dir));
         dir(&self.held.agents) != dir(&BTreeMap::new())
@@ -142,8 +142,8 @@ impl Planner<'_> {
             let in_config = SecretId::config(&["models", "providers", provider, "apiKey"]);
             let in_config = in_config.is_ok_and(|id| vault.get(&id).is_some());
             let is_made = self.held.profile(&store, &made).and_then(auth_profiles::referred).as_ref() == Some(&id);
-            // Views hold what agents have, and nothing that was made for a variable.
-            // A profile goes before any variable: none is made with an older value than the service has.
+            // Views hold what agents have, not profiles made for variables.
+            // A profile overrides any variable, so none is made if the gateway's value may be newer than the vault's.
             if self.plan.views
                 || oauth
                 || in_config
@@ -181,9 +181,9 @@ impl Planner<'_> {
                 let Some(id) = auth_profiles::referred(raw).filter(|_| !wanted.profiles.contains_key(profile)) else {
                     continue;
                 };
-                // One that the vault answers works, whoever made it; of those made for a variable connect knows.
+                // A reference that the vault resolves stays. A profile made for a variable stays only if it is wanted.
                 let is_made = profile.ends_with(&format!(":{}", secretref::ALIAS));
-                // What lies in a file of earlier releases is in no store that could lose it.
+                // A profile from a file of earlier releases is not in the store, so it cannot be removed from it.
                 if self.held.stores.get(&scope).is_some_and(|store| store.legacy.contains(profile)) {
                     continue;
                 }
@@ -260,7 +260,7 @@ fn serves(have: &RawValue, wanted: &RawValue, id: &SecretId) -> bool {
     let same = || to_raw_value(have).is_ok_and(|have| have.get() == wanted.get());
     (auth_profiles::referred(have).as_ref() == Some(id) && expires(have) == expires(wanted)) || same()
 }
-/// A credential that has its secret from this entry. `None` where it can have none, or the id is too long.
+/// The credential `raw` with a reference to `id`. `None` if its type takes no reference, or the id is too long.
 fn referring(raw: &RawValue, id: &SecretId) -> Result<Option<Box<RawValue>>, Error> {
     let mut credential = Credential::parse("", raw)?;
     let member = credential.kind().and_then(Kind::secret_member);

@@ -45,10 +45,12 @@ pub struct Connection {
     /// Variables that stayed in its files.
     #[serde(default)]
     pub stayed: BTreeSet<String>,
-    /// Entries that were renamed since their variables were taken out of its files, until then: these keep their names.
+    /// Renames up to `saves`, old id to new id. A variable taken out of its files before a rename returns to them under
+    /// the old name.
     #[serde(default)]
     pub renamed: BTreeMap<String, String>,
-    /// The saves of the vault until then: what was renamed later is renamed for the gateway as well.
+    /// The saves that the vault had when the references were last updated: renames of later saves are still to be
+    /// followed.
     #[serde(default)]
     pub saves: BTreeSet<String>,
     /// Plaintext that was left then, and named: by [`place_of`](super::place_of).
@@ -91,7 +93,7 @@ impl Connection {
         let dir = root.join("connections");
         let path = dir.join(name(vault_id)?);
         let unreadable = || Error::Record(path.clone());
-        // Whoever could take it away could take away what a gateway asks for.
+        // If other users can write to the directory, they can remove the record of the ids that the gateway asks for.
         match fsio::check_dir(&dir).and_then(|()| fsio::read_private(&path, MAX_RECORD)) {
             Ok(bytes) => {
                 let record: Self = serde_json::from_slice(bytes.expose()).map_err(|_| unreadable())?;
@@ -125,12 +127,12 @@ impl Connection {
         records.filter_map(read).filter(|record| record.is_of(state_dir)).collect()
     }
 
-    /// What became of entries since it was connected.
+    /// Renames of entries since its references were last updated.
     pub fn renames(&self, vault: &Vault<'_>) -> Renames {
         Renames::since(&self.saves, vault)
     }
 
-    /// Remembers that all its references lead to the entries of `vault`, whatever names these had before.
+    /// Notes that all its references use the current ids of `vault`: only later renames are to be followed.
     pub fn settle(&mut self, vault: &Vault<'_>) {
         self.renamed = self.renames(vault).after(&self.renamed);
         self.saves = model::states(vault);
@@ -165,8 +167,8 @@ impl Connection {
         self.orders = held.stores.iter().map(|(scope, store)| (scope.as_str().to_owned(), orders(store))).collect();
     }
 
-    /// Which orders are no news: the gateway has them as it had them then. And which it changed while
-    /// the vault did not. And which entries were renamed since.
+    /// The orders that the gateway has not changed since then, those that it changed and the vault did not, and the
+    /// renames of entries since.
     pub fn compare_orders(&self, vault: &Vault<'_>, held: &Inventory) -> Unchanged {
         let mut found = Unchanged { renames: self.renames(vault), ..Unchanged::default() };
         for (name, orders) in &self.orders {

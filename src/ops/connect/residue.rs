@@ -72,7 +72,7 @@ fn residue(search: &Search<'_>, unread: &mut BTreeSet<PathBuf>) -> Result<Vec<Re
     dirs.push(root.to_owned());
     // An agent's files may be elsewhere, also behind a link on the way to them.
     let whole = fsio::real_or_same(root);
-    // One that does not look like an agent's may be somebody's own directory: nothing of it but what a gateway makes counts.
+    // An agent directory without a store may be any directory of the user: only files that a gateway makes count there.
     let stores = ["auth-profiles.json", "auth.json", "openclaw-agent.sqlite"];
     let is_inside = |dir: &Path| fsio::real_or_same(dir).starts_with(&whole);
     let looks_like_one = |dir: &Path| stores.iter().any(|name| dir.join(name).exists());
@@ -175,7 +175,8 @@ impl Search<'_> {
     }
 }
 
-/// Whether an old copy holds a secret in plaintext; one that cannot be read any more, if something in it looks like a key.
+/// Whether an old copy holds a secret in plaintext. A copy that cannot be parsed does if something in it looks like a
+/// key.
 fn holds_secrets(path: &Path, leftover: Leftover) -> bool {
     let Ok(bytes) = fsio::read_own(path, formats::MAX_INPUT) else { return false };
     let of_env = path.to_string_lossy().contains(".env.");

@@ -28,7 +28,7 @@ pub struct Undone {
     pub ids: BTreeSet<String>,
     /// Files that hold them in plaintext now.
     pub files: BTreeSet<PathBuf>,
-    /// Ids of variables for which the gateway has another value by now: that one stays.
+    /// Ids of variables that have another value in the gateway's files by now: that value stays.
     pub newer: BTreeSet<String>,
 }
 
@@ -45,9 +45,9 @@ pub struct Undo<'u> {
     pub program: &'u Program,
     /// What is remembered of the connection.
     pub connection: Option<&'u Connection>,
-    /// What became of entries that it refers to, and of those whose variables were taken out of its files.
+    /// Renames of entries since the gateway's references were last updated.
     pub renames: &'u Renames,
-    /// See there.
+    /// The same with earlier renames, old id to current id: for variables that were taken out of its files.
     pub origins: &'u BTreeMap<String, String>,
     /// Looks at the gateway once more.
     pub again: &'u dyn Fn() -> Result<Inventory, Error>,
@@ -63,7 +63,7 @@ impl Undo<'_> {
     /// means what it meant before `connect` gets the very bytes that it had then.
     ///
     /// # Errors
-    /// A reference whose entry the vault has no more, before anything is changed; [`Error::NotPutBack`]; as
+    /// A reference to an entry that the vault no longer has, before anything is changed; [`Error::NotPutBack`]; as
     /// [`apply`](super::apply()).
     pub fn run(&self) -> Result<Undone, Error> {
         let mut undone = Undone::default();
@@ -130,7 +130,7 @@ impl Undo<'_> {
                     (Some(_), _) if profile.ends_with(&made) => remove.push(profile.clone()),
                     (Some(_), SecretId::Env(name)) => {
                         let name = self.names_back(&id).next().unwrap_or_else(|| name.as_str());
-                        // The vault has the profile as the gateway had it, with the provider that it named.
+                        // The vault may have the profile as the gateway had it, with the provider of its reference.
                         let own = SecretId::auth(scope.clone(), profile).ok().and_then(|own| self.vault.get(&own));
                         let own = own.filter(|own| auth_profiles::variable(own).as_deref() == Some(name));
                         put.insert(

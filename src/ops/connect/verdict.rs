@@ -55,7 +55,7 @@ pub enum Reason {
     TooLong,
     /// Text that the gateway passes over.
     Unparsed,
-    /// A text that holds something like a key and the name of a variable.
+    /// A text with both something that looks like a key and the name of a variable.
     Mixed,
     /// It is not taken for a secret: a placeholder, or text that no entry can have.
     Refused,
@@ -190,7 +190,7 @@ fn reason(inventory: &Inventory, item: &Item, version: Version, keep: Keep, plan
         _ if road == Some(&Road::TooLong) => Reason::TooLong,
         _ if item.content.value().is_some_and(|raw| intake::check_value(id, raw).is_err()) => Reason::Refused,
         Part::Credential if !item.content.value().is_some_and(has_known_secret) => Reason::NoReference,
-        // A file of earlier releases, whose credential is a reference in the store of today.
+        // A file of earlier releases: the current store has a reference instead.
         Part::Credential if road == Some(&Road::Store) && item.place.file.ends_with("auth.json") => Reason::Unused,
         Part::Credential => Reason::Written,
         Part::Variable if keep.dotenv => Reason::Kept,

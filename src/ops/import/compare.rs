@@ -22,13 +22,13 @@ pub(super) struct Comparison<'c> {
     stated: BTreeSet<(Scope, String)>,
     key: Key,
     lineage: Lineage,
-    /// Places of the configuration that are references to the vault, and what they ask for.
+    /// Places of the configuration that hold references to the vault, and the current ids of the entries meant.
     pub(super) asked: Vec<(SecretId, String)>,
-    /// Entries that somebody asks for who cannot have one of his own.
+    /// Entries with references from places that cannot get their own entry.
     pub(super) pinned: BTreeSet<String>,
-    /// Names that are asked for and that are no entry's any more, or another's: each meant one that has its own now.
+    /// Ids in references whose entry has been renamed: no entry has such an id any more, or another one has it.
     pub(super) earlier: BTreeSet<String>,
-    /// Places with a new secret whose entry is asked for by others that cannot leave it.
+    /// Places with a new secret whose entry has other references that cannot be changed.
     pub(super) stuck: Vec<String>,
     pub(super) plan: Plan,
     conflicts: Vec<String>,
@@ -42,7 +42,7 @@ impl Gathered {
             return Err(Error::Disputed(disputed));
         }
         let (key, lineage) = (Key::lasting(vault)?, Lineage::of(vault)?);
-        // What a gateway knows by an earlier name is the entry that has it now.
+        // A reference with an earlier id means the entry that has been renamed since.
         let mut earlier = BTreeSet::new();
         let mut now = |asked: String| match exported.renames.entry(vault, &asked).map(|id| id.to_string()) {
             Some(now) if now != asked => {

@@ -1,9 +1,9 @@
-//! Places of the configuration that refer to the entry of another place: somebody has renamed an account, or exchanged
-//! two, with their references.
+//! Places of the configuration that refer to the entry of another place: an account was renamed, or two were exchanged,
+//! together with their references.
 //!
-//! The reference decides, as long as it is the only thing that asks for the entry. When the other place has a new secret,
-//! that would become the secret of this one too. So this one gets an entry of its own first, with the value that it has
-//! had; its reference follows; and only then the new secret is taken.
+//! The reference decides as long as no other place uses the entry. A new secret at the other place would become the
+//! secret of this place too. So this place first gets its own entry with the old value, then its reference is changed,
+//! and the new secret is taken last.
 
 use super::compare::Comparison;
 use crate::model::{self, Change, Op, SecretId};
@@ -11,31 +11,31 @@ use crate::ops::intake::{self, Refused};
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
-/// What happens to such places.
+/// How such places are handled.
 #[derive(Default)]
 pub struct Moves {
-    /// Places that get an entry of their own: to that their references must lead before `later` is saved.
+    /// Places that get their own entries. Their references must lead to these before `later` is saved.
     pub moved: BTreeSet<SecretId>,
-    /// Places with a new secret, which waits for that.
+    /// Places with a new secret that is not taken until then.
     pub waiting: BTreeSet<SecretId>,
-    /// The change that takes these.
+    /// The change that takes these secrets.
     pub later: Change,
 }
 
 impl Comparison<'_> {
-    /// Whether other places refer to the entry of `id`, which is about to get another value. If so they get their own,
-    /// and the value waits.
+    /// Whether the new value of `id` must wait, because other references lead to this entry. The places with these
+    /// references get their own entries; if they cannot, `id` is `stuck`.
     pub(super) fn waits(&mut self, id: &SecretId, op: &Op) -> bool {
         let is_pinned = self.pinned.contains(&id.to_string());
         if self.referring(id).is_empty() && !is_pinned {
-            // Those who ask by a name that an entry had before are led to that first.
+            // References that use this id for an entry renamed since then are changed first.
             let is_earlier = self.earlier.contains(&id.to_string());
             if is_earlier {
                 self.wait(id, op);
             }
             return is_earlier;
         }
-        // What refers to no entry must not come to one that is another secret either.
+        // A reference to a missing entry must not resolve to a different secret either.
         if is_pinned || self.vault.get(id).is_none() || !self.can_move_away(id) {
             self.stuck.push(id.to_string());
             return true;
@@ -50,13 +50,13 @@ impl Comparison<'_> {
         self.plan.moves.later.push(op.clone());
     }
 
-    /// The places that refer to the entry of another one.
+    /// The other places that refer to the entry of `id`.
     fn referring(&self, id: &SecretId) -> Vec<SecretId> {
         let asked = id.to_string();
         self.asked.iter().filter(|(own, to)| *to == asked && own != id).map(|(own, _)| own.clone()).collect()
     }
 
-    /// Whether each of these places can refer to an entry of its own, and nobody is bound to what is there now.
+    /// Whether each of these places can get its own entry without changing a value that a pinned reference uses.
     fn can_move_away(&self, id: &SecretId) -> bool {
         let value = self.vault.get(id);
         self.referring(id).iter().all(|own| {
@@ -77,7 +77,7 @@ impl Comparison<'_> {
             if have.is_some_and(|have| model::same_json(have, &value)) {
                 continue;
             }
-            // What was there is in use as well, if somebody refers to it; else nothing asks for it any more.
+            // The replaced value is moved on if other places refer to it; otherwise it is no longer used.
             let list = if have.is_some() { &mut self.plan.replaced } else { &mut self.plan.added };
             list.push(own.to_string());
             self.move_away(&own);
@@ -90,7 +90,7 @@ impl Comparison<'_> {
 }
 
 impl super::Plan {
-    /// Leaves out what waits for references to be changed, where nobody changes them.
+    /// Refuses the values that wait for changes of references, for commands that do not change references.
     pub fn leave_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.moves.waiting);
         let names: BTreeSet<String> = waiting.iter().map(SecretId::to_string).collect();

@@ -38,7 +38,7 @@ pub enum Error {
     Model(model::Error),
     /// Entries that the vault has with another value.
     Conflict(Vec<String>),
-    /// Entries that get another value, while places refer to them that can have none of their own.
+    /// Entries with a new value and with references from other places that cannot get their own entry.
     Referred(Vec<String>),
     /// Entries to which the files themselves give different values.
     Disputed(Vec<String>),
@@ -77,6 +77,6 @@ pub struct Plan {
     pub carried: BTreeMap<String, auth_profiles::Carried>,
     /// The change to be saved.
     pub change: Change,
-    /// Places that refer to entries of others, and what waits for them.
+    /// Places that refer to the entry of another place, and the values that wait for them.
     pub moves: Moves,
 }

@@ -35,7 +35,7 @@ impl Host {
         edit.save(checked, change).unwrap();
     }
 
-    /// Everything that it holds, as text.
+    /// All entries and orders, as text.
     fn contents(&self, key: &Opener) -> BTreeMap<String, String> {
         let seen = self.read(key);
         let vault = store::check(&self.local, &self.place, &seen, &self.policy).unwrap().vault;
@@ -52,7 +52,7 @@ fn contents(of: Contents<'_>) -> BTreeMap<String, String> {
     entries.chain(orders).collect()
 }
 
-/// Hosts with copies of one vault, and the key of all.
+/// Hosts with copies of one vault, and the key that opens them.
 fn hosts(root: &std::path::Path, count: usize) -> (Vec<Host>, Opener) {
     let identity = Identity::generate();
     let public = identity.public();
@@ -78,13 +78,13 @@ fn hosts(root: &std::path::Path, count: usize) -> (Vec<Host>, Opener) {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A host gives an entry a value that nobody has had.
+    /// A host sets an entry to a value that was never used before.
     Set(usize, usize),
     Remove(usize, usize),
     Reorder(usize),
-    /// A host takes in the state of another one.
+    /// A host merges the state of another host.
     Merge(usize, usize),
-    /// A program replaces a host's file by that of another one; then it merges what it finds.
+    /// Another program replaces a host's file with that of another host; then the host merges its forks.
     Replace(usize, usize),
 }
 
@@ -107,11 +107,11 @@ fn id(entry: usize) -> SecretId {
     }
 }
 
-/// What happened to all hosts together.
+/// The combined history of all hosts.
 #[derive(Default)]
 struct World {
     values: usize,
-    /// Values that somebody has replaced or removed, or decided against.
+    /// Values that were replaced or removed, or that lost a conflict.
     gone: BTreeSet<String>,
     removed: BTreeSet<String>,
     ever: BTreeSet<String>,
@@ -146,7 +146,7 @@ impl World {
         let Some(change) = change else { return };
         let was = host.read(key);
         host.with(key, |host, seen, checked| host.save(seen, checked, change));
-        // The last save can be taken back, and nothing else with it.
+        // Taking the last save back restores exactly the state before it.
         host.with(key, |host, _, now| {
             let was =
                 store::check(&host.local, &host.place, &was, &Policy { report_only: true, ..host.policy.clone() });
@@ -157,7 +157,7 @@ impl World {
         });
     }
 
-    /// Decides conflicts for the other side.
+    /// Merges a state into a host, with conflicts resolved in favour of that state.
     fn merge(&mut self, host: &Host, key: &Opener, sealed: Vec<u8>) {
         let plain = key.open(&sealed).unwrap();
         let their = Seen::new(sealed, plain, key.clone());
@@ -177,7 +177,7 @@ impl World {
                     Subject::Order(..) => None,
                 };
                 self.gone.extend(choice.theirs.iter().filter_map(lost));
-                // What somebody has decided for counts, whatever it was before.
+                // A value that wins a conflict is current, even if it was replaced before.
                 for subject in &choice.theirs {
                     if let Subject::Entry(id) = subject
                         && let Some(value) = theirs.vault.get(id)
@@ -224,7 +224,7 @@ impl World {
                 for (_, sealed) in forks {
                     self.merge(host, key, sealed);
                 }
-                // A state that this host has only read is kept nowhere here: that is a rollback, and refused.
+                // A state that this host has only read has no kept copy: losing it is a rollback, which is refused.
                 if host.with(key, |_, _, checked| checked.behind.is_some()) {
                     std::fs::write(host.place.path(), before).unwrap();
                 }
@@ -239,8 +239,8 @@ fn raw(text: &str) -> Box<RawValue> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-    /// Whatever hosts edit and merge in whatever order: they come to the same, nothing vanishes that nobody removed, and
-    /// no value counts that somebody had replaced.
+    /// Hosts that edit and merge in any order converge: no entry vanishes unless it was removed, and no replaced value
+    /// comes back.
     #[test]
     fn copies_converge_and_nothing_is_lost(steps in proptest::collection::vec(step(), 1..14)) {
         let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -252,7 +252,7 @@ proptest! {
         for step in [Step::Merge(0, 1), Step::Merge(0, 2), Step::Merge(1, 0), Step::Merge(2, 0)] {
             world.step(&hosts, &key, &step);
         }
-        // It is one file by now.
+        // All hosts now have the same file.
         let files: Vec<Vec<u8>> = hosts.iter().map(|host| host.place.read().unwrap()).collect();
         prop_assert!(files[0] == files[1] && files[0] == files[2]);
         let end: Vec<_> = hosts.iter().map(|host| host.contents(&key)).collect();

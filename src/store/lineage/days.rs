@@ -27,14 +27,14 @@ type Digest = [u8; SHORT];
 pub(super) struct Days(BTreeMap<String, Vec<(u64, Digest)>>);
 
 impl Days {
-    /// Those of a vault.
+    /// The digests of a vault.
     pub(super) fn of(vault: &Vault<'_>) -> Result<Self, Error> {
         type Written = BTreeMap<String, BTreeMap<String, String>>;
         let written: Written =
             vault.other.get(MEMBER).map(|raw| serde_json::from_str(raw.get())).transpose()?.unwrap_or_default();
         let read = |(day, text): (String, String)| {
             let day = day.parse().unwrap_or_default();
-            // What is no base64 holds no digest of ours.
+            // Text that is not base64 holds no digests of ours.
             let bytes = BASE64_STANDARD_NO_PAD.decode(text).unwrap_or_default();
             bytes.chunks_exact(SHORT).filter_map(short).map(|digest| (day, digest)).collect::<Vec<_>>()
         };
@@ -57,7 +57,7 @@ impl Days {
         self.0.get(id).is_some_and(|known| known.iter().any(|(_, have)| *have == digest))
     }
 
-    /// The same of whatever id.
+    /// The same for any id.
     pub(super) fn contain(&self, digest: &[u8]) -> bool {
         let Some(digest) = short(digest) else { return false };
         self.0.values().flatten().any(|(_, have)| *have == digest)
@@ -92,13 +92,13 @@ impl Days {
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) {
-        // Under its old name too: an older state may bring that back.
+        // Kept under the old name too, which restoring an older state may bring back.
         if let Some(known) = self.0.get(from).cloned() {
             self.0.insert(to.to_owned(), known);
         }
     }
 
-    /// Adds those of another state of the vault.
+    /// Adds the digests of another state of the vault.
     pub(super) fn join(&mut self, other: &Self) {
         for (id, digests) in &other.0 {
             let known = self.0.entry(id.clone()).or_default();
@@ -119,7 +119,7 @@ impl Days {
         Ok(())
     }
 
-    /// The payload's member; none where there is nothing.
+    /// The payload's member; its value is `None` if there are no digests.
     pub(super) fn member(self) -> Result<JoinMember, Error> {
         let mut written: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (id, known) in self.0.into_iter().filter(|(_, known)| !known.is_empty()) {

@@ -1,4 +1,4 @@
-//! Variables, on the way back: which come back, under which names, with which values.
+//! The variables that an undo puts back: which ones, under which names, with which values.
 
 use super::super::edits::{Edit, copy};
 use super::super::{Error, Spot};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 impl Undo<'_> {
-    /// Variables that were taken out of the configuration.
+    /// Steps that put back variables taken out of the configuration.
     pub(super) fn variables(&self, document: &Document, undone: &mut Undone) -> Vec<Step> {
         let mut steps = Vec::new();
         let set = self.connection.into_iter().flat_map(|connection| &connection.set_in_config);
@@ -22,7 +22,7 @@ impl Undo<'_> {
         for (id, Spot { at, .. }) in set.filter(|(_, spot)| spot.file == document.path) {
             let entry = self.origin(&id);
             let value = entry.as_ref().and_then(|id| text_of(self.vault, id));
-            // What it belonged to may be gone since then: half of it would be worse than nothing.
+            // If the object around it is gone, an object with this member alone would be worse than none.
             let above = at.split_last().map(|(_, above)| above).unwrap_or_default();
             let has_room = is_object(document, above) && openclaw_config::at(document.tree(), at).is_none();
             if let Some((entry, value)) = entry.zip(value).filter(|_| has_room) {
@@ -33,18 +33,19 @@ impl Undo<'_> {
         steps
     }
 
-    /// The entry that the gateway knows by this id.
+    /// The entry that a reference of the gateway means by this id.
     pub(super) fn entry(&self, id: &str) -> Option<SecretId> {
         self.renames.entry(self.vault, id)
     }
 
-    /// The entry that a variable of its files is now: `agevault run` hands it over by its name.
+    /// The entry of a variable that was taken out of its files. An entry with this very id comes first, since
+    /// `agevault run` supplies variables by name.
     fn origin(&self, id: &str) -> Option<SecretId> {
         let there = |id: &str| SecretId::parse(id).ok().filter(|id| self.vault.get(id).is_some());
         there(id).or_else(|| there(self.origins.get(id)?))
     }
 
-    /// The names under which a variable that was renamed in the vault comes back to the gateway.
+    /// The names that the gateway had for a variable before it was renamed in the vault.
     pub(super) fn names_back(&self, id: &SecretId) -> impl Iterator<Item = &str> {
         let taken = |name: &str| {
             let of_files = self.connection.is_some_and(|one| one.dotenv.contains(name));
@@ -54,8 +55,8 @@ impl Undo<'_> {
         old.filter_map(|old| old.strip_prefix("env/")).filter(move |name| taken(name))
     }
 
-    /// Whether every file of the gateway's that has a variable now has the value that comes back: another one is newer.
-    /// What its service is given goes before all of them anyway.
+    /// Whether every file that has a variable again has the value to be put back, or the one in its sealed copies: any
+    /// other value is newer. The service's own value is not compared, since it overrides all files anyway.
     fn agrees(&self, name: &str, value: &Secret, had: &BTreeMap<PathBuf, BTreeMap<String, String>>) -> bool {
         let is = |item: &&Item| {
             item.used
@@ -70,7 +71,7 @@ impl Undo<'_> {
         self.held.items.iter().filter(is).all(same)
     }
 
-    /// Files of variables as they will be: what `connect` took out comes back, unless it is there again.
+    /// Edits of env files that put back what `connect` took out of them, unless it is there again.
     pub(super) fn env(&self, undone: &mut Undone) -> Result<Vec<Edit>, Error> {
         let taken = self.connection.into_iter().flat_map(|connection| &connection.dotenv);
         let in_config = |name: &str| self.connection.is_some_and(|one| one.set_in_config.contains_key(name));
@@ -89,7 +90,7 @@ impl Undo<'_> {
         paths.push(usual.clone());
         let mut seen = BTreeSet::new();
         paths.retain(|path| seen.insert(path.clone()));
-        // Which file had which variable is seen in its sealed copies, the newest of which counts.
+        // The sealed copies of a file show which variables it had; the newest copy counts.
         let of_file = |path: &PathBuf| {
             let originals: Vec<SecretBuf> = self.originals_of(path).collect();
             (path.clone(), originals.iter().rev().flat_map(entries).collect())
@@ -112,11 +113,11 @@ impl Undo<'_> {
             let has = old.as_ref().map(entries).unwrap_or_default();
             let empty = BTreeMap::new();
             let had = had.get(path).unwrap_or(&empty);
-            // What no copy names goes where the gateway looks first.
+            // A variable that no copy has goes into the file that the gateway reads first.
             let mine = |name: &&str| {
                 !has.contains_key(*name) && (had.contains_key(*name) || (!of_any(name) && *path == usual))
             };
-            // The first file has the value that counts, and that may be a newer one; the others get their own.
+            // The first file overrides the others, so it gets the vault's value; the others get the one that they had.
             let own = |name: &str| had.get(name).filter(|_| given.contains(name)).map(|own| Secret::new(own.clone()));
             let value =
                 |name: &str| own(name).or_else(|| back.get(name).map(|value| Secret::new(value.expose().to_owned())));
