@@ -95,12 +95,12 @@ fn open(context: &mut Context) -> Result<Opened, Error> {
     context.terminal.confirm(&format!(
         "restore generation {state}, the newest that this host knows, and merge the current file into it?"
     ))?;
-    let aside = store::set_aside(&place, context.patience())?;
     let report = store::Policy { report_only: true, ..context.policy.clone() };
     let checked = store::check(&context.local, &place, &seen, &report)?;
-    store::place_whole(&context.local, &place, &seen, &checked, context.patience())?;
+    let aside = store::place_whole(&context.local, &place, &seen, &checked, (context.patience(), true))?;
     drop(checked);
-    context.out.say(&format!("restored generation {state}; the file that it replaced is now {}", aside.display()));
+    let aside = aside.map(|aside| format!("; the file that it replaced is now {}", aside.display()));
+    context.out.say(&format!("restored generation {state}{}", aside.unwrap_or_default()));
     Ok(Opened { place, seen })
 }
 

@@ -23,7 +23,7 @@ pub fn run(context: &mut Context, args: &Restore) -> Result<(), Error> {
         return Err(Error::NoVault(place.path().to_owned(), None));
     }
     if !place.exists()? {
-        return into_empty(context, args, &place, &from, None);
+        return into_empty(context, args, &place, &from, false);
     }
     // Only what is wrong with the standing vault itself: nothing in a backup may displace it.
     let opened = match context.open() {
@@ -51,11 +51,7 @@ fn is_damaged(error: &Error) -> bool {
 /// The standing file is kept beside, and the snapshot takes its place whole.
 fn over_damaged(context: &mut Context, args: &Restore, place: &Place, from: &Path, error: &Error) -> Result<(), Error> {
     context.out.warn(&format!("the current vault cannot be opened: {}", words::of(error).what));
-    let aside = |context: &Context| {
-        context.terminal.confirm("keep it aside and restore a whole vault?")?;
-        Ok(store::set_aside(place, context.patience())?)
-    };
-    into_empty(context, args, place, from, Some(&aside))
+    into_empty(context, args, place, from, true)
 }
 
 fn source(place: &Place, args: &Restore) -> Result<PathBuf, Error> {
@@ -71,15 +67,7 @@ pub fn report<'a>(context: &Context, snapshot: &'a Opened) -> Result<Checked<'a>
     Ok(store::check(&context.local, &snapshot.place, &snapshot.seen, &policy)?)
 }
 
-type Aside<'a> = &'a dyn Fn(&Context) -> Result<PathBuf, Error>;
-
-fn into_empty(
-    context: &mut Context,
-    args: &Restore,
-    place: &Place,
-    from: &Path,
-    aside: Option<Aside<'_>>,
-) -> Result<(), Error> {
+fn into_empty(context: &mut Context, args: &Restore, place: &Place, from: &Path, replaces: bool) -> Result<(), Error> {
     let snapshot = match own_key(args.backup_identity.as_ref(), args.backup_passphrase_file.as_ref()) {
         None => undamaged(open_snapshot(context, from))?,
         key => with_own_key(context, from, key)?,
@@ -95,8 +83,11 @@ fn into_empty(
     let entries = words::count(checked.vault.entries(), "entry", "entries");
     let mut handover = Handover::default();
     if !args.dry_run {
-        let kept = aside.map(|aside| aside(context)).transpose()?;
-        store::place_whole(&context.local, place, &snapshot.seen, &checked, context.patience())?;
+        if replaces {
+            context.terminal.confirm("keep it aside and restore a whole vault?")?;
+        }
+        let patience = context.patience();
+        let kept = store::place_whole(&context.local, place, &snapshot.seen, &checked, (patience, replaces))?;
         let kept = kept.map(|kept| format!("; the previous file is {}", kept.display())).unwrap_or_default();
         context.out.say(&format!("restored {} with {entries}{kept}", place.path().display()));
         context.out.say(&format!("fingerprint {}", checked.pin));

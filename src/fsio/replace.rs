@@ -152,9 +152,7 @@ impl<'a> Replacement<'a> {
     /// Puts back what came out of an exchange. What somebody has put there meanwhile is newer still, and stays.
     fn give_back(&self) -> Result<(), Error> {
         let inode = |name: &OsStr| Ok::<_, Error>(self.dir.meta(name)?.map(|meta| meta.inode));
-        let stat =
-            rustix::fs::fstat(&self.held).map_err(|error| Error::io("look at", self.dir.path(), error.into()))?;
-        let mut placed = Some(Meta::of(&stat).inode);
+        let mut placed = Some(self.inode()?);
         let mut out = inode(&self.temp)?;
         loop {
             self.dir.exchange(&self.temp, &self.name)?;
@@ -164,6 +162,17 @@ impl<'a> Replacement<'a> {
                 return Ok(());
             }
         }
+    }
+
+    fn inode(&self) -> Result<(u64, u64), Error> {
+        let stat = rustix::fs::fstat(&self.held);
+        Ok(Meta::of(&stat.map_err(|error| Error::io("look at", self.dir.path(), error.into()))?).inode)
+    }
+
+    /// Whether what was written is under the name of the temp file.
+    fn is_own_temp(&self) -> bool {
+        let there = self.dir.meta(&self.temp).ok().flatten().map(|meta| meta.inode);
+        there.is_some() && there == self.inode().ok()
     }
 
     /// Whether a file has these bytes.
@@ -186,7 +195,8 @@ impl<'a> Replacement<'a> {
 
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
-        if !self.temp.is_empty() {
+        // An exchange that could not be taken back has left another program's file under that name.
+        if !self.temp.is_empty() && self.is_own_temp() {
             let _ = self.dir.remove(&self.temp);
         }
     }
@@ -283,4 +293,26 @@ pub fn remove_foreign(path: &Path) -> Result<(), Error> {
     let dir = Dir::open(&real_path(parent)?)?;
     dir.remove(name)?;
     dir.sync()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_exchange_left_under_the_name_of_the_temp_file_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::open(root.path()).unwrap();
+        let written = Replacement::write(&dir, OsStr::new("vault"), b"ours", 0o600).unwrap();
+        let temp = root.path().join(&written.temp);
+        drop(written);
+        assert!(!temp.exists());
+        let written = Replacement::write(&dir, OsStr::new("vault"), b"ours", 0o600).unwrap();
+        let temp = root.path().join(&written.temp);
+        std::fs::write(root.path().join("theirs"), b"theirs").unwrap();
+        std::fs::rename(root.path().join("theirs"), &temp).unwrap();
+        drop(written);
+        assert_eq!(std::fs::read(temp).unwrap(), b"theirs");
+    }
 }

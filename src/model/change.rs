@@ -154,19 +154,6 @@ impl Change {
         })
     }
 
-    /// The labels of all recipients that it removes.
-    pub fn leavers(&self, vault: &Vault<'_>) -> Vec<String> {
-        let joined = self.ops.iter().find_map(|op| match op {
-            Op::Join(join) => Some(&join.recipients),
-            _ => None,
-        });
-        let goes = |one: &&Recipient| {
-            Some(&one.label) == self.leaver()
-                || joined.is_some_and(|stay| !stay.iter().any(|have| have.public == one.public))
-        };
-        vault.recipients.iter().filter(goes).map(|one| one.label.as_str().to_owned()).collect()
-    }
-
     /// The ids that it renames: from, to.
     pub fn renamed(&self) -> impl Iterator<Item = (&SecretId, &SecretId)> {
         self.ops.iter().filter_map(|op| match op {

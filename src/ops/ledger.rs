@@ -5,6 +5,7 @@
 use super::export::{Content, render};
 use crate::formats::auth_profiles::Carried;
 use crate::model::Vault;
+use crate::store::former_secrets;
 use crate::views::{Digests, Error, Held, Key, Kind, Ledger, Seen, Target, digests};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub fn open(vault: &Vault<'_>, root: &Path, patience: Duration) -> Result<(Ledge
     let mut ledger = Ledger::load(root, &vault.vault_id, patience)?;
     let key = Key::of(vault);
     if ledger.key() != key.name() {
-        let before = Key::former(vault).into_iter().find(|former| former.name() == ledger.key());
+        let before = former_secrets(vault).iter().map(Key::of_secret).find(|former| former.name() == ledger.key());
         let known = before.map(|before| same_values(vault, &ledger, &before, &key)).unwrap_or_default();
         ledger.rekey(&key, &known)?;
     }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::edit::recipients;
+use super::snapshot::Snapshot;
 use crate::fsio::{Dir, Replacement};
 use crate::model::{Recipient, Vault};
 use crate::seal::{self, Opener};
@@ -35,6 +36,8 @@ pub(super) fn joined_heirs(have: &[Heir], known: &[Heir], new: Option<&Heir>) ->
 
 /// What decides which recipients kept states are sealed anew to.
 pub(super) struct Sealing<'s> {
+    /// The name of this re-sealing in the names of its copies.
+    pub(super) tag: &'s str,
     pub(super) today: &'s [Recipient],
     pub(super) heirs: &'s [Heir],
     /// Public keys of the identities at hand.
@@ -42,49 +45,47 @@ pub(super) struct Sealing<'s> {
 }
 
 impl Sealing<'_> {
-    /// Seals a state to the current recipients that its own list names, and to the heirs of those that it names. If
-    /// none is left, it is sealed to the key that opened it. The copy names its new recipients. Returns false and
-    /// writes nothing if a recipient was replaced by a key that could not read the state and the two keys are not both
-    /// at hand: the replacement cannot be verified then.
+    /// Seals a kept state to the current recipients that its own list names, and to the heirs of those that it names.
+    /// If none is left, it is sealed to the key that opened it. The copy names its new recipients. Returns its name.
+    ///
+    /// A recipient that was replaced by a key that could not read the state stays until both keys are at hand: the
+    /// replacement cannot be verified before. The name of such a copy says so, and counts as old: later saves seal it
+    /// anew.
     ///
     /// # Errors
     /// [`Error::Unreadable`] if no current recipient could open the copy.
-    pub(super) fn write(
-        &self,
-        dir: &Dir,
-        name: &str,
-        plain: &SecretBuf,
-        by: &Opener,
-        saved: u64,
-    ) -> Result<bool, Error> {
+    pub(super) fn write(&self, dir: &Dir, kept: &Snapshot, plain: &SecretBuf, by: &Opener) -> Result<String, Error> {
         let Self { today, at_hand, .. } = self;
         let text = plain.text().ok_or(crate::model::Error::Malformed { line: 1, column: 1 })?;
         let mut state = Vault::parse(text)?;
         let did = |public: &str| state.recipients.iter().any(|then| then.public == public);
-        let heirs: Vec<(&str, &str)> = state
-            .recipients
-            .iter()
-            .filter_map(|then| Some((then.public.as_str(), self.heir_of(&then.public)?)))
-            .collect();
         let is_at_hand = |public: &str| at_hand.contains(public);
-        let may_inherit = |(of, key): &(&str, &str)| did(key) || (is_at_hand(of) && is_at_hand(key));
-        if !heirs.iter().all(may_inherit) {
-            return Ok(false);
+        let (mut heirs, mut waiting) = (BTreeSet::new(), Vec::new());
+        for then in &state.recipients {
+            match self.heir_of(&then.public) {
+                Some(key) if did(key) || (is_at_hand(&then.public) && is_at_hand(key)) => _ = heirs.insert(key),
+                Some(_) => waiting.push(then.clone()),
+                None => {}
+            }
         }
-        let inherits = |one: &Recipient| heirs.iter().any(|(_, key)| *key == one.public);
-        let reads = |one: &&Recipient| did(&one.public) || inherits(one);
+        let reads = |one: &&Recipient| did(&one.public) || heirs.contains(one.public.as_str());
         let mut to: Vec<Recipient> = today.iter().filter(reads).cloned().collect();
+        let name = kept.resealed_name(self.tag, !waiting.is_empty());
+        to.extend(waiting);
         if to.is_empty() {
             to.extend(today.iter().find(|one| one.public == by.public()).cloned());
         }
         if to.is_empty() {
-            return Err(Error::Unreadable(vec![name.to_owned()]));
+            return Err(Error::Unreadable(vec![kept.name.clone()]));
+        }
+        if name == kept.name && to.iter().map(|one| &one.public).eq(state.recipients.iter().map(|one| &one.public)) {
+            return Ok(name);
         }
         state.recipients = to;
         let plain = state.render(plain.expose().len())?;
         let sealed = seal::seal(plain.expose(), &recipients(&state.recipients)?)?;
-        Replacement::write(dir, OsStr::new(name), &sealed, 0o600)?.dated(saved)?.commit()?;
-        Ok(true)
+        Replacement::write(dir, OsStr::new(&name), &sealed, 0o600)?.dated(kept.saved)?.commit()?;
+        Ok(name)
     }
 
     /// The current recipient that replaced a former one, directly or through other keys.

@@ -133,6 +133,11 @@ fn links(vault: &Vault<'_>) -> Vec<Link> {
     newest.map(|link| serde_json::from_str(link.get())).collect::<Result<_, _>>().unwrap_or_default()
 }
 
+/// The earlier secrets of a vault, the oldest first.
+pub fn former_secrets(vault: &Vault<'_>) -> Vec<Secret> {
+    links(vault).into_iter().map(|link| Secret::new(link.secret)).collect()
+}
+
 /// The earlier pins of this vault: those from which an unbroken chain of links leads to its own. After a merge there
 /// may be several chains.
 pub(super) fn retired(vault: &Vault<'_>) -> Vec<Pin> {

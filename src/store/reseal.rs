@@ -125,12 +125,11 @@ impl Edit<'_> {
         }
         finish(&generations, &vault, &seen.opener)?;
         let old = snapshot::list(&generations)?;
-        let (displaced, before) = (snapshot::name_of(&vault), vault.generation);
-        let (displaced_text, displaced_at) = (vault.render(size)?, vault.updated);
+        let (displaced, displaced_text) = (Snapshot::in_place(place, &vault, standing), vault.render(size)?);
         let pin = Pin::of(&vault)?;
         let removed = change.leaver().map(|label| label.as_str().to_owned());
-        for label in change.leavers(&vault) {
-            exposure::note(&mut vault, &label)?;
+        if let Some(label) = &removed {
+            exposure::note(&mut vault, label)?;
         }
         let done = Done::by(command, &change, &vault);
         lineage::apply(change, &mut vault, now())?;
@@ -142,43 +141,36 @@ impl Edit<'_> {
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
         let at_hand: BTreeSet<String> = keys.iter().map(|key| key.public()).collect();
-        let sealing = Sealing { today: &vault.recipients, heirs: &mark.heirs, at_hand };
-        let mut waiting = BTreeSet::new();
+        let sealing = Sealing { tag: &mark.tag, today: &vault.recipients, heirs: &mark.heirs, at_hand };
+        let mut written = BTreeSet::new();
         for one in old.iter().filter(|one| is_another(one)) {
             match open_one(one, &keys, &seen.sealed)? {
-                Some((plain, by)) => {
-                    let name = one.resealed_name(&mark.tag);
-                    if !sealing.write(&generations, &name, &plain, by, one.saved)? {
-                        waiting.insert(one.name.clone());
-                    }
-                }
+                Some((plain, by)) => _ = written.insert(sealing.write(&generations, one, &plain, by)?),
                 None if closed.contains(&one.name) => {}
                 // It could be opened a moment ago, so it must not be dropped.
                 None => return Err(Error::Unreadable(vec![one.name.clone()])),
             }
         }
-        let resealed = format!("{}.r{}.age", displaced.trim_end_matches(".age"), mark.tag);
-        if !sealing.write(&generations, &resealed, &displaced_text, &seen.opener, displaced_at)? {
-            snapshot::keep(&generations, &displaced, standing)?;
-            waiting.insert(displaced);
-        }
+        let resealed = sealing.write(&generations, &displaced, &displaced_text, &seen.opener)?;
+        written.insert(resealed.clone());
         generations.sync()?;
 
         let sealed = seal_vault(&vault, size)?;
-        let written = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
+        let replacement = Replacement::write(place.dir(), place.name(), &sealed.bytes, 0o600)?;
         prove(&sealed, proof)?;
-        if !written.rename_over(Some(standing))? {
+        if !replacement.rename_over(Some(standing))? {
             return Err(Error::Raced);
         }
         after_save(|| {
             place.dir().sync()?;
             // A failure to record the save must not prevent the removal of old copies.
             let settled = settle(local, place, &vault, &sealed.bytes);
-            remove_old(&generations, &mark, &waiting)?;
+            remove_old(&generations, &mark, &written)?;
             settled?;
             retention::prune(&generations, &resealed, &vault)
         })?;
-        Ok(Saved { generation: vault.generation, displaced: before, pin: super::Pin::of(&vault)?, dropped: closed })
+        let (displaced, pin) = (displaced.generation, Pin::of(&vault)?);
+        Ok(Saved { generation: vault.generation, displaced, pin, dropped: closed })
     }
 }
 
@@ -209,11 +201,11 @@ fn open_one<'k>(
     if kinds.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
 }
 
-/// Everything from before the mark that this re-sealing did not write, whatever its name
-/// claims: copies of one that was interrupted are sealed to its recipients.
-fn remove_old(generations: &Dir, mark: &Mark, waiting: &BTreeSet<String>) -> Result<(), Error> {
+/// Everything from before the mark but the copies that this re-sealing has `written`, whatever a name claims: copies of
+/// one that was interrupted are sealed to its recipients.
+fn remove_old(generations: &Dir, mark: &Mark, written: &BTreeSet<String>) -> Result<(), Error> {
     for one in snapshot::list(generations)? {
-        if mark.is_old(&one) && !waiting.contains(&one.name) {
+        if mark.is_old(&one) && !written.contains(&one.name) {
             generations.remove(OsStr::new(&one.name))?;
         }
     }
@@ -229,16 +221,17 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
         return Ok(());
     }
     let at_hand = opener.all().map(Opener::public).collect();
-    let sealing = Sealing { today: &vault.recipients, heirs: &mark.heirs, at_hand };
+    let sealing = Sealing { tag: &mark.tag, today: &vault.recipients, heirs: &mark.heirs, at_hand };
     for one in all.iter().filter(|one| mark.is_old(one)) {
-        let name = one.resealed_name(&mark.tag);
+        let name = one.resealed_name(&mark.tag, false);
         if !all.iter().any(|other| other.name == name) {
             let sealed = one.read()?;
             let opened = opener.all().find_map(|by| Some((by.open(&sealed).ok()?, by)));
             let Some((plain, by)) = opened else { continue };
-            match sealing.write(generations, &name, &plain, by, one.saved) {
-                Ok(true) => {}
-                Ok(false) | Err(Error::Unreadable(_)) => continue,
+            match sealing.write(generations, one, &plain, by) {
+                Ok(name) if name == one.name => continue,
+                Ok(_) => {}
+                Err(Error::Unreadable(_)) => continue,
                 Err(error) => return Err(error),
             }
         }

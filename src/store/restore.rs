@@ -5,25 +5,29 @@ use super::edit::{after_save, settle};
 use super::{Checked, Error, Lineage, Local, Pin, Place, Seen, Trust, pin};
 use crate::fsio::{self, Replacement};
 use crate::model::{Change, Credential, Entries, Op, SecretId, Subject, Vault};
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Puts a snapshot where no vault is: everything is taken, and its pin is remembered.
+/// Puts a snapshot in the place of the vault, or where none is: everything is taken, and its pin is remembered. The file
+/// that it `replaces` is kept among the generations; returns where.
 ///
 /// # Errors
-/// [`fsio::Error::Exists`] when a vault is there; a disk that fails.
+/// [`fsio::Error::Exists`] when a vault is there that it does not replace; [`Error::Raced`] when that was replaced
+/// meanwhile; a disk that fails.
 pub fn place_whole(
     local: &Local,
     place: &Place,
     seen: &Seen,
     checked: &Checked<'_>,
-    patience: Duration,
-) -> Result<(), Error> {
+    (patience, replaces): (Duration, bool),
+) -> Result<Option<PathBuf>, Error> {
     let _lock = place.lock(patience)?;
-    if place.exists()? {
-        return Err(fsio::Error::Exists(place.path().to_owned()).into());
+    let taken = || Error::from(fsio::Error::Exists(place.path().to_owned()));
+    if !replaces && place.exists()? {
+        return Err(taken());
     }
+    let old = replaces.then(|| place.read()).transpose()?;
+    let aside = old.as_ref().map(|old| super::snapshot::keep_displaced(&place.generations()?, old)).transpose()?;
     let written = Replacement::write(place.dir(), place.name(), &seen.sealed, 0o600)?;
     // Confirmed by a person (prompt or `--pin`), or derived.
     let asked = !matches!(checked.trust, Trust::Known | Trust::Succeeded | Trust::Tagged);
@@ -31,27 +35,14 @@ pub fn place_whole(
         let _lock = local.lock_known(&checked.vault.vault_id);
         remember(local, place, &checked.vault, if asked { Sure::Yes } else { Sure::Believed })?;
     }
-    if !written.rename_over(None)? {
-        return Err(fsio::Error::Exists(place.path().to_owned()).into());
+    if !written.rename_over(old.as_deref())? {
+        return Err(if replaces { Error::Raced } else { taken() });
     }
     after_save(|| {
         place.dir().sync()?;
         settle(local, place, &checked.vault, &seen.sealed)
-    })
-}
-
-/// Moves a vault file that cannot be opened to the kept generations, and says where it is.
-///
-/// # Errors
-/// When the directory cannot be changed.
-pub fn set_aside(place: &Place, patience: Duration) -> Result<PathBuf, Error> {
-    let _lock = place.lock(patience)?;
-    let generations = place.generations()?;
-    let name = super::snapshot::displaced_name()?;
-    place.dir().move_to(place.name(), &generations, OsStr::new(&name))?;
-    generations.sync()?;
-    place.dir().sync()?;
-    Ok(generations.path().join(name))
+    })?;
+    Ok(aside)
 }
 
 /// Seconds for which every superseded refresh token is remembered.

@@ -11,6 +11,8 @@ use std::time::UNIX_EPOCH;
 
 /// In the names of states that a capture wrote.
 pub(super) const CAPTURED: &str = ".captured";
+/// After the name of a re-sealing: the copy still names a replaced key.
+const WAITS: &str = "w";
 /// File name prefix of states that are kept without being opened.
 const DISPLACED: &str = "displaced-";
 /// Highest number in a file name that counts for new numbers: far above any real number of saves, and far below what
@@ -52,10 +54,25 @@ impl Snapshot {
         crate::model::state_name(self.generation, &self.rev)
     }
 
-    /// The name of the same snapshot sealed anew.
-    pub(super) fn resealed_name(&self, tag: &str) -> String {
+    /// The name of the same snapshot sealed anew; `waits` if a replaced key can still open it.
+    pub(super) fn resealed_name(&self, tag: &str, waits: bool) -> String {
         let captured = if self.captured { CAPTURED } else { "" };
-        format!("{}-{}{captured}.r{tag}.age", self.generation, self.rev)
+        let waits = if waits { WAITS } else { "" };
+        format!("{}-{}{captured}.r{tag}{waits}.age", self.generation, self.rev)
+    }
+
+    /// A state that is in place as the vault.
+    pub(super) fn in_place(place: &Place, vault: &Vault<'_>, sealed: &[u8]) -> Self {
+        Self {
+            generation: vault.generation,
+            rev: vault.rev.clone(),
+            captured: vault.is_captured(),
+            resealed: String::new(),
+            name: name_of(vault),
+            path: place.path().to_owned(),
+            saved: vault.updated,
+            size: u64::try_from(sealed.len()).unwrap_or(u64::MAX),
+        }
     }
 
     fn parse(dir: &Dir, name: &str) -> Option<Self> {
@@ -116,6 +133,13 @@ fn is(path: &Path, sealed: &[u8]) -> bool {
 pub(super) fn holds(dir: &Dir, sealed: &[u8]) -> Result<bool, Error> {
     let size = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
     Ok(list(dir)?.iter().any(|one| one.size == size && is(&one.path, sealed)))
+}
+
+/// Keeps a file without opening it, under a name without a number. Returns where it is.
+pub(super) fn keep_displaced(generations: &Dir, sealed: &[u8]) -> Result<PathBuf, Error> {
+    let name = displaced_name()?;
+    Replacement::write(generations, OsStr::new(&name), sealed, 0o600)?.commit()?;
+    Ok(generations.path().join(name))
 }
 
 /// A new name for a state that is kept without being opened.

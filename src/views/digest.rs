@@ -4,8 +4,8 @@ use super::{Error, Kind};
 use crate::formats::auth_profiles::{self, Store};
 use crate::formats::dotenv::{self, Env, UnreadKind};
 use crate::formats::{self, Note, NoteKind};
-use crate::model::{self, Credential, SUCCESSION, SecretId, Vault};
-use crate::secret::SecretBuf;
+use crate::model::{self, Credential, SecretId, Vault};
+use crate::secret::{Secret, SecretBuf};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use hmac::{Hmac, Mac};
@@ -26,24 +26,13 @@ pub struct Key(Zeroizing<Vec<u8>>);
 impl Key {
     /// The current key. It changes with the vault secret.
     pub fn of(vault: &Vault<'_>) -> Self {
-        Self::from_secret(vault.vault_secret.expose())
+        Self::of_secret(&vault.vault_secret)
     }
 
-    /// The keys derived from the vault's earlier secrets.
-    pub fn former(vault: &Vault<'_>) -> Vec<Self> {
-        #[derive(Deserialize)]
-        struct Link {
-            secret: String,
-        }
-        let links: Vec<&RawValue> =
-            vault.other.get(SUCCESSION).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-        let links = links.iter().filter_map(|link| serde_json::from_str::<Link>(link.get()).ok());
-        links.map(|link| Self::from_secret(&link.secret)).collect()
-    }
-
-    fn from_secret(secret: &str) -> Self {
+    /// The key that follows from a vault secret.
+    pub fn of_secret(secret: &Secret) -> Self {
         // HMAC accepts keys of any length.
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+        let mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes());
         let key = mac.map(|mac| mac.chain_update(DERIVE).finalize().into_bytes().to_vec());
         Self(Zeroizing::new(key.unwrap_or_default()))
     }
