@@ -5,9 +5,10 @@ use super::context::{Context, Opened};
 use super::handover::Handover;
 use super::restore::{hand_over, json_of, preview};
 use super::{Error, Usage, state, words};
-use crate::model::{self, Change, Op, Save, SecretId, Subject, Vault};
+use crate::model::{self, Change, Contents, Op, Save, Scope, SecretId, Subject, Vault};
 use crate::ops::join::{Choice, Joined, Sides};
-use crate::store::{self, Checked, Relation};
+use crate::store::{self, Checked, Relation, Seen};
+use std::collections::BTreeSet;
 
 /// Reverts the last save of this host, or the last change of each named entry.
 ///
@@ -27,13 +28,10 @@ fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_
     let host = context.local.host_if_any()?;
     let save = model::saves(&checked.vault).into_iter().rfind(|save| Some(&save.host) == host.as_ref());
     let save = save.filter(|save| !save.from.is_empty()).ok_or(Usage::NothingToUndo)?;
-    let before = state::open_kept(context, opened, &save.from)?;
-    let after = state::open_kept(context, opened, &save.to)?;
+    let (before, after) = around(context, opened, &save)?;
     let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
     let asks = asks(&checked.vault, &before)? | asks(&checked.vault, &after)?;
-    // The state after the save is the merge base, so that later changes are preserved.
-    let sides = Sides { bases: &[&after.vault], theirs: &before.vault, ours: &checked.vault };
-    let Joined { entries, conflicts, stale } = sides.join(&Choice::default())?;
+    let Joined { entries, conflicts, stale } = reverted(&checked.vault, &before.vault, &after.vault)?;
     if !conflicts.is_empty() {
         return Err(Error::ChangedSince(conflicts.into_iter().map(|conflict| conflict.subject.to_string()).collect()));
     }
@@ -44,6 +42,17 @@ fn last(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_
     tell_stale(context, &stale);
     let change = Change::of(Op::Restore(Box::new(entries)));
     finish(context, args, opened, checked, (change, asks), &stale)
+}
+
+/// The states before and after a save.
+fn around(context: &mut Context, opened: &Opened, save: &Save) -> Result<(Seen, Seen), Error> {
+    Ok((state::open_kept(context, opened, &save.from)?, state::open_kept(context, opened, &save.to)?))
+}
+
+/// The vault without the difference between two states. The later one is the merge base, so that changes made since are
+/// preserved, and an entry that was changed again is a conflict.
+fn reverted(ours: &Vault<'_>, before: &Vault<'_>, after: &Vault<'_>) -> Result<Joined, Error> {
+    Ok(Sides { bases: &[after], theirs: before, ours }.join(&Choice::default())?)
 }
 
 /// Whether a removed recipient could have made a state. A state of another vault is refused: write access to the
@@ -59,36 +68,77 @@ fn asks(standing: &Vault<'_>, state: &Checked<'_>) -> Result<bool, Error> {
 fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked<'_>) -> Result<(), Error> {
     let saves = model::saves(&checked.vault);
     let mut entries = model::Entries::of(&checked.vault)?;
-    let lineage = store::Lineage::of(&checked.vault)?;
-    let (mut stale, mut is_asked) = (Vec::new(), false);
+    let (mut stale, mut changed, mut is_asked) = (Vec::new(), Vec::new(), false);
     for name in &args.ids {
         let subject = Subject::parse(name).ok_or(Usage::Subject)?;
-        let text = subject.to_string();
-        let save: &Save = saves
-            .iter()
-            .rfind(|save| save.steps.iter().any(|step| step.names(&text)))
-            .ok_or_else(|| Error::NoChange(text.clone()))?;
-        // A rename has two names: both are restored to what they were.
-        let both = save.steps.iter().filter(|step| step.names(&text)).find_map(|step| step.renamed());
-        let subjects = match both {
-            Some((from, to)) => [from, to].into_iter().filter_map(Subject::parse).collect(),
-            None => vec![subject.clone()],
-        };
-        let before = state::open_kept(context, opened, &save.from)?;
-        let before = state::look(context, opened, &before)?;
-        is_asked |= asks(&checked.vault, &before)?;
-        if let Subject::Entry(id) = &subject
-            && is_stale(&lineage, &before.vault, id)
-        {
-            stale.push(id.clone());
-            continue;
-        }
-        let then = model::Entries::of(&before.vault)?;
-        subjects.iter().for_each(|subject| entries.take_from(&then, subject));
+        let save = last_change(context, opened, &saves, &subject)?;
+        let (before, after) = around(context, opened, save)?;
+        let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
+        is_asked |= asks(&checked.vault, &before)? | asks(&checked.vault, &after)?;
+        let joined = reverted(&checked.vault, &before.vault, &after.vault)?;
+        let has_conflict = |subject: &Subject| joined.conflicts.iter().any(|one| one.subject == *subject);
+        let names = names(save, &subject);
+        let orders = orders(&names, before.vault.contents(), after.vault.contents());
+        changed.extend(names.iter().filter(|name| has_conflict(name)).map(ToString::to_string));
+        stale.extend(joined.stale.iter().filter(|id| names.contains(&Subject::Entry((*id).clone()))).cloned());
+        // An order that was changed again was not asked for by name.
+        let orders = orders.iter().filter(|order| !has_conflict(order));
+        names.iter().chain(orders).for_each(|subject| entries.take_from(&joined.entries, subject));
+    }
+    if !changed.is_empty() {
+        return Err(Error::ChangedSince(changed));
     }
     tell_stale(context, &stale);
     let change = Change::of(Op::Restore(Box::new(entries)));
     finish(context, args, opened, checked, (change, is_asked), &stale)
+}
+
+/// The last save that changed a subject.
+fn last_change<'s>(
+    context: &mut Context,
+    opened: &Opened,
+    saves: &'s [Save],
+    subject: &Subject,
+) -> Result<&'s Save, Error> {
+    let name = subject.to_string();
+    for save in saves.iter().rev() {
+        if save.steps.iter().any(|step| step.names(&name)) {
+            return Ok(save);
+        }
+        // The record does not name all that it changed: the states tell.
+        if save.more > 0 {
+            let (before, after) = around(context, opened, save)?;
+            let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
+            if before.vault.contents().differs(after.vault.contents(), subject) {
+                return Ok(save);
+            }
+        }
+    }
+    Err(Error::NoChange(name))
+}
+
+/// Both names of a rename, or else the subject alone.
+fn names(save: &Save, subject: &Subject) -> Vec<Subject> {
+    let name = subject.to_string();
+    let step = save.steps.iter().find(|step| step.names(&name));
+    match step.and_then(model::Step::renamed) {
+        Some((from, to)) => [from, to].into_iter().filter_map(Subject::parse).collect(),
+        None => vec![subject.clone()],
+    }
+}
+
+/// The orders of profiles that a save changed together with these.
+fn orders(of: &[Subject], before: Contents<'_>, after: Contents<'_>) -> Vec<Subject> {
+    let is_one = |profile: &String| {
+        of.iter().any(|one| matches!(one, Subject::Entry(SecretId::Auth(_, listed)) if listed == profile))
+    };
+    let lists = |state: Contents<'_>, (scope, provider): &(Scope, String)| {
+        state.order(scope, provider).is_some_and(|order| order.iter().any(is_one))
+    };
+    let places: BTreeSet<(Scope, String)> = before.orders().chain(after.orders()).collect();
+    let places = places.into_iter().filter(|place| lists(before, place) || lists(after, place));
+    let orders = places.map(|(scope, provider)| Subject::Order(scope, provider));
+    orders.filter(|order| before.differs(after, order)).collect()
 }
 
 fn finish(
@@ -120,10 +170,6 @@ fn finish(
     }
     handover.tell(context);
     Ok(())
-}
-
-fn is_stale(lineage: &store::Lineage, before: &Vault<'_>, id: &SecretId) -> bool {
-    before.get(id).is_some_and(|raw| lineage.is_old(id, raw))
 }
 
 fn tell_stale(context: &Context, stale: &[SecretId]) {

@@ -85,6 +85,14 @@ impl<'c> Contents<'c> {
         }
     }
 
+    /// Whether `later` has another value for the entry or order, or only one of the states has it.
+    pub fn differs(self, later: Contents<'_>, subject: &Subject) -> bool {
+        match subject {
+            Subject::Entry(id) => self.get(id).map(RawValue::get) != later.get(id).map(RawValue::get),
+            Subject::Order(scope, provider) => self.order(scope, provider) != later.order(scope, provider),
+        }
+    }
+
     /// Every id, in the order of `list`. Names that are not valid ids are left out.
     pub fn ids(self) -> impl Iterator<Item = SecretId> + 'c {
         let auth = self.scopes.iter().filter_map(|(scope, entries)| Some((Scope::parse(scope).ok()?, entries)));

@@ -3,7 +3,7 @@
 use super::{Change, Contents, Difference, Error, MAX_NAME, Op, Recipient, Scope, SecretId, Subject, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 
@@ -14,6 +14,8 @@ const MAX_RECORDS: usize = 500;
 const MAX_BYTES: usize = 96 * 1024;
 /// Maximum number of steps that one record names.
 const MAX_STEPS: usize = 64;
+/// Maximum number of captures that one record stands for by name; a token is renewed about once an hour.
+const MAX_SQUASHED: usize = 32;
 /// Maximum length of the name of a host or a command, in bytes.
 const MAX_TEXT: usize = 256;
 /// Digits of the random name, which distinguish two states with the same number.
@@ -41,7 +43,7 @@ impl Step {
 
     /// Whether it was applied to `subject`.
     pub fn names(&self, subject: &str) -> bool {
-        self.0.iter().skip(1).any(|name| name == subject)
+        self.subjects().any(|name| name == subject)
     }
 
     /// The name that it added, if that was not there before.
@@ -54,6 +56,17 @@ impl Step {
     pub fn removed(&self) -> Option<&str> {
         let [verb, name] = self.0.as_slice() else { return None };
         (verb == "removed").then_some(name)
+    }
+
+    /// The state that it merged, if it is a merge.
+    pub(super) fn merged(&self) -> Option<&str> {
+        let [verb, state] = self.0.as_slice() else { return None };
+        (verb == "merged").then_some(state)
+    }
+
+    /// What it was applied to.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().skip(1).map(String::as_str)
     }
 
     /// The old and the new name, if it is a rename.
@@ -102,6 +115,9 @@ pub struct Save {
     /// How many more steps were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
+    /// States that it replaced in the records too: those of captures before it that did the same, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub squashed: Vec<String>,
     /// Its steps.
     pub steps: Vec<Step>,
     /// The state that it wrote.
@@ -117,6 +133,11 @@ impl Save {
     /// The number of the state that it wrote.
     pub fn generation(&self) -> u64 {
         number_of(&self.to)
+    }
+
+    /// The states that it wrote, and that captures before it wrote.
+    pub fn states(&self) -> impl Iterator<Item = &str> {
+        self.squashed.iter().chain([&self.to]).map(String::as_str)
     }
 }
 
@@ -151,6 +172,8 @@ fn is_sound(save: &Save) -> bool {
     is_state(&save.to)
         && (save.from.is_empty() || is_state(&save.from))
         && [&save.command, &save.machine, &save.host].into_iter().all(is_short)
+        && save.squashed.len() <= MAX_SQUASHED
+        && save.squashed.iter().all(|state| is_state(state))
         && save.steps.len() <= MAX_STEPS
         && save.steps.iter().flat_map(|step| &step.0).all(|name| name.len() <= 2 * MAX_NAME)
 }
@@ -164,8 +187,10 @@ pub fn note(vault: &mut Vault<'_>, mut save: Save) -> Result<(), Error> {
         let what = |save: &Save| (save.command.clone(), save.host.clone(), save.steps.clone(), save.at / DAY);
         vault.is_captured() && last.to == save.from && what(last) == what(&save)
     };
-    if all.last().is_some_and(repeats) {
-        save.from = all.pop().map(|last| last.from).unwrap_or_default();
+    if let Some(last) = all.pop_if(|last| repeats(last)) {
+        save.squashed.extend(last.squashed.into_iter().chain([last.to]));
+        save.squashed.drain(..save.squashed.len().saturating_sub(MAX_SQUASHED));
+        save.from = last.from;
     }
     all.push(save);
     put(vault, &all)
@@ -181,24 +206,6 @@ pub fn join(ours: &Vault<'_>, theirs: &Vault<'_>) -> Vec<Save> {
     }
     all.sort_by_key(|save| (save.generation(), save.at));
     all
-}
-
-/// The names that each of two states of one vault has changed since their common ancestor: ours, theirs. `None` if the
-/// records are incomplete: there were too many saves since then, or some step was left out.
-pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
-    let (ours, theirs) = (saves(ours), saves(theirs));
-    let own = |all: &[Save], other: &[Save]| -> Vec<Save> {
-        let is_own = |one: &&Save| !other.iter().any(|have| (&have.to, &have.host) == (&one.to, &one.host));
-        all.iter().filter(is_own).cloned().collect()
-    };
-    let (only_ours, only_theirs) = (own(&ours, &theirs), own(&theirs, &ours));
-    // A record that both have shows that none after it is missing.
-    let is_whole = only_ours.len() < ours.len() && only_theirs.len() < theirs.len();
-    let names = |of: &[Save]| -> BTreeSet<String> {
-        of.iter().flat_map(|save| &save.steps).flat_map(|step| step.0.iter().skip(1).cloned()).collect()
-    };
-    let is_named = only_ours.iter().chain(&only_theirs).all(|save| save.more == 0);
-    (is_whole && is_named).then(|| (names(&only_ours), names(&only_theirs)))
 }
 
 /// Replaces the records with the newest of `all` that fit.
@@ -262,6 +269,11 @@ impl Op {
                 let mut all = one(Step::new("merged", &join.state));
                 all.extend(steps("recipient-added", &join.recipients, &vault.recipients));
                 all.extend(steps("recipient-removed", &vault.recipients, &join.recipients));
+                let is_renamed = |one: &&Recipient| {
+                    join.recipients.iter().any(|have| have.public == one.public && have.label != one.label)
+                };
+                let renamed = vault.recipients.iter().filter(is_renamed);
+                all.extend(renamed.map(|one| Step::new("recipient-renamed", one.label.as_str())));
                 all
             }
             Self::Rotate(_) => Vec::new(),

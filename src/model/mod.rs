@@ -3,6 +3,7 @@
 //! Knows no cryptography, no file and no words. Values stay slices of the decrypted text
 //! ([`RawMap`]); what a change does not touch is written back as it stood.
 
+mod ancestry;
 mod apply;
 mod change;
 mod check;
@@ -18,13 +19,14 @@ mod recipient;
 mod trail;
 mod vault;
 
+pub use ancestry::{knows, touched};
 pub use change::{Adopted, CHECKLIST, Change, FOLDED, Join, JoinMember, MAX_LINKS, Op, Rotation, SUCCESSION};
 pub use check::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME, MAX_PAYLOAD, MAX_VALUE, fits};
 pub use contents::{Contents, Difference, Subject};
 pub use credential::{Credential, Kind, MAX_MEMBERS, Member, has_refresh, is_oauth, same_json, text};
 pub use entries::Entries;
 pub use health::{Standing, standing};
-pub use history::{Save, Step, join as join_saves, note as note_save, number_of, saves, state_name, touched};
+pub use history::{Save, Step, join as join_saves, note as note_save, number_of, saves, state_name};
 pub use id::{EnvName, IdError, Scope, SecretId};
 pub use raw::{LazyMap, RawMap, members};
 pub use recipient::{Kdf, Label, Recipient, RecipientKind};

@@ -1,6 +1,7 @@
 //! Traces renamed entries through the records of saves.
 
-use super::{SecretId, Step, Vault, saves};
+use super::ancestry::since;
+use super::{SecretId, Step, Vault, saves, state_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The states that the saves of a vault wrote, as named in their records.
@@ -19,14 +20,10 @@ pub struct Renames {
 }
 
 impl Renames {
-    /// The renames by the saves that are not among `known`; empty if the records are incomplete.
+    /// The renames by the saves after the `known` states; empty if the records are incomplete.
     pub fn since(known: &BTreeSet<String>, vault: &Vault<'_>) -> Self {
-        let all = saves(vault);
-        let new: Vec<_> = all.iter().filter(|save| !known.contains(&save.to)).collect();
-        // A known record shows that none after it is missing.
-        if new.len() == all.len() || new.iter().any(|save| save.more > 0) {
-            return Self::default();
-        }
+        let (all, tip) = (saves(vault), state_name(vault.generation, &vault.rev));
+        let Some(new) = since(&all, &tip, |state| known.contains(state)) else { return Self::default() };
         let mut trail = Trail::default();
         new.iter().flat_map(|save| &save.steps).for_each(|step| trail.follow(step));
         trail.renames()

@@ -91,6 +91,7 @@ impl Edit<'_> {
             let generations = place.generations()?;
             let written = Replacement::write(place.dir(), place.name(), &theirs.sealed, 0o600)?;
             self.exchange(written, (&generations, &snapshot::name_of(&vault), old), (&their.vault, &theirs.sealed))?;
+            after_save(|| reseal::finish(&generations, &their.vault, &seen.opener))?;
             let (generation, displaced) = (their.vault.generation, vault.generation);
             Ok(Saved { generation, displaced, pin: their.pin, dropped: Vec::new() })
         })
@@ -262,7 +263,7 @@ fn count(vault: &mut Vault<'_>, host: &str, kept: u64, done: Done<'_>) -> Result
     let to = model::state_name(vault.generation, &vault.rev);
     let machine = rustix::system::uname().nodename().to_string_lossy().chars().take(64).collect();
     let (command, host) = (command.to_owned(), host.to_owned());
-    let save = Save { at: vault.updated, command, from, host, machine, more: 0, steps, to };
+    let save = Save { at: vault.updated, command, from, host, machine, more: 0, squashed: Vec::new(), steps, to };
     Ok(model::note_save(vault, save)?)
 }
 

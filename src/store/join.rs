@@ -7,7 +7,7 @@
 
 use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, exposure, pin, reseal, snapshot};
 use crate::model::{
-    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Save, Vault,
+    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Vault,
 };
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -142,7 +142,7 @@ fn recipients(
     theirs: &Vault<'_>,
     bases: &[&Vault<'_>],
 ) -> (Vec<Recipient>, Vec<Recipient>) {
-    let has = |of: &Vault<'_>, one: &Recipient| of.recipients.iter().any(|have| have.public == one.public);
+    let has = |of: &Vault<'_>, one: &Recipient| find(of, one).is_some();
     let is_new = |one: &Recipient| !bases.is_empty() && bases.iter().all(|base| !has(base, one));
     let only = |of: &Vault<'_>, than: &Vault<'_>| -> Vec<Recipient> {
         of.recipients.iter().filter(|one| !has(than, one) && is_new(one)).cloned().collect()
@@ -156,15 +156,33 @@ fn recipients(
                 one.label = free_label(&one.label, &all);
                 all.push(one);
             }
-            (all, Vec::new())
+            (relabelled(all, theirs, bases), Vec::new())
         }
-        Relation::Later => (theirs.recipients.clone(), only(ours, theirs)),
+        Relation::Later => (relabelled(theirs.recipients.clone(), ours, bases), only(ours, theirs)),
         Relation::Earlier => (ours.recipients.clone(), only(theirs, ours)),
         Relation::Apart | Relation::Another => {
             let both = ours.recipients.iter().filter(|one| has(theirs, one)).cloned().collect();
             (both, only(ours, theirs).into_iter().chain(only(theirs, ours)).collect())
         }
     }
+}
+
+fn find<'v>(of: &'v Vault<'_>, one: &Recipient) -> Option<&'v Recipient> {
+    of.recipients.iter().find(|have| have.public == one.public)
+}
+
+/// The recipients, with the labels of `other` where only that side has changed them.
+fn relabelled(mut all: Vec<Recipient>, other: &Vault<'_>, bases: &[&Vault<'_>]) -> Vec<Recipient> {
+    for nth in 0..all.len() {
+        let Some(one) = all.get(nth) else { continue };
+        let were = bases.iter().filter_map(|base| find(base, one));
+        let is_kept = !bases.is_empty() && were.into_iter().all(|was| was.label == one.label);
+        let Some(new) = find(other, one).filter(|new| is_kept && new.label != one.label) else { continue };
+        let mut one = all.remove(nth);
+        one.label = free_label(&new.label, &all);
+        all.insert(nth, one);
+    }
+    all
 }
 
 /// The label, with a number appended if another recipient has it.
@@ -182,13 +200,9 @@ pub fn descends(vault: &Vault<'_>, state: &Vault<'_>) -> bool {
     if vault.vault_id != state.vault_id || state.writers.iter().any(|(host, saves)| *saves > count(host)) {
         return false;
     }
-    let name = model::state_name(state.generation, &state.rev);
-    let (own, saves) = (model::state_name(vault.generation, &vault.rev), model::saves(vault));
-    let is_named = name == own || saves.iter().any(|save| save.to == name || save.from == name);
-    // Of captures that replace each other, the records name only the last one.
-    let between = |save: &Save| model::number_of(&save.from) < state.generation && state.generation < save.generation();
-    let is_beyond = saves.first().is_none_or(|first| state.generation <= first.generation());
-    is_named || saves.iter().any(between) || (is_beyond && state.writers != vault.writers)
+    let is_beyond = || model::saves(vault).first().is_none_or(|first| state.generation <= first.generation());
+    model::knows(vault, &model::state_name(state.generation, &state.rev))
+        || (state.writers != vault.writers && is_beyond())
 }
 
 /// Whether `state` is a common ancestor (merge base) of both, with a secret that is linked to ours.

@@ -1,0 +1,103 @@
+//! Walks the records of saves from a state back to its ancestors.
+
+use super::history::{Save, saves, state_name};
+use super::{Step, Vault};
+use std::collections::{BTreeSet, HashMap};
+
+/// The saves on all ways from the state `tip` back to the states that `is_known`, in the order of `all`. `None` if the
+/// records are incomplete: one of these saves is missing, as after too many of them, or does not name all its steps.
+pub(super) fn since<'s>(all: &'s [Save], tip: &str, is_known: impl Fn(&str) -> bool) -> Option<Vec<&'s Save>> {
+    let by_state: HashMap<&str, &Save> =
+        all.iter().flat_map(|save| save.states().map(move |state| (state, save))).collect();
+    let (mut found, mut open) = (BTreeSet::new(), vec![tip]);
+    while let Some(state) = open.pop() {
+        if is_known(state) {
+            continue;
+        }
+        // The first state replaced none: its record leads to a name that no record has.
+        let save = *by_state.get(state)?;
+        if save.more > 0 {
+            return None;
+        }
+        if found.insert(&save.to) && !save.squashed.iter().any(|state| is_known(state)) {
+            open.push(&save.from);
+            open.extend(save.steps.iter().filter_map(Step::merged));
+        }
+    }
+    Some(all.iter().filter(|save| found.contains(&save.to)).collect())
+}
+
+/// Whether the records of a vault name a state, as that itself or as one of its ancestors.
+pub fn knows(vault: &Vault<'_>, state: &str) -> bool {
+    state_name(vault.generation, &vault.rev) == state
+        || saves(vault).iter().any(|save| save.from == state || save.states().any(|one| one == state))
+}
+
+/// The names that each of two states of one vault has changed since their common ancestors: ours, theirs. `None` if the
+/// records are incomplete.
+pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+    let names = |of: &Vault<'_>, other: &Vault<'_>| -> Option<BTreeSet<String>> {
+        let (all, others) = (saves(of), saves(other));
+        let known: BTreeSet<&str> = others.iter().flat_map(Save::states).collect();
+        let tip = state_name(of.generation, &of.rev);
+        let since = since(&all, &tip, |state| known.contains(state))?;
+        Some(since.iter().flat_map(|save| &save.steps).flat_map(Step::subjects).map(str::to_owned).collect())
+    };
+    Some((names(ours, theirs)?, names(theirs, ours)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records are `to<from`, then `+merged`, `~squashed` and `!` for steps that are left out.
+    fn save(text: &str) -> Save {
+        let (to, rest) = text.split_once('<').unwrap_or((text, ""));
+        let from = rest.split(['+', '~', '!']).next().unwrap_or_default().to_owned();
+        let after = |mark: char| -> Vec<&str> {
+            rest.split(mark).skip(1).map(|part| part.split(['+', '~', '!']).next().unwrap_or_default()).collect()
+        };
+        Save {
+            at: 0,
+            command: String::new(),
+            from,
+            host: String::new(),
+            machine: String::new(),
+            more: u64::from(rest.contains('!')),
+            squashed: after('~').into_iter().map(str::to_owned).collect(),
+            steps: after('+').into_iter().map(|state| Step::of(&["merged", state])).collect(),
+            to: to.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_walk_finds_every_save_or_says_that_one_is_missing() {
+        for (records, tip, known, found) in [
+            ("", "a", "a", Some("")),
+            ("", "a", "b", None),
+            ("a< b<a c<b", "c", "a", Some("b c")),
+            ("b<a c<b", "c", "a", Some("b c")),
+            // The way ends before a known state.
+            ("b<a c<b", "c", "x", None),
+            ("a< b<a c<b", "c", "x", None),
+            // Two ways, one of which lacks a record.
+            ("b<a x<a c<b+x", "c", "a", Some("b x c")),
+            ("b<a c<b+x", "c", "a", None),
+            ("b<a x<w c<b+x", "c", "a", None),
+            ("b<a x<w c<b+x", "c", "a w", Some("b x c")),
+            // Others beside the way do not count.
+            ("b<a x<a! c<b", "c", "a", Some("b c")),
+            ("b<a! c<b", "c", "a", None),
+            // Captures that replaced each other.
+            ("d<a~b~c e<d", "e", "b", Some("d e")),
+            ("d<a~b~c e<c", "e", "a", Some("d e")),
+            ("d<a~b~c e<c", "e", "x", None),
+        ] {
+            let all: Vec<Save> = records.split_whitespace().map(save).collect();
+            let known: Vec<&str> = known.split_whitespace().collect();
+            let walk = since(&all, tip, |state| known.contains(&state));
+            let names = walk.map(|saves| saves.iter().map(|save| save.to.as_str()).collect::<Vec<_>>().join(" "));
+            assert_eq!(names.as_deref(), found, "{records}: {tip} from {known:?}");
+        }
+    }
+}
