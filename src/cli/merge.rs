@@ -60,10 +60,15 @@ pub fn run(context: &mut Context, args: &Merge) -> Result<(), Error> {
     }
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for source in sources {
-        let (name, is_named) = (source.name.clone(), !args.files.is_empty());
+        let (name, is_named, is_kept) =
+            (source.name.clone(), !args.files.is_empty(), source.copy.as_ref().is_some_and(Stray::is_kept));
         match one(context, args, (&mut choice, is_named), &opened, source) {
             Ok(told) => done.push(told),
             Err(error @ Error::Merge(..)) => failed.push((name, error)),
+            // A restore puts a damaged vault there.
+            Err(error) if is_kept && words::of(&error).exit == words::exit::DAMAGED => {
+                context.out.warn(&format!("note: {name} was skipped: it is damaged, or not an age file"));
+            }
             Err(error) => failed.push((name.clone(), Error::Of(name, Box::new(error)))),
         }
         opened = opened.close().open()?;
@@ -238,7 +243,7 @@ fn one(
     if joining.is_some() {
         let resealing = relation != Relation::Same;
         let unreadable = if args.drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
-        let known = store::known_heirs(their);
+        let known = if relation == Relation::Later { store::known_heirs(their) } else { Vec::new() };
         let saved = context.save_joined(
             opened,
             checked,
@@ -308,6 +313,7 @@ fn tell_recipients(context: &Context, joining: &Joining) {
     };
     say("adds", &joining.added);
     say("removes", &joining.removed);
+    say("changes the key of", &joining.changed);
     for label in &joining.left {
         context.out.warn(&format!(
             "note: recipient {} was added on a side that did not know of a removal, and was left out; agevault recipients add adds it",

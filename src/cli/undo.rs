@@ -5,10 +5,9 @@ use super::context::{Context, Opened};
 use super::handover::Handover;
 use super::restore::{hand_over, json_of, preview};
 use super::{Error, Usage, state, words};
-use crate::model::{self, Change, Contents, Op, Save, Scope, SecretId, Subject, Vault};
+use crate::model::{self, Change, Contents, Op, Save, SecretId, Subject, Vault};
 use crate::ops::join::{Choice, Joined, Sides};
 use crate::store::{self, Checked, Relation, Seen};
-use std::collections::BTreeSet;
 
 /// Reverts the last save of this host, or the last change of each named entry.
 ///
@@ -52,7 +51,17 @@ fn around(context: &mut Context, opened: &Opened, save: &Save) -> Result<(Seen, 
 /// The vault without the difference between two states. The later one is the merge base, so that changes made since are
 /// preserved, and an entry that was changed again is a conflict.
 fn reverted(ours: &Vault<'_>, before: &Vault<'_>, after: &Vault<'_>) -> Result<Joined, Error> {
-    Ok(Sides { bases: &[after], theirs: before, ours }.join(&Choice::default())?)
+    let mut joined = Sides { bases: &[after], theirs: before, ours }.join(&Choice::default())?;
+    let (then, lineage) = (model::Entries::of(before)?, store::Lineage::of(ours)?);
+    // Two sides may not be joined although only one of them differs, such as in type: this is no join.
+    let is_ours = |subject: &Subject| !after.contents().differs(ours.contents(), subject);
+    for one in joined.conflicts.extract_if(.., |conflict| is_ours(&conflict.subject)) {
+        match one.subject {
+            Subject::Entry(id) if before.get(&id).is_some_and(|raw| lineage.is_old(&id, raw)) => joined.stale.push(id),
+            subject => joined.entries.take_from(&then, &subject),
+        }
+    }
+    Ok(joined)
 }
 
 /// Whether a removed recipient could have made a state. A state of another vault is refused: write access to the
@@ -71,19 +80,25 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
     let (mut stale, mut changed, mut is_asked) = (Vec::new(), Vec::new(), false);
     for name in &args.ids {
         let subject = Subject::parse(name).ok_or(Usage::Subject)?;
-        let save = last_change(context, opened, &saves, &subject)?;
+        let save = last_change(context, opened, (&saves, &checked.vault), &subject)?;
         let (before, after) = around(context, opened, save)?;
         let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);
         is_asked |= asks(&checked.vault, &before)? | asks(&checked.vault, &after)?;
         let joined = reverted(&checked.vault, &before.vault, &after.vault)?;
         let has_conflict = |subject: &Subject| joined.conflicts.iter().any(|one| one.subject == *subject);
         let names = names(save, &subject);
-        let orders = orders(&names, before.vault.contents(), after.vault.contents());
         changed.extend(names.iter().filter(|name| has_conflict(name)).map(ToString::to_string));
         stale.extend(joined.stale.iter().filter(|id| names.contains(&Subject::Entry((*id).clone()))).cloned());
-        // An order that was changed again was not asked for by name.
-        let orders = orders.iter().filter(|order| !has_conflict(order));
-        names.iter().chain(orders).for_each(|subject| entries.take_from(&joined.entries, subject));
+        names.iter().for_each(|subject| entries.take_from(&joined.entries, subject));
+        let (before, after) = (before.vault.contents(), after.vault.contents());
+        let only = |one: Contents<'_>, other: Contents<'_>| {
+            let is_one = |subject: &&Subject| one.has(subject) && !other.has(subject);
+            names.iter().find(is_one).and_then(|subject| match subject {
+                Subject::Entry(id) => Some(id.clone()),
+                Subject::Order(..) => None,
+            })
+        };
+        entries.relist(only(after, before).as_ref(), only(before, after).as_ref(), before, after);
     }
     if !changed.is_empty() {
         return Err(Error::ChangedSince(changed));
@@ -93,16 +108,17 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
     finish(context, args, opened, checked, (change, is_asked), &stale)
 }
 
-/// The last save that changed a subject.
+/// The last save that changed a subject, among those that led to the vault. What came with a merge was changed by it.
 fn last_change<'s>(
     context: &mut Context,
     opened: &Opened,
-    saves: &'s [Save],
+    (saves, vault): (&'s [Save], &Vault<'_>),
     subject: &Subject,
 ) -> Result<&'s Save, Error> {
     let name = subject.to_string();
-    for save in saves.iter().rev() {
-        if save.steps.iter().any(|step| step.names(&name)) {
+    let mut state = model::state_name(vault.generation, &vault.rev);
+    while let Some(save) = saves.iter().find(|save| save.states().any(|one| one == state)) {
+        if save.steps.iter().any(|step| step.names(&name) && !step.is_kept()) {
             return Ok(save);
         }
         // The record does not name all that it changed: the states tell.
@@ -113,6 +129,7 @@ fn last_change<'s>(
                 return Ok(save);
             }
         }
+        state.clone_from(&save.from);
     }
     Err(Error::NoChange(name))
 }
@@ -125,20 +142,6 @@ fn names(save: &Save, subject: &Subject) -> Vec<Subject> {
         Some((from, to)) => [from, to].into_iter().filter_map(Subject::parse).collect(),
         None => vec![subject.clone()],
     }
-}
-
-/// The orders of profiles that a save changed together with these.
-fn orders(of: &[Subject], before: Contents<'_>, after: Contents<'_>) -> Vec<Subject> {
-    let is_one = |profile: &String| {
-        of.iter().any(|one| matches!(one, Subject::Entry(SecretId::Auth(_, listed)) if listed == profile))
-    };
-    let lists = |state: Contents<'_>, (scope, provider): &(Scope, String)| {
-        state.order(scope, provider).is_some_and(|order| order.iter().any(is_one))
-    };
-    let places: BTreeSet<(Scope, String)> = before.orders().chain(after.orders()).collect();
-    let places = places.into_iter().filter(|place| lists(before, place) || lists(after, place));
-    let orders = places.map(|(scope, provider)| Subject::Order(scope, provider));
-    orders.filter(|order| before.differs(after, order)).collect()
 }
 
 fn finish(

@@ -47,6 +47,7 @@ pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -99,5 +100,20 @@ mod tests {
             let names = walk.map(|saves| saves.iter().map(|save| save.to.as_str()).collect::<Vec<_>>().join(" "));
             assert_eq!(names.as_deref(), found, "{records}: {tip} from {known:?}");
         }
+    }
+
+    #[test]
+    fn records_that_do_not_fit_lose_their_steps_before_they_go() {
+        let mut vault = Vault::parse(super::super::vault::tests::SMALL).unwrap();
+        let state = |number: usize| format!("{number}-00000000");
+        let long = "x".repeat(500);
+        for number in 1..=400 {
+            let steps = (0..16).map(|one| Step::of(&["added", &format!("env/{long}{one}")])).collect();
+            let save = Save { from: state(number - 1), to: state(number), steps, ..save("") };
+            super::super::note_save(&mut vault, save).unwrap();
+        }
+        assert!((1..=400).all(|number| knows(&vault, &state(number))));
+        let all = saves(&vault);
+        assert!(all.last().is_some_and(|save| save.more == 0) && all.first().is_some_and(|save| save.more == 16));
     }
 }

@@ -1,6 +1,6 @@
 //! Changes: what a command wants, applied to whatever the vault holds when its turn comes.
 
-use super::{Entries, Error, Label, Recipient, Save, Scope, SecretId, Vault};
+use super::{Entries, Error, Label, Recipient, Save, Scope, SecretId, Subject, Vault};
 use crate::secret::Secret;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub enum Op {
 pub struct Join {
     /// The state that was merged, as named in the records of saves.
     pub state: String,
+    /// Where both sides had changed something and this one's was chosen.
+    pub kept: Vec<Subject>,
     /// Host -> number of its saves, the higher one of both sides.
     pub writers: BTreeMap<String, u64>,
     /// The number of the state that was merged.

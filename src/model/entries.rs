@@ -1,8 +1,8 @@
 //! Entries and orders without the vault that holds them, for a restore, an undo or a merge.
 
-use super::{Error, RawMap, ScopeEntries, SecretId, Subject, Vault};
+use super::{Contents, Error, RawMap, Scope, ScopeEntries, SecretId, Subject, Vault};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The entries of a vault without its identity: what a restore brings back.
 pub struct Entries {
@@ -44,6 +44,50 @@ impl Entries {
                     Some(order) => _ = orders.insert(provider.clone(), order.clone()),
                     None => _ = orders.remove(provider),
                 }
+            }
+        }
+    }
+
+    /// Undoes in the orders what a save from `before` to `after` did to them when it took the profile `back` out, or
+    /// renamed it to `gone`, or added `gone`. Other profiles stay where they are.
+    pub fn relist(
+        &mut self,
+        gone: Option<&SecretId>,
+        back: Option<&SecretId>,
+        before: Contents<'_>,
+        after: Contents<'_>,
+    ) {
+        let place = |id: Option<&SecretId>| match id {
+            Some(SecretId::Auth(owner, profile)) => Some((owner.clone(), profile.clone())),
+            _ => None,
+        };
+        let (gone, back) = (place(gone), place(back));
+        // The orders of an agent name its own profiles, or else those of the main one.
+        let names = |entries: &Contents<'_>, scope: &Scope, (owner, profile): &(Scope, String)| {
+            let own = |scope: &Scope| SecretId::auth(scope.clone(), profile).is_ok_and(|id| entries.get(&id).is_some());
+            scope == owner || (*owner == Scope::main() && !own(scope))
+        };
+        for (scope, provider) in self.contents().orders().chain(before.orders()).collect::<BTreeSet<_>>() {
+            let was = before.order(&scope, &provider);
+            let was_emptied = was.is_some() && after.order(&scope, &provider).is_none();
+            let orders = &mut self.scopes.entry(scope.as_str().to_owned()).or_default().order;
+            let is_there = orders.contains_key(&provider);
+            let mut order = orders.remove(&provider).unwrap_or_default();
+            let back = back.as_ref().filter(|back| names(&before, &scope, back)).map(|(_, profile)| profile);
+            if let Some(gone) = gone.as_ref().filter(|gone| names(&after, &scope, gone))
+                && let Some(at) = order.iter().position(|listed| *listed == gone.1)
+            {
+                order.remove(at);
+                order.splice(at..at, back.filter(|back| !order.contains(back)).cloned());
+            }
+            let listed = was.zip(back).filter(|_| is_there || was_emptied);
+            if let Some((was, back)) = listed.filter(|(was, back)| was.contains(back) && !order.contains(back)) {
+                let earlier = was.iter().take_while(|one| *one != back);
+                let after = earlier.filter_map(|one| order.iter().position(|listed| listed == one)).last();
+                order.insert(after.map_or(0, |at| at + 1), back.clone());
+            }
+            if !order.is_empty() {
+                orders.insert(provider, order);
             }
         }
     }

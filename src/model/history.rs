@@ -16,6 +16,8 @@ const MAX_BYTES: usize = 96 * 1024;
 const MAX_STEPS: usize = 64;
 /// Maximum number of captures that one record stands for by name; a token is renewed about once an hour.
 const MAX_SQUASHED: usize = 32;
+/// Maximum size of the steps of one record, in bytes.
+const MAX_STEP_BYTES: usize = 16 * 1024;
 /// Maximum length of the name of a host or a command, in bytes.
 const MAX_TEXT: usize = 256;
 /// Digits of the random name, which distinguish two states with the same number.
@@ -62,6 +64,11 @@ impl Step {
     pub(super) fn merged(&self) -> Option<&str> {
         let [verb, state] = self.0.as_slice() else { return None };
         (verb == "merged").then_some(state)
+    }
+
+    /// Whether a merge kept this side where both had changed it.
+    pub fn is_kept(&self) -> bool {
+        self.0.first().is_some_and(|verb| verb == "kept")
     }
 
     /// What it was applied to.
@@ -135,6 +142,14 @@ impl Save {
         number_of(&self.to)
     }
 
+    /// The record without steps, but for those that name a state.
+    fn bare(&self) -> Self {
+        let (merged, others): (Vec<Step>, Vec<Step>) =
+            self.steps.iter().cloned().partition(|step| step.merged().is_some());
+        let more = self.more.saturating_add(u64::try_from(others.len()).unwrap_or_default());
+        Self { more, steps: merged, ..self.clone() }
+    }
+
     /// The states that it wrote, and that captures before it wrote.
     pub fn states(&self) -> impl Iterator<Item = &str> {
         self.squashed.iter().chain([&self.to]).map(String::as_str)
@@ -180,8 +195,14 @@ fn is_sound(save: &Save) -> bool {
 
 /// Adds the record of a save. A capture that did the same as the previous one, on the same day, replaces it.
 pub fn note(vault: &mut Vault<'_>, mut save: Save) -> Result<(), Error> {
-    save.more = u64::try_from(save.steps.len().saturating_sub(MAX_STEPS)).unwrap_or_default();
-    save.steps.truncate(MAX_STEPS);
+    let mut bytes = 0;
+    let fits = |step: &&Step| {
+        bytes += step.0.iter().map(|word| word.len() + 3).sum::<usize>();
+        bytes <= MAX_STEP_BYTES
+    };
+    let named = save.steps.iter().take(MAX_STEPS).take_while(fits).count();
+    save.more = u64::try_from(save.steps.len() - named).unwrap_or_default();
+    save.steps.truncate(named);
     let mut all = saves(vault);
     let repeats = |last: &Save| {
         let what = |save: &Save| (save.command.clone(), save.host.clone(), save.steps.clone(), save.at / DAY);
@@ -208,16 +229,27 @@ pub fn join(ours: &Vault<'_>, theirs: &Vault<'_>) -> Vec<Save> {
     all
 }
 
-/// Replaces the records with the newest of `all` that fit.
+/// Replaces the records with the newest of `all` that fit. The oldest lose their steps first: a record without them
+/// still tells which states are ancestors.
 pub(super) fn put(vault: &mut Vault<'_>, all: &[Save]) -> Result<(), Error> {
-    let texts: Vec<Box<RawValue>> = all.iter().map(to_raw_value).collect::<Result<_, _>>()?;
-    let mut bytes = 0;
-    let fits = |length: &usize| {
-        bytes += length + 1;
-        bytes <= MAX_BYTES
+    let newest = all.get(all.len().saturating_sub(MAX_RECORDS)..).unwrap_or_default();
+    let mut texts: Vec<Box<RawValue>> = newest.iter().map(to_raw_value).collect::<Result<_, _>>()?;
+    let mut bytes: usize = texts.iter().map(|text| text.get().len() + 1).sum();
+    for (text, save) in texts.iter_mut().zip(newest) {
+        if bytes <= MAX_BYTES {
+            break;
+        }
+        let bare = to_raw_value(&save.bare())?;
+        bytes = bytes + bare.get().len() - text.get().len();
+        *text = bare;
+    }
+    let is_too_much = |length: &usize| {
+        let is_it = bytes > MAX_BYTES;
+        bytes -= if is_it { *length } else { 0 };
+        is_it
     };
-    let kept = texts.iter().rev().take(MAX_RECORDS).map(|one| one.get().len()).take_while(fits).count();
-    vault.other.put(CHANGES, to_raw_value(texts.get(texts.len() - kept..).unwrap_or_default())?);
+    let dropped = texts.iter().map(|text| text.get().len() + 1).take_while(is_too_much).count();
+    vault.other.put(CHANGES, to_raw_value(texts.get(dropped..).unwrap_or_default())?);
     Ok(())
 }
 
@@ -274,6 +306,7 @@ impl Op {
                 };
                 let renamed = vault.recipients.iter().filter(is_renamed);
                 all.extend(renamed.map(|one| Step::new("recipient-renamed", one.label.as_str())));
+                all.extend(join.kept.iter().map(|subject| Step::new("kept", subject)));
                 all
             }
             Self::Rotate(_) => Vec::new(),

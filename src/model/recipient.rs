@@ -22,9 +22,12 @@ impl TryFrom<String> for Label {
 }
 
 impl Label {
+    /// Maximum number of characters.
+    pub const MAX: usize = 64;
+
     /// 1 to 64 characters, none of them a control character, none at the edges white space.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.chars().count());
+        let fits = (1..=Self::MAX).contains(&text.chars().count());
         let clean = !text.chars().any(|character| character.is_control() || is_invisible(character));
         (fits && clean && text.trim() == text).then(|| Self(text.to_owned()))
     }

@@ -25,7 +25,16 @@ impl Renames {
         let (all, tip) = (saves(vault), state_name(vault.generation, &vault.rev));
         let Some(new) = since(&all, &tip, |state| known.contains(state)) else { return Self::default() };
         let mut trail = Trail::default();
-        new.iter().flat_map(|save| &save.steps).for_each(|step| trail.follow(step));
+        for save in new {
+            let is_merge = save.steps.iter().any(|step| step.merged().is_some());
+            // A merge names again what the merged side has done, and its records were followed.
+            let steps = save.steps.iter();
+            steps.for_each(|step| {
+                if !(is_merge && trail.holds(step)) {
+                    trail.follow(step)
+                }
+            });
+        }
         trail.renames()
     }
 
@@ -90,6 +99,20 @@ impl Trail {
         }
     }
 
+    /// Whether the steps so far have led to the same.
+    fn holds(&self, step: &Step) -> bool {
+        let had = |entry: &Entry, name: &str| entry.names.iter().any(|have| have == name);
+        if let Some(name) = step.added() {
+            return self.at.contains_key(name);
+        }
+        if let Some(name) = step.removed() {
+            return !self.at.contains_key(name) && self.entries.iter().any(|entry| had(entry, name));
+        }
+        let Some((from, to)) = step.renamed() else { return false };
+        let there = self.at.get(to).and_then(|nth| self.entries.get(*nth));
+        !self.at.contains_key(from) && there.is_some_and(|entry| had(entry, from))
+    }
+
     fn entry(&mut self, name: &str, is_old: bool) -> usize {
         let is_doubtful = is_old && self.entries.iter().any(|entry| entry.names.iter().any(|have| have == name));
         self.entries.push(Entry { names: vec![name.to_owned()], is_old, is_doubtful });
@@ -145,7 +168,7 @@ impl Trail {
 mod tests {
     use super::*;
 
-    /// Steps are `+a` (added), `-a` (removed) and `a>b` (renamed). The last column is what the asked name refers to
+    /// Steps are `+a` (added), `-a` (removed) and `a>b` (renamed), after `~` those of a merge. The last column is what the asked name refers to
     /// afterwards, with `!` if another entry has that name now.
     #[test]
     fn a_name_means_the_entry_that_had_it() {
@@ -169,6 +192,13 @@ mod tests {
             ("a>t b>a t>b", "a", "b!"),
             ("a>t b>a t>b", "b", "a!"),
             ("+a a>t", "a", "t"),
+            // What a merge has taken over.
+            ("a>t ~a>t", "a", "t"),
+            ("a>t t>c ~a>c", "a", "c"),
+            ("a>t ~+t ~-a", "a", "t"),
+            ("a>t +a ~+a", "a", "t!"),
+            ("-a ~-a", "a", "a"),
+            ("~a>t", "a", "t"),
             // Concurrent steps of two hosts.
             ("+t a>t", "a", "a"),
             ("a>t a>c", "a", "a"),
@@ -179,7 +209,13 @@ mod tests {
                 Some((from, to)) => Step::of(&["renamed", from, to]),
                 None => Step::of(&[if text.starts_with('+') { "added" } else { "removed" }, &text[1..]]),
             };
-            steps.split_whitespace().for_each(|text| trail.follow(&step(text)));
+            for text in steps.split_whitespace() {
+                let (text, is_merge) = text.strip_prefix('~').map_or((text, false), |text| (text, true));
+                let step = step(text);
+                if !(is_merge && trail.holds(&step)) {
+                    trail.follow(&step);
+                }
+            }
             let renames = trail.renames();
             let now = renames.now.get(asked).cloned().unwrap_or_else(|| asked.to_owned());
             let torn = renames.torn(&BTreeSet::from([asked.to_owned()])).count();

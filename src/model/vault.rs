@@ -214,7 +214,7 @@ pub fn file_stem(vault_id: &str) -> Result<&str, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     pub(in crate::model) const SMALL: &str = r#"{"config":{},"created":1,"env":{"A":"x"},"epoch":0,"future":{"z":[1, 2]},"generation":1,"keys":{"ledger":"bGVkZ2Vy","log":"bG9n"},"meta":{},"recipients":[],"requires":[],"rev":"00","schema":1,"scopes":{"main":{"hint":7,"order":{},"profiles":{"p":{"type":"api_key","b" : 1}}}},"updated":1,"vault_id":"v","vault_secret":"s","writers":{}}"#;

@@ -52,7 +52,7 @@ pub fn merge(sides: Sides<'_>, choice: &Choice) -> Result<Merged, store::Error> 
     if !conflicts.is_empty() {
         return Ok(Merged::Conflicts(conflicts));
     }
-    let joining = Box::new(store::joining(ours, theirs, bases, entries)?);
+    let joining = Box::new(store::joining(ours, theirs, bases, (entries, choice.ours.iter().cloned().collect()))?);
     Ok(Merged::Joins { joining, stale })
 }
 

@@ -142,6 +142,28 @@ mod tests {
         assert_eq!(reads(&another, Some(&pin(&another))), Trust::Misfit);
     }
 
+    /// Of two commands that have read a vault one after the other, the first one ends last.
+    #[test]
+    fn what_was_seen_moves_forward_only() {
+        let saved = |text: &str, rev: &str| {
+            let mut vault = Vault::parse(text).unwrap();
+            *vault.writers.entry("00".repeat(16)).or_default() += 1;
+            vault.rev = rev.to_owned();
+            vault.render(text.len()).unwrap().text().unwrap().to_owned()
+        };
+        let older = saved(&first(), "01");
+        let newer = saved(&older, "02");
+        let dir = tempfile::tempdir().unwrap();
+        let (local, place) = (Local::new(dir.path().join("state")), Place::at(&dir.path().join("vault.age")).unwrap());
+        let (older, newer) = (SecretBuf::new(older.into_bytes()), SecretBuf::new(newer.into_bytes()));
+        let (opener, policy) = (Opener::new(Identity::generate()), Policy { report_only: true, ..Policy::default() });
+        let check = |plain| parse_and_check(&local, &place, plain, &opener, &policy).unwrap();
+        let first = check(&older);
+        super::super::accept(&local, &check(&newer)).unwrap();
+        super::super::accept(&local, &first).unwrap();
+        assert!(matches!(check(&older).behind, Some(Error::RolledBack)));
+    }
+
     /// What a host remembers of a vault.
     #[derive(Clone, Copy, Debug)]
     enum Remembers {

@@ -343,3 +343,7 @@ pub(super) fn settle(local: &Local, place: &Place, vault: &Vault<'_>, sealed: &[
     remember(local, place, vault, Sure::Saved)?;
     local.accept(&vault.vault_id, &LastSeen::of(vault, &super::Pin::of(vault)?))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

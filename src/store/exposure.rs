@@ -155,13 +155,13 @@ pub(super) fn note(vault: &mut Vault<'_>, label: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The checklist after a merge: the removals of both states, and what each of these states exposed to a recipient that
-/// `recipients`, those of the merged vault, lack. Only a trusted state, which no removed recipient could have written,
+/// The checklist after a merge: the removals of both states, and what each of these states exposed to a recipient of it
+/// that does not stay, with its key or another one. Only a trusted state, which no removed recipient could have written,
 /// can waive anything.
 pub(super) fn joined(
     ours: &Vault<'_>,
     (theirs, is_trusted): (&Vault<'_>, bool),
-    recipients: &[Recipient],
+    stays: impl Fn(&Recipient) -> bool,
 ) -> Result<Option<Box<RawValue>>, Error> {
     let mut list = Checklist::or_empty(ours);
     for other in Checklist::or_empty(theirs).removed {
@@ -178,8 +178,7 @@ pub(super) fn joined(
         }
     }
     for state in [ours, theirs] {
-        let is_gone = |one: &&Recipient| !recipients.iter().any(|have| have.public == one.public);
-        for one in state.recipients.iter().filter(is_gone) {
+        for one in state.recipients.iter().filter(|one| !stays(one)) {
             list.removed.push(Removed::now(one, state));
         }
     }

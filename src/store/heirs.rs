@@ -64,10 +64,12 @@ impl Sealing<'_> {
         for then in &state.recipients {
             match self.heir_of(&then.public) {
                 Some(key) if did(key) || (is_at_hand(&then.public) && is_at_hand(key)) => _ = heirs.insert(key),
-                Some(_) => waiting.push(then.clone()),
+                Some(key) => waiting.push((then.clone(), key)),
                 None => {}
             }
         }
+        waiting.retain(|(_, key)| !heirs.contains(key));
+        let waiting: Vec<Recipient> = waiting.into_iter().map(|(then, _)| then).collect();
         let reads = |one: &&Recipient| did(&one.public) || heirs.contains(one.public.as_str());
         let mut to: Vec<Recipient> = today.iter().filter(reads).cloned().collect();
         let name = kept.resealed_name(self.tag, !waiting.is_empty());

@@ -7,7 +7,7 @@
 
 use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, exposure, pin, reseal, snapshot};
 use crate::model::{
-    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Vault,
+    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Subject, Vault,
 };
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -55,15 +55,23 @@ pub struct Joining {
     pub removed: Vec<Label>,
     /// Recipients of the joined state that `ours` lacks.
     pub added: Vec<Label>,
+    /// Recipients of the joined state whose key has replaced one of `ours`.
+    pub changed: Vec<Label>,
     /// Recipients added on only one side that are not taken.
     pub left: Vec<Label>,
 }
 
-/// The change that turns `ours` into the joined state; `entries` are the merged ones.
+/// The change that turns `ours` into the joined state; `entries` are the merged ones, and `kept` those of `ours` that were
+/// chosen where both sides had changed something.
 ///
 /// # Errors
 /// Members that cannot be parsed or that a newer agevault has written; no randomness.
-pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entries: Entries) -> Result<Joining, Error> {
+pub fn joining(
+    ours: &Vault<'_>,
+    theirs: &Vault<'_>,
+    bases: &[&Vault<'_>],
+    (entries, kept): (Entries, Vec<Subject>),
+) -> Result<Joining, Error> {
     let relation = relation(ours, theirs)?;
     check_understood(ours, theirs)?;
     let (recipients, mut left) = recipients(relation, ours, theirs, bases);
@@ -79,9 +87,14 @@ pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entri
     if relation != Relation::Same {
         let (mark, other) = if relation == Relation::Later { (theirs, ours) } else { (ours, theirs) };
         let generation = ours.generation.max(theirs.generation).saturating_add(1);
-        members.push((RESEALING, reseal::joined_mark(mark, other, generation)?));
+        members.push((RESEALING, reseal::joined_mark(mark, (other, is_trusted), generation)?));
     }
-    members.push((CHECKLIST, exposure::joined(ours, (theirs, is_trusted), &recipients)?));
+    let heirs = reseal::known_heirs(newer);
+    let stays = |one: &Recipient| {
+        let is_heir = |key: &str| heirs.iter().any(|heir| heir.of == one.public && heir.key == key);
+        recipients.iter().find(|have| have.public == one.public || is_heir(&have.public)).cloned()
+    };
+    members.push((CHECKLIST, exposure::joined(ours, (theirs, is_trusted), |one| stays(one).is_some())?));
     if relation == Relation::Apart {
         // Lets a host that knows only the other side's pin follow to the joined state.
         members.push((SUCCESSION, Some(pin::joined_links(ours, theirs)?)));
@@ -96,10 +109,15 @@ pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entri
         let more = of.iter().filter(|one| !than.iter().any(|have| have.public == one.public));
         more.map(|one| one.label.clone()).collect()
     };
-    let (removed, added) = (labels(&ours.recipients, &recipients), labels(&recipients, &ours.recipients));
+    let (mut removed, mut added) = (labels(&ours.recipients, &recipients), labels(&recipients, &ours.recipients));
+    let replaced = |one: &Recipient| stays(one).filter(|new| new.public != one.public).map(|new| new.label);
+    let changed: Vec<Label> = ours.recipients.iter().filter_map(replaced).collect();
+    added.retain(|label| !changed.contains(label));
+    removed.retain(|label| ours.recipients.iter().any(|one| one.label == *label && stays(one).is_none()));
     let secret = (relation == Relation::Later).then(|| Adopted { secret: secret_of(theirs), epoch: theirs.epoch });
     let mut change = Change::of(Op::Join(Box::new(Join {
         state: model::state_name(theirs.generation, &theirs.rev),
+        kept,
         writers,
         generation: theirs.generation,
         recipients,
@@ -111,7 +129,7 @@ pub fn joining(ours: &Vault<'_>, theirs: &Vault<'_>, bases: &[&Vault<'_>], entri
     if relation == Relation::Apart {
         change.push(Op::Rotate(pin::rotation(ours)?));
     }
-    Ok(Joining { change, removed, added, left: left.into_iter().map(|one| one.label).collect() })
+    Ok(Joining { change, removed, added, changed, left: left.into_iter().map(|one| one.label).collect() })
 }
 
 /// Members of the document that a join handles, besides entries.
@@ -173,14 +191,19 @@ fn find<'v>(of: &'v Vault<'_>, one: &Recipient) -> Option<&'v Recipient> {
 
 /// The recipients, with the labels of `other` where only that side has changed them.
 fn relabelled(mut all: Vec<Recipient>, other: &Vault<'_>, bases: &[&Vault<'_>]) -> Vec<Recipient> {
-    for nth in 0..all.len() {
-        let Some(one) = all.get(nth) else { continue };
-        let were = bases.iter().filter_map(|base| find(base, one));
-        let is_kept = !bases.is_empty() && were.into_iter().all(|was| was.label == one.label);
-        let Some(new) = find(other, one).filter(|new| is_kept && new.label != one.label) else { continue };
-        let mut one = all.remove(nth);
-        one.label = free_label(&new.label, &all);
-        all.insert(nth, one);
+    for one in &mut all {
+        let is_kept =
+            !bases.is_empty() && bases.iter().filter_map(|base| find(base, one)).all(|was| was.label == one.label);
+        if let Some(new) = find(other, one).filter(|_| is_kept) {
+            one.label = new.label.clone();
+        }
+    }
+    // Both sides may have given the same label to different recipients.
+    for nth in 1..all.len() {
+        let (before, rest) = all.split_at_mut(nth);
+        if let Some(one) = rest.first_mut() {
+            one.label = free_label(&one.label, before);
+        }
     }
     all
 }
@@ -188,8 +211,13 @@ fn relabelled(mut all: Vec<Recipient>, other: &Vault<'_>, bases: &[&Vault<'_>]) 
 /// The label, with a number appended if another recipient has it.
 fn free_label(label: &Label, all: &[Recipient]) -> Label {
     let is_free = |label: &Label| all.iter().all(|have| have.label != *label);
-    let numbered = (2..).filter_map(|number| Label::parse(&format!("{}-{number}", label.as_str())));
-    let mut labels = std::iter::once(label.clone()).chain(numbered.take(1000));
+    let numbered = |number: usize| {
+        let end = format!("-{number}");
+        let start: String = label.as_str().chars().take(Label::MAX - end.len()).collect();
+        Label::parse(&format!("{start}{end}"))
+    };
+    // One more number than there are labels is enough.
+    let mut labels = std::iter::once(label.clone()).chain((2..=all.len() + 2).filter_map(numbered));
     labels.find(is_free).unwrap_or_else(|| label.clone())
 }
 

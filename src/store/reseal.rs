@@ -67,6 +67,12 @@ impl Mark {
         serde_json::from_str(raw.get()).ok().filter(is_tag).unwrap_or_else(none)
     }
 
+    /// The key replacements of a vault. A key that the vault still names was not replaced, or was added again since.
+    fn heirs(vault: &Vault<'_>) -> Vec<Heir> {
+        let is_there = |public: &str| vault.recipients.iter().any(|one| one.public == public);
+        Self::of(vault).heirs.into_iter().filter(|heir| !is_there(&heir.of)).collect()
+    }
+
     /// Not older than the mark, but written by another re-sealing: one that was never completed.
     fn is_orphan(&self, one: &Snapshot) -> bool {
         one.generation >= self.generation && !one.resealed.is_empty() && one.resealed != self.tag
@@ -124,9 +130,10 @@ impl Edit<'_> {
             return Err(Error::Unreadable(closed));
         }
         finish(&generations, &vault, &seen.opener)?;
-        let old = snapshot::list(&generations)?;
+        let (old, before) = (snapshot::list(&generations)?, Mark::of(&vault));
         let (displaced, displaced_text) = (Snapshot::in_place(place, &vault, standing), vault.render(size)?);
         let pin = Pin::of(&vault)?;
+        let heirs = joined_heirs(&Mark::heirs(&vault), known, heir.as_ref());
         let removed = change.leaver().map(|label| label.as_str().to_owned());
         if let Some(label) = &removed {
             exposure::note(&mut vault, label)?;
@@ -136,19 +143,31 @@ impl Edit<'_> {
         tag::renew(&mut vault, &pin, &keys)?;
         stamp(local, &mut vault, snapshot::highest(&generations)?, done)?;
         let tag = super::hex(&super::random::<8>()?);
-        let heirs = joined_heirs(&Mark::of(&vault).heirs, known, heir.as_ref());
         let mark = Mark { tag, generation: vault.generation, removed, heirs };
         vault.other.put(RESEALING, to_raw_value(&mark).map_err(crate::model::Error::from)?);
 
         let at_hand: BTreeSet<String> = keys.iter().map(|key| key.public()).collect();
         let sealing = Sealing { tag: &mark.tag, today: &vault.recipients, heirs: &mark.heirs, at_hand };
-        let mut written = BTreeSet::new();
-        for one in old.iter().filter(|one| is_another(one)) {
-            match open_one(one, &keys, &seen.sealed)? {
-                Some((plain, by)) => _ = written.insert(sealing.write(&generations, one, &plain, by)?),
-                None if closed.contains(&one.name) => {}
+        let (mut written, mut closed) = (BTreeSet::new(), closed);
+        for files in states(&old, &before) {
+            let Some(first) = files.first().filter(|one| is_another(one)) else { continue };
+            let mut opened = None;
+            for one in &files {
+                opened = open_one(one, &keys, &seen.sealed)?.map(|(plain, by)| (*one, plain, by));
+                if opened.is_some() {
+                    break;
+                }
+            }
+            let outcome = match opened {
+                Some((one, plain, by)) => sealing.write(&generations, one, &plain, by),
+                None if files.iter().any(|one| closed.contains(&one.name)) => continue,
                 // It could be opened a moment ago, so it must not be dropped.
-                None => return Err(Error::Unreadable(vec![one.name.clone()])),
+                None => return Err(Error::Unreadable(vec![first.name.clone()])),
+            };
+            match outcome {
+                Ok(name) => _ = written.insert(name),
+                Err(Error::Unreadable(_)) if unreadable == Unreadable::Drop => closed.push(first.name.clone()),
+                Err(error) => return Err(error),
             }
         }
         let resealed = sealing.write(&generations, &displaced, &displaced_text, &seen.opener)?;
@@ -201,6 +220,30 @@ fn open_one<'k>(
     if kinds.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
 }
 
+/// The files of each state. First the one that the others follow from: the copy of the re-sealing of this mark, complete
+/// or not, then the state as it was saved. A copy of any other re-sealing may be one that was interrupted, and lacks what
+/// that would have taken from it.
+fn states<'s>(all: &'s [Snapshot], mark: &Mark) -> Vec<Vec<&'s Snapshot>> {
+    let rank = |one: &Snapshot| match one.resealed.strip_prefix(&mark.tag) {
+        Some("") if !mark.tag.is_empty() => 0,
+        Some(snapshot::WAITS) if !mark.tag.is_empty() => 1,
+        _ if one.resealed.is_empty() => 2,
+        _ => 3,
+    };
+    let mut states: Vec<Vec<&Snapshot>> = Vec::new();
+    for one in all {
+        let is_of = |files: &&mut Vec<&Snapshot>| {
+            files.first().is_some_and(|first| (first.generation, &first.rev) == (one.generation, &one.rev))
+        };
+        match states.last_mut().filter(is_of) {
+            Some(files) => files.push(one),
+            None => states.push(vec![one]),
+        }
+    }
+    states.iter_mut().for_each(|files| files.sort_by_key(|one| rank(one)));
+    states
+}
+
 /// Everything from before the mark but the copies that this re-sealing has `written`, whatever a name claims: copies of
 /// one that was interrupted are sealed to its recipients.
 fn remove_old(generations: &Dir, mark: &Mark, written: &BTreeSet<String>) -> Result<(), Error> {
@@ -221,21 +264,24 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
         return Ok(());
     }
     let at_hand = opener.all().map(Opener::public).collect();
-    let sealing = Sealing { tag: &mark.tag, today: &vault.recipients, heirs: &mark.heirs, at_hand };
-    for one in all.iter().filter(|one| mark.is_old(one)) {
-        let name = one.resealed_name(&mark.tag, false);
-        if !all.iter().any(|other| other.name == name) {
-            let sealed = one.read()?;
+    let heirs = Mark::heirs(vault);
+    let sealing = Sealing { tag: &mark.tag, today: &vault.recipients, heirs: &heirs, at_hand };
+    for files in states(&all, &mark) {
+        let Some(best) = files.first().filter(|_| files.iter().any(|one| mark.is_old(one))) else { continue };
+        let mut name = best.name.clone();
+        if mark.is_old(best) {
+            let sealed = best.read()?;
             let opened = opener.all().find_map(|by| Some((by.open(&sealed).ok()?, by)));
             let Some((plain, by)) = opened else { continue };
-            match sealing.write(generations, one, &plain, by) {
-                Ok(name) if name == one.name => continue,
-                Ok(_) => {}
+            match sealing.write(generations, best, &plain, by) {
+                Ok(written) => name = written,
                 Err(Error::Unreadable(_)) => continue,
                 Err(error) => return Err(error),
             }
         }
-        generations.remove(OsStr::new(&one.name))?;
+        for one in files.iter().filter(|one| mark.is_old(one) && one.name != name) {
+            generations.remove(OsStr::new(&one.name))?;
+        }
     }
     for one in all.iter().filter(|one| mark.is_orphan(one)) {
         let origin = all
@@ -265,20 +311,22 @@ pub fn last_removed(vault: &Vault<'_>) -> Option<String> {
 
 /// The key replacements that a vault records.
 pub fn known_heirs(vault: &Vault<'_>) -> Vec<Heir> {
-    Mark::of(vault).heirs
+    Mark::heirs(vault)
 }
 
-/// The mark of `newer` for its join with `other`: copies from before `generation`, that of the join, count as old.
+/// The mark of `newer` for its join with `other`: copies from before `generation`, that of the join, count as old. Key
+/// replacements that `other` records count if no removed recipient could have written it.
 pub(super) fn joined_mark(
     newer: &Vault<'_>,
-    other: &Vault<'_>,
+    (other, is_trusted): (&Vault<'_>, bool),
     generation: u64,
 ) -> Result<Option<Box<RawValue>>, crate::model::Error> {
     let mut mark = Mark::of(newer);
     if mark.tag.is_empty() {
         return Ok(None);
     }
-    mark.heirs = joined_heirs(&Mark::of(other).heirs, &mark.heirs, None);
+    let others = if is_trusted { Mark::heirs(other) } else { Vec::new() };
+    mark.heirs = joined_heirs(&others, &Mark::heirs(newer), None);
     mark.generation = mark.generation.max(generation);
     Ok(Some(to_raw_value(&mark)?))
 }

@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 /// In the names of states that a capture wrote.
 pub(super) const CAPTURED: &str = ".captured";
 /// After the name of a re-sealing: the copy still names a replaced key.
-const WAITS: &str = "w";
+pub(super) const WAITS: &str = "w";
 /// File name prefix of states that are kept without being opened.
 const DISPLACED: &str = "displaced-";
 /// Highest number in a file name that counts for new numbers: far above any real number of saves, and far below what

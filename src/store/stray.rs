@@ -31,6 +31,11 @@ pub struct Stray {
 }
 
 impl Stray {
+    /// Whether it lies among the generations.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     fn dir(&self, place: &Place) -> Result<Dir, Error> {
         if self.is_kept { place.generations() } else { Ok(Dir::open(place.dir().path())?) }
     }
