@@ -62,7 +62,7 @@ const TABLE: &[(&[&str], &[&str], Does)] = &[
     (&["resolve"], &[], Does::Reads),
     (&["recipients", "list"], &[], Does::Reads),
     (&["recipients", "add"], &["./third", "--label", "third"], Does::Writes),
-    (&["recipients", "remove"], &["second"], Does::Writes),
+    (&["recipients", "remove"], &["second", "--yes"], Does::Writes),
     (&["recipients", "exposed"], &[], Does::Reads),
     (&["recipients", "rename"], &["second", "other"], Does::Writes),
     (&["recipients", "export-identity"], &["words", "--out", "exported"], Does::More),
@@ -388,7 +388,7 @@ fn with_counts(world: &World, sealed: &[u8], saves: u64) -> Value {
 fn counts_that_were_made_up_under_an_earlier_secret_reach_no_later_vault() {
     let world = a_world();
     let former = with_counts(&world, &world.sealed().unwrap(), HIGHEST);
-    world.ok(&["recipients", "remove", "second", "-q"], b"");
+    world.ok(&["recipients", "remove", "second", "-q", "--yes"], b"");
     let genuine = world.sealed().unwrap();
     fs::write(world.vault(), seal_for_all(&former)).unwrap();
     world.ok(&["list", "--local-state", "new", "-q"], b"");

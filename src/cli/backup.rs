@@ -1,10 +1,10 @@
 //! `backup`: sealed copies, elsewhere.
 
 use super::context::{Context, Opened};
+use super::key_change::is_here;
 use super::out::columns;
 use super::restore::undamaged;
 use super::{Error, words};
-use crate::model::RecipientKind;
 use crate::store::{self, Pin, Place, Policy, Seen, Trust, verify_deep};
 use crate::{keys, seal};
 use serde_json::{Value, json};
@@ -31,10 +31,7 @@ pub fn create(context: &mut Context, dir: &Path) -> Result<(), Error> {
             context.out.say(&format!("opens with {} ({}{needs})", recipient.label.as_str(), recipient.kind.word()));
         }
     }
-    let only_here = |recipient: &crate::model::Recipient| {
-        recipient.kind == RecipientKind::X25519 && recipient.public == opened.seen.opener().public()
-    };
-    if recipients.iter().all(only_here) {
+    if recipients.iter().all(|recipient| is_here(&opened, recipient)) {
         context.out.warn("note: every key to this backup lies on this host; keep a copy of the identity elsewhere");
     }
     Ok(())

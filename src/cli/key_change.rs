@@ -47,6 +47,14 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     if is_at_hand && staying.len() > 1 {
         return Err(Usage::SeveralStay.into());
     }
+    if !is_here(&opened, &leaving)
+        && checked.vault.recipients.iter().all(|one| one.public == leaving.public || is_here(&opened, one))
+    {
+        context.out.warn(
+            "warning: every other key to this vault lies on this host; if it is lost, so are the vault and its backups",
+        );
+        context.terminal.confirm(&format!("remove {name}?"))?;
+    }
     let heir = if is_at_hand { own(proof, &checked.vault, &leaving).cloned() } else { None };
     let mut change = Change::of(Op::RemoveRecipient(label));
     change.push(Op::Rotate(rotation(&checked.vault)?));
@@ -81,6 +89,11 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         }
     }
     strangers(context, &opened)
+}
+
+/// Whether a recipient's key is an identity that lies on this host.
+pub fn is_here(opened: &Opened, recipient: &Recipient) -> bool {
+    recipient.kind == RecipientKind::X25519 && opened.seen.opener().all().any(|key| key.public() == recipient.public)
 }
 
 /// Whether `key` belongs to `recipient`. A plugin's key that names another recipient, or none, is tried. An error

@@ -58,7 +58,13 @@ fn a_vault_sealed_by_a_plugin_opens_with_its_identity_here_and_in_stock_age() {
     assert_opens(&vault, &xwing);
 
     // The plugin's takes the other one away: what was kept before it was added goes with that.
-    stdout_of(with(&vault, &xwing).args(["recipients", "remove", "--drop-unreadable", &label_of_ours(&vault)]));
+    stdout_of(with(&vault, &xwing).args([
+        "recipients",
+        "remove",
+        "--drop-unreadable",
+        "--yes",
+        &label_of_ours(&vault),
+    ]));
     assert_opens(&vault, &xwing);
     let mut refused = with(&vault, &vault.identity);
     assert_eq!(refused.args(["get", "env/SEALED"]).output().expect("a program that starts").status.code(), Some(4));
