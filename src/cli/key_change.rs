@@ -51,7 +51,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
         && checked.vault.recipients.iter().all(|one| one.public == leaving.public || is_here(&opened, one))
     {
         context.out.warn(
-            "warning: every other key to this vault lies on this host; if it is lost, so are the vault and its backups",
+            "warning: every remaining key to this vault is on this host; if the host is lost, so are the vault and its backups",
         );
         context.terminal.confirm(&format!("remove {name}?"))?;
     }
@@ -91,7 +91,8 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     strangers(context, &opened)
 }
 
-/// Whether a recipient's key is an identity that lies on this host.
+/// Whether a recipient's key is one of the X25519 identities given to this command, and so on this host. An identity
+/// that is not given is not looked for.
 pub fn is_here(opened: &Opened, recipient: &Recipient) -> bool {
     recipient.kind == RecipientKind::X25519 && opened.seen.opener().all().any(|key| key.public() == recipient.public)
 }

@@ -65,7 +65,7 @@ pub fn run(context: &mut Context, args: &Merge) -> Result<(), Error> {
         match one(context, args, (&mut choice, is_named), &opened, source) {
             Ok(told) => done.push(told),
             Err(error @ Error::Merge(..)) => failed.push((name, error)),
-            // A restore puts a damaged vault there.
+            // `restore` keeps a damaged vault in the generations directory.
             Err(error) if is_kept && words::of(&error).exit == words::exit::DAMAGED => {
                 context.out.warn(&format!("note: {name} was skipped: it is damaged, or not an age file"));
             }

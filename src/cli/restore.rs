@@ -84,7 +84,7 @@ fn into_empty(context: &mut Context, args: &Restore, place: &Place, from: &Path,
     let mut handover = Handover::default();
     if !args.dry_run {
         if replaces {
-            context.terminal.confirm("keep it aside and restore a whole vault?")?;
+            context.terminal.confirm("keep the damaged file aside and restore the whole vault?")?;
         }
         let patience = context.patience();
         let kept = store::place_whole(&context.local, place, &snapshot.seen, &checked, (patience, replaces))?;

@@ -48,12 +48,13 @@ fn around(context: &mut Context, opened: &Opened, save: &Save) -> Result<(Seen, 
     Ok((state::open_kept(context, opened, &save.from)?, state::open_kept(context, opened, &save.to)?))
 }
 
-/// The vault without the difference between two states. The later one is the merge base, so that changes made since are
-/// preserved, and an entry that was changed again is a conflict.
+/// The vault with the changes from `before` to `after` reverted. `after` is the merge base: other changes made since
+/// are preserved, and an entry that was changed again is a conflict.
 fn reverted(ours: &Vault<'_>, before: &Vault<'_>, after: &Vault<'_>) -> Result<Joined, Error> {
     let mut joined = Sides { bases: &[after], theirs: before, ours }.join(&Choice::default())?;
     let (then, lineage) = (model::Entries::of(before)?, store::Lineage::of(ours)?);
-    // Two sides may not be joined although only one of them differs, such as in type: this is no join.
+    // A merge reports some one-sided changes as conflicts, such as a change of type. For an undo, what has not changed
+    // since the save is not a conflict.
     let is_ours = |subject: &Subject| !after.contents().differs(ours.contents(), subject);
     for one in joined.conflicts.extract_if(.., |conflict| is_ours(&conflict.subject)) {
         match one.subject {
@@ -108,7 +109,8 @@ fn entries(context: &mut Context, args: &Undo, opened: &Opened, checked: Checked
     finish(context, args, opened, checked, (change, is_asked), &stale)
 }
 
-/// The last save that changed a subject, among those that led to the vault. What came with a merge was changed by it.
+/// The last save that changed a subject, on the path of `from` states back from the vault. A change that came with a
+/// merge counts as made by the merge.
 fn last_change<'s>(
     context: &mut Context,
     opened: &Opened,
@@ -121,7 +123,7 @@ fn last_change<'s>(
         if save.steps.iter().any(|step| step.names(&name) && !step.is_kept()) {
             return Ok(save);
         }
-        // The record does not name all that it changed: the states tell.
+        // The record leaves out some of the changes, so the states are compared.
         if save.more > 0 {
             let (before, after) = around(context, opened, save)?;
             let (before, after) = (state::look(context, opened, &before)?, state::look(context, opened, &after)?);

@@ -289,3 +289,29 @@ fn create_all(path: &Path) -> Result<(), Error> {
         .create(path)
         .map_err(|error| Error::io("create", path, error))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_symlink_is_never_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, file) = (root.path().join("dir"), root.path().join("file"));
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(&file, "x").unwrap();
+        symlink(&dir, root.path().join("to-dir")).unwrap();
+        symlink(&file, root.path().join("to-file")).unwrap();
+        let here = Dir::open(root.path()).unwrap();
+        let is_refused = |error: Option<Error>| matches!(error, Some(Error::Kind(_) | Error::Link(_)));
+        assert!(is_refused(Dir::open(&root.path().join("to-dir")).err()));
+        for create in [false, true] {
+            assert!(here.child(OsStr::new("dir"), create).is_ok());
+            assert!(is_refused(here.child(OsStr::new("to-dir"), create).err()));
+        }
+        assert!(here.open_file(OsStr::new("file")).is_ok());
+        assert!(is_refused(here.open_file(OsStr::new("to-file")).err()));
+    }
+}

@@ -164,3 +164,28 @@ pub(super) fn read_back(mut file: File, len: usize) -> io::Result<Vec<u8>> {
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::fsio::Dir;
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    #[test]
+    fn a_file_or_directory_of_another_user_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, file) = (root.path().join("dir"), root.path().join("file"));
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(&file, "x").unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let all = [read_own, read_private, read_trusted];
+        assert!(all.iter().all(|read| read(&file, 16).is_ok()) && Dir::open(&dir).unwrap().check_private().is_ok());
+        for place in [&dir, &file] {
+            chown(place, Some(65_534), None).expect("this test needs root");
+        }
+        assert!(all.iter().all(|read| matches!(read(&file, 16), Err(Error::Owner(..)))));
+        assert!(matches!(Dir::open(&dir).unwrap().check_private(), Err(Error::Owner(..))));
+    }
+}

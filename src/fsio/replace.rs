@@ -169,7 +169,7 @@ impl<'a> Replacement<'a> {
         Ok(Meta::of(&stat.map_err(|error| Error::io("look at", self.dir.path(), error.into()))?).inode)
     }
 
-    /// Whether what was written is under the name of the temp file.
+    /// Whether the temp file's name still refers to the file that this replacement wrote.
     fn is_own_temp(&self) -> bool {
         let there = self.dir.meta(&self.temp).ok().flatten().map(|meta| meta.inode);
         there.is_some() && there == self.inode().ok()
@@ -195,7 +195,7 @@ impl<'a> Replacement<'a> {
 
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
-        // An exchange that could not be taken back has left another program's file under that name.
+        // After an exchange that could not be reversed, another program's file has that name: it is not removed.
         if !self.temp.is_empty() && self.is_own_temp() {
             let _ = self.dir.remove(&self.temp);
         }
@@ -299,6 +299,20 @@ pub fn remove_foreign(path: &Path) -> Result<(), Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_temp_files_of_dead_writers_are_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::open(root.path()).unwrap();
+        let dead = root.path().join(format!(".vault.1.2{TEMP_SUFFIX}"));
+        std::fs::write(&dead, b"left").unwrap();
+        let written = Replacement::write(&dir, OsStr::new("vault"), b"ours", 0o600).unwrap();
+        std::fs::write(&dead, b"left").unwrap();
+        sweep_temps(&dir, None).unwrap();
+        assert!(!dead.exists());
+        written.commit().unwrap();
+        assert_eq!(std::fs::read(root.path().join("vault")).unwrap(), b"ours");
+    }
 
     #[test]
     fn what_an_exchange_left_under_the_name_of_the_temp_file_stays() {

@@ -100,6 +100,27 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_listener_of_another_user_is_refused() {
+        use rustix::process::Uid;
+        let root = tempfile::tempdir().unwrap();
+        set_permissions(root.path(), Permissions::from_mode(0o700)).unwrap();
+        let (dir, name) = (Dir::open(root.path()).unwrap(), OsStr::new("socket"));
+        let listener = listen(&dir, name).unwrap();
+        // The kernel records the listener's user id at listen(2). Only this thread changes its own.
+        let listens = std::thread::scope(|scope| {
+            let begin = || {
+                let nobody = Uid::from_raw(65_534);
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody)?;
+                rustix::net::listen(&listener, WAITING)
+            };
+            scope.spawn(begin).join().unwrap()
+        });
+        assert!(listens.is_ok(), "this test needs root");
+        assert!(matches!(connect(&dir, name, Duration::from_secs(5)), Err(Error::Owner(_, 65_534))));
+    }
+
+    #[test]
     fn a_path_of_any_length_leads_to_a_socket_and_only_a_private_directory_has_one() {
         let dir = tempfile::tempdir().unwrap();
         set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();

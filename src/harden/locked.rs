@@ -88,3 +88,21 @@ impl fmt::Debug for LockedBytes {
         out.write_str("LockedBytes(..)")
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn pages_are_locked_and_kept_out_of_cores() {
+        let kept = LockedBytes::fill::<std::io::Error>(32, |_| Ok(32)).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let start = format!("{:x}-", kept.start.addr());
+        let mut lines = maps.lines().skip_while(|line| !line.starts_with(&start));
+        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+        let has = |flag: &str| flags.split_whitespace().any(|one| one == flag);
+        assert!(kept.is_locked() && has("lo") && has("dd"), "{flags}");
+    }
+}

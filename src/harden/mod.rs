@@ -36,3 +36,32 @@ pub fn scrub_stack() {
     zeroize::Zeroize::zeroize(&mut dead[..]);
     std::hint::black_box(&dead);
 }
+
+#[cfg(test)]
+#[allow(unsafe_code)]
+mod tests {
+    use super::*;
+
+    /// Leaves a pattern on the stack and returns its address.
+    #[inline(never)]
+    fn leave() -> usize {
+        let value = [0xA5_u8; 4096];
+        std::hint::black_box(value.as_ptr()).expose_provenance()
+    }
+
+    #[inline(never)]
+    fn is_there(at: usize) -> bool {
+        let start: *const u8 = std::ptr::with_exposed_provenance(at);
+        // SAFETY: the address is in this thread's stack, which is mapped, and every byte is a valid u8.
+        let left = (0..4096).filter(|offset| unsafe { start.add(*offset).read_volatile() } == 0xA5);
+        left.count() > 1024
+    }
+
+    #[test]
+    fn what_calls_left_on_the_stack_is_overwritten() {
+        let at = leave();
+        assert!(is_there(at));
+        scrub_stack();
+        assert!(!is_there(at));
+    }
+}

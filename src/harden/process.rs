@@ -20,9 +20,6 @@ pub fn protect_process() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum })?;
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-    // age-core prints plugin traffic, keys included, when this is set.
-    // SAFETY: the process has one thread.
-    unsafe { std::env::remove_var("AGEDEBUG") };
     Ok(())
 }
 

@@ -4,8 +4,8 @@ use super::history::{Save, saves, state_name};
 use super::{Step, Vault};
 use std::collections::{BTreeSet, HashMap};
 
-/// The saves on all ways from the state `tip` back to the states that `is_known`, in the order of `all`. `None` if the
-/// records are incomplete: one of these saves is missing, as after too many of them, or does not name all its steps.
+/// The saves on all paths from the state `tip` back to states for which `is_known` holds, in the order of `all`.
+/// `None` if the records are incomplete: the record of one of these saves was dropped, or leaves out steps.
 pub(super) fn since<'s>(all: &'s [Save], tip: &str, is_known: impl Fn(&str) -> bool) -> Option<Vec<&'s Save>> {
     let by_state: HashMap<&str, &Save> =
         all.iter().flat_map(|save| save.states().map(move |state| (state, save))).collect();
@@ -14,7 +14,7 @@ pub(super) fn since<'s>(all: &'s [Save], tip: &str, is_known: impl Fn(&str) -> b
         if is_known(state) {
             continue;
         }
-        // The first state replaced none: its record leads to a name that no record has.
+        // The first save has an empty `from`, which no record has: the walk has missed the known states.
         let save = *by_state.get(state)?;
         if save.more > 0 {
             return None;
@@ -27,7 +27,7 @@ pub(super) fn since<'s>(all: &'s [Save], tip: &str, is_known: impl Fn(&str) -> b
     Some(all.iter().filter(|save| found.contains(&save.to)).collect())
 }
 
-/// Whether the records of a vault name a state, as that itself or as one of its ancestors.
+/// Whether a state is the vault's own, or its records name it as an ancestor.
 pub fn knows(vault: &Vault<'_>, state: &str) -> bool {
     state_name(vault.generation, &vault.rev) == state
         || saves(vault).iter().any(|save| save.from == state || save.states().any(|one| one == state))
@@ -78,15 +78,15 @@ mod tests {
             ("", "a", "b", None),
             ("a< b<a c<b", "c", "a", Some("b c")),
             ("b<a c<b", "c", "a", Some("b c")),
-            // The way ends before a known state.
+            // The path ends before a known state.
             ("b<a c<b", "c", "x", None),
             ("a< b<a c<b", "c", "x", None),
-            // Two ways, one of which lacks a record.
+            // Two paths, one of which lacks a record.
             ("b<a x<a c<b+x", "c", "a", Some("b x c")),
             ("b<a c<b+x", "c", "a", None),
             ("b<a x<w c<b+x", "c", "a", None),
             ("b<a x<w c<b+x", "c", "a w", Some("b x c")),
-            // Others beside the way do not count.
+            // Saves off the path do not count.
             ("b<a x<a! c<b", "c", "a", Some("b c")),
             ("b<a! c<b", "c", "a", None),
             // Captures that replaced each other.
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_do_not_fit_lose_their_steps_before_they_go() {
+    fn records_lose_their_steps_before_they_are_dropped() {
         let mut vault = Vault::parse(super::super::vault::tests::SMALL).unwrap();
         let state = |number: usize| format!("{number}-00000000");
         let long = "x".repeat(500);

@@ -40,7 +40,7 @@ pub enum Op {
 pub struct Join {
     /// The state that was merged, as named in the records of saves.
     pub state: String,
-    /// Where both sides had changed something and this one's was chosen.
+    /// Conflicting entries and orders for which our side was chosen.
     pub kept: Vec<Subject>,
     /// Host -> number of its saves, the higher one of both sides.
     pub writers: BTreeMap<String, u64>,

@@ -48,8 +48,8 @@ impl Entries {
         }
     }
 
-    /// Undoes in the orders what a save from `before` to `after` did to them when it took the profile `back` out, or
-    /// renamed it to `gone`, or added `gone`. Other profiles stay where they are.
+    /// Reverts what a save from `before` to `after` did to the orders: it removed the profile `back`, added `gone`, or
+    /// renamed `back` to `gone`. Other profiles keep their places.
     pub fn relist(
         &mut self,
         gone: Option<&SecretId>,
@@ -62,7 +62,7 @@ impl Entries {
             _ => None,
         };
         let (gone, back) = (place(gone), place(back));
-        // The orders of an agent name its own profiles, or else those of the main one.
+        // A name in an agent's order refers to the agent's own profile, or else to the main agent's.
         let names = |entries: &Contents<'_>, scope: &Scope, (owner, profile): &(Scope, String)| {
             let own = |scope: &Scope| SecretId::auth(scope.clone(), profile).is_ok_and(|id| entries.get(&id).is_some());
             scope == owner || (*owner == Scope::main() && !own(scope))

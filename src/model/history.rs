@@ -14,7 +14,7 @@ const MAX_RECORDS: usize = 500;
 const MAX_BYTES: usize = 96 * 1024;
 /// Maximum number of steps that one record names.
 const MAX_STEPS: usize = 64;
-/// Maximum number of captures that one record stands for by name; a token is renewed about once an hour.
+/// Maximum number of replaced captures that one record names. Enough for a day of tokens renewed every hour.
 const MAX_SQUASHED: usize = 32;
 /// Maximum size of the steps of one record, in bytes.
 const MAX_STEP_BYTES: usize = 16 * 1024;
@@ -66,7 +66,7 @@ impl Step {
         (verb == "merged").then_some(state)
     }
 
-    /// Whether a merge kept this side where both had changed it.
+    /// Whether it records a conflict for which a merge chose our side.
     pub fn is_kept(&self) -> bool {
         self.0.first().is_some_and(|verb| verb == "kept")
     }
@@ -122,7 +122,7 @@ pub struct Save {
     /// How many more steps were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
-    /// States that it replaced in the records too: those of captures before it that did the same, the oldest first.
+    /// The states of earlier captures with the same steps, whose records this one replaced; oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub squashed: Vec<String>,
     /// Its steps.
@@ -142,7 +142,7 @@ impl Save {
         number_of(&self.to)
     }
 
-    /// The record without steps, but for those that name a state.
+    /// The record without its steps, except those that name a merged state.
     fn bare(&self) -> Self {
         let (merged, others): (Vec<Step>, Vec<Step>) =
             self.steps.iter().cloned().partition(|step| step.merged().is_some());
@@ -150,7 +150,7 @@ impl Save {
         Self { more, steps: merged, ..self.clone() }
     }
 
-    /// The states that it wrote, and that captures before it wrote.
+    /// The state that it wrote, and those of the captures that it replaced.
     pub fn states(&self) -> impl Iterator<Item = &str> {
         self.squashed.iter().chain([&self.to]).map(String::as_str)
     }

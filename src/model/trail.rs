@@ -27,7 +27,7 @@ impl Renames {
         let mut trail = Trail::default();
         for save in new {
             let is_merge = save.steps.iter().any(|step| step.merged().is_some());
-            // A merge names again what the merged side has done, and its records were followed.
+            // A merge repeats the steps of the merged side, which that side's own records have already given.
             let steps = save.steps.iter();
             steps.for_each(|step| {
                 if !(is_merge && trail.holds(step)) {
@@ -99,7 +99,7 @@ impl Trail {
         }
     }
 
-    /// Whether the steps so far have led to the same.
+    /// Whether the steps so far already have the effect of this one.
     fn holds(&self, step: &Step) -> bool {
         let had = |entry: &Entry, name: &str| entry.names.iter().any(|have| have == name);
         if let Some(name) = step.added() {
@@ -168,8 +168,8 @@ impl Trail {
 mod tests {
     use super::*;
 
-    /// Steps are `+a` (added), `-a` (removed) and `a>b` (renamed), after `~` those of a merge. The last column is what the asked name refers to
-    /// afterwards, with `!` if another entry has that name now.
+    /// Steps are `+a` (added), `-a` (removed) and `a>b` (renamed); `~` marks those of a merge. The last column is what the
+    /// asked name refers to afterwards, with `!` if another entry has that name now.
     #[test]
     fn a_name_means_the_entry_that_had_it() {
         for (steps, asked, means) in [

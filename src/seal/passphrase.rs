@@ -290,3 +290,15 @@ pub fn slots(sealed: &[u8]) -> Result<Vec<Slot>, Error> {
     check_slots(slots.iter())?;
     Ok(slots)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passphrase_is_normalized_to_nfc() {
+        let passphrase = |text: &str| Passphrase::new(&SecretBuf::new(text.as_bytes().to_vec())).unwrap();
+        assert!(passphrase("caf\u{e9}").equals(&passphrase("cafe\u{301}\n")));
+    }
+}

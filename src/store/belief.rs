@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(reads(&another, Some(&pin(&another))), Trust::Misfit);
     }
 
-    /// Of two commands that have read a vault one after the other, the first one ends last.
+    /// The command that read the older state finishes last.
     #[test]
     fn what_was_seen_moves_forward_only() {
         let saved = |text: &str, rev: &str| {

@@ -155,8 +155,8 @@ pub(super) fn note(vault: &mut Vault<'_>, label: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The checklist after a merge: the removals of both states, and what each of these states exposed to a recipient of it
-/// that does not stay, with its key or another one. Only a trusted state, which no removed recipient could have written,
+/// The checklist after a merge: the removals of both states, and what each state exposed to those of its recipients
+/// that the merge removes (one whose key was replaced stays). Only a trusted state, which no removed recipient could have written,
 /// can waive anything.
 pub(super) fn joined(
     ours: &Vault<'_>,

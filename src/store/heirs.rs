@@ -36,7 +36,7 @@ pub(super) fn joined_heirs(have: &[Heir], known: &[Heir], new: Option<&Heir>) ->
 
 /// What decides which recipients kept states are sealed anew to.
 pub(super) struct Sealing<'s> {
-    /// The name of this re-sealing in the names of its copies.
+    /// Identifies this re-sealing in the file names of its copies.
     pub(super) tag: &'s str,
     pub(super) today: &'s [Recipient],
     pub(super) heirs: &'s [Heir],
@@ -48,9 +48,9 @@ impl Sealing<'_> {
     /// Seals a kept state to the current recipients that its own list names, and to the heirs of those that it names.
     /// If none is left, it is sealed to the key that opened it. The copy names its new recipients. Returns its name.
     ///
-    /// A recipient that was replaced by a key that could not read the state stays until both keys are at hand: the
-    /// replacement cannot be verified before. The name of such a copy says so, and counts as old: later saves seal it
-    /// anew.
+    /// If a recipient's replacement could not read the state, the old key stays a recipient of the copy until both keys
+    /// are at hand, since the replacement cannot be verified before. The file name marks such a copy; later saves treat
+    /// it as old and re-seal it.
     ///
     /// # Errors
     /// [`Error::Unreadable`] if no current recipient could open the copy.

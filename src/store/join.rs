@@ -61,8 +61,8 @@ pub struct Joining {
     pub left: Vec<Label>,
 }
 
-/// The change that turns `ours` into the joined state; `entries` are the merged ones, and `kept` those of `ours` that were
-/// chosen where both sides had changed something.
+/// The change that turns `ours` into the joined state; `entries` are the merged ones, and `kept` names the
+/// conflicts for which `ours` was chosen.
 ///
 /// # Errors
 /// Members that cannot be parsed or that a newer agevault has written; no randomness.

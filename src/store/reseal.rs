@@ -67,7 +67,8 @@ impl Mark {
         serde_json::from_str(raw.get()).ok().filter(is_tag).unwrap_or_else(none)
     }
 
-    /// The key replacements of a vault. A key that the vault still names was not replaced, or was added again since.
+    /// The key replacements of a vault, except of keys that are recipients now: these were not replaced, or were added
+    /// again.
     fn heirs(vault: &Vault<'_>) -> Vec<Heir> {
         let is_there = |public: &str| vault.recipients.iter().any(|one| one.public == public);
         Self::of(vault).heirs.into_iter().filter(|heir| !is_there(&heir.of)).collect()
@@ -220,9 +221,9 @@ fn open_one<'k>(
     if kinds.iter().any(lacks) { Ok(None) } else { Err(fault.into()) }
 }
 
-/// The files of each state. First the one that the others follow from: the copy of the re-sealing of this mark, complete
-/// or not, then the state as it was saved. A copy of any other re-sealing may be one that was interrupted, and lacks what
-/// that would have taken from it.
+/// The files of each state, in the order in which they are tried: the copy from this mark's re-sealing (also one that
+/// still waits for a key), the state as it was saved, then copies from other re-sealings. Those may come from an
+/// interrupted removal, and lack a recipient that was not removed after all.
 fn states<'s>(all: &'s [Snapshot], mark: &Mark) -> Vec<Vec<&'s Snapshot>> {
     let rank = |one: &Snapshot| match one.resealed.strip_prefix(&mark.tag) {
         Some("") if !mark.tag.is_empty() => 0,
@@ -244,8 +245,8 @@ fn states<'s>(all: &'s [Snapshot], mark: &Mark) -> Vec<Vec<&'s Snapshot>> {
     states
 }
 
-/// Everything from before the mark but the copies that this re-sealing has `written`, whatever a name claims: copies of
-/// one that was interrupted are sealed to its recipients.
+/// Removes every file from before the mark except those that this re-sealing has `written`. A name is no proof: copies
+/// from an interrupted re-sealing are sealed to the recipients of that one.
 fn remove_old(generations: &Dir, mark: &Mark, written: &BTreeSet<String>) -> Result<(), Error> {
     for one in snapshot::list(generations)? {
         if mark.is_old(&one) && !written.contains(&one.name) {
@@ -315,7 +316,7 @@ pub fn known_heirs(vault: &Vault<'_>) -> Vec<Heir> {
 }
 
 /// The mark of `newer` for its join with `other`: copies from before `generation`, that of the join, count as old. Key
-/// replacements that `other` records count if no removed recipient could have written it.
+/// replacements recorded in `other` are included only if it `is_trusted`: no removed recipient could have written it.
 pub(super) fn joined_mark(
     newer: &Vault<'_>,
     (other, is_trusted): (&Vault<'_>, bool),

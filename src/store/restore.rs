@@ -8,12 +8,12 @@ use crate::model::{Change, Credential, Entries, Op, SecretId, Subject, Vault};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Puts a snapshot in the place of the vault, or where none is: everything is taken, and its pin is remembered. The file
-/// that it `replaces` is kept among the generations; returns where.
+/// Makes a snapshot the vault, whole, and remembers its pin. With `replaces`, the vault file that is there is kept in
+/// the generations directory, and its new path is returned.
 ///
 /// # Errors
-/// [`fsio::Error::Exists`] when a vault is there that it does not replace; [`Error::Raced`] when that was replaced
-/// meanwhile; a disk that fails.
+/// [`fsio::Error::Exists`] if a vault exists and `replaces` is false; [`Error::Raced`] if the vault was changed in the
+/// meantime; an I/O error.
 pub fn place_whole(
     local: &Local,
     place: &Place,

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 /// In the names of states that a capture wrote.
 pub(super) const CAPTURED: &str = ".captured";
-/// After the name of a re-sealing: the copy still names a replaced key.
+/// File name suffix, after the tag of a re-sealing: the copy is still sealed to a replaced key.
 pub(super) const WAITS: &str = "w";
 /// File name prefix of states that are kept without being opened.
 const DISPLACED: &str = "displaced-";
@@ -61,7 +61,7 @@ impl Snapshot {
         format!("{}-{}{captured}.r{tag}{waits}.age", self.generation, self.rev)
     }
 
-    /// A state that is in place as the vault.
+    /// The current vault file, described as a kept state.
     pub(super) fn in_place(place: &Place, vault: &Vault<'_>, sealed: &[u8]) -> Self {
         Self {
             generation: vault.generation,

@@ -66,6 +66,39 @@ fn an_init_that_the_disk_refuses_leaves_nothing_in_the_way_or_a_vault_with_its_k
     println!("init: failed at {} calls", everywhere(&world, job, done, &[6]));
 }
 
+#[test]
+fn a_disk_that_gives_back_other_bytes_replaces_nothing() {
+    let world = World::with_vault();
+    world.ok(&["set", "env/A", "-q"], b"old");
+    let start = world.tree();
+    let before = world.sealed();
+    let job = Job { args: &["set", "env/A"], stdin: b"new" };
+    // Changes the temp file of the vault between its fsync and the read-back.
+    for n in 1..=job.calls(&world)["fsync"] {
+        world.reset(&start);
+        let mut is_changed = false;
+        let ran = job.interrupted_at(&world, "fsync", n, || {
+            let name =
+                |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".vault.age.");
+            for temp in world.temps().into_iter().filter(name) {
+                let temp = world.home().join(temp);
+                let mut bytes = std::fs::read(&temp).unwrap_or_default();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                    is_changed = std::fs::write(temp, bytes).is_ok();
+                }
+            }
+        });
+        if is_changed {
+            let ran = ran.unwrap();
+            assert!(ran.code != Some(0) && ran.stderr.contains("still in place"), "{ran:?}");
+            assert_eq!(world.sealed(), before);
+            return;
+        }
+    }
+    panic!("no such file was seen");
+}
+
 /// Lets every call fail in turn, from the same start. `done` says whether the vault has the
 /// new state, `again` is how the same command may then end.
 fn everywhere(world: &World, job: Job<'_>, done: impl Fn(&World) -> Result<bool, String>, again: &[i32]) -> usize {

@@ -6,6 +6,7 @@ use super::trace::Job;
 use super::world::{Ran, World, identity_key};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// The vault as another host has saved it, from the same state and with the same key.
 fn of_another_host(world: &World, args: &[&str], value: &[u8]) -> Vec<u8> {
@@ -13,6 +14,7 @@ fn of_another_host(world: &World, args: &[&str], value: &[u8]) -> Vec<u8> {
     let (vault, identity) = (".local/share/agevault/vault.age", ".config/agevault/identity.txt");
     other.write(vault, &world.sealed().unwrap());
     other.write(identity, &fs::read(world.identity()).unwrap());
+    give_plugin(&other);
     other.ok(args, value);
     other.sealed().unwrap()
 }
@@ -120,6 +122,43 @@ fn a_save_by_an_ssh_key_that_is_raced_joins_what_was_put_in_place() {
         let made = world.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", "ssh"]).status().unwrap();
         assert!(made.success());
         world.ok(&["recipients", "add", "ssh.pub", "--label", "ssh", "-q", "--yes"], b"");
+    });
+}
+
+/// A plugin that "seals" the file key by writing it down.
+const PLUGIN: &str = r#"#!/bin/sh
+body() { body=; while IFS= read -r line; do body=$body$line; [ ${#line} -ge 64 ] || break; done; }
+say() { printf '%s\n' "$1" "$2"; IFS=' ' read -r arrow answer more; body; }
+while read -r arrow command file tag more; do
+    body
+    case $command in
+        wrap-file-key) key=$body ;;
+        recipient-stanza) [ "$tag" != two ] || key=$body ;;
+        done) break ;;
+    esac
+done
+case $1-$key in
+    --age-plugin=recipient-v1-*) say '-> recipient-stanza 0 two' "$key" ;;
+    --age-plugin=identity-v1-?*) say '-> file-key 0' "$key" ;;
+esac
+printf '%s\n' '-> done' ''
+"#;
+
+fn give_plugin(world: &World) {
+    // Beside the home, which is written anew for each race.
+    let dir = world.home().with_file_name("plugins");
+    fs::create_dir(&dir).unwrap();
+    let program = dir.join("age-plugin-two");
+    fs::write(&program, PLUGIN).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn a_save_by_a_plugin_that_is_raced_joins_what_was_put_in_place() {
+    is_joined_by(&["-i", "token"], |world| {
+        give_plugin(world);
+        world.write("token", b"AGE-PLUGIN-TWO-1VE5HYUM5J26QJ4\n");
+        world.ok(&["recipients", "add", "age1two1ve5hyum5h7uzc9", "--label", "token", "-q", "--yes"], b"");
     });
 }
 

@@ -2,8 +2,8 @@
 //! one fail.
 
 use super::world::{AGEVAULT, Ran, World, run};
-use std::collections::BTreeMap;
-use std::process::Command;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A command of agevault, and what it is given.
@@ -18,13 +18,16 @@ impl Job<'_> {
         world.run(self.args, self.stdin)
     }
 
-    /// Runs it to the end; the lines of its trace, from the first call of the program itself.
+    /// Runs it to the end; the lines of its trace, from the first call of the program itself, and without those of the
+    /// programs that it starts.
     pub fn trace(self, world: &World) -> Vec<String> {
         let log = world.home().with_file_name("trace");
         let ran = self.under(world, &["-y", "-s", "4096", "-o", log.to_str().unwrap()]);
         ran.expect(0).unwrap_or_else(|why| panic!("{:?} {why}", self.args));
         let text = std::fs::read_to_string(log).unwrap();
-        text.lines().skip(1).map(|line| line.split_once(' ').unwrap().1.trim_start().to_owned()).collect()
+        let mut lines = text.lines().map(|line| line.split_once(' ').unwrap());
+        let own = lines.next().unwrap().0;
+        lines.filter(|(pid, _)| *pid == own).map(|(_, line)| line.trim_start().to_owned()).collect()
     }
 
     /// How often it uses each system call.
@@ -68,9 +71,21 @@ impl Job<'_> {
                 }
                 std::thread::sleep(Duration::from_micros(500));
             };
-            if let Some(pid) = &stopped {
+            if stopped.is_some() {
                 then();
-                assert!(Command::new("kill").args(["-CONT", pid]).status().unwrap().success());
+            }
+            // Programs that it starts are stopped at their own `n`-th use.
+            let mut continued = BTreeSet::new();
+            while !running.is_finished() {
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                for line in text.lines().filter(|line| line.contains("stopped by SIGSTOP")) {
+                    let pid = line.split_whitespace().next().unwrap_or_default();
+                    if continued.insert(pid.to_owned()) {
+                        // It may have been ended meanwhile.
+                        Command::new("kill").args(["-CONT", pid]).stderr(Stdio::null()).status().unwrap();
+                    }
+                }
+                std::thread::sleep(Duration::from_micros(500));
             }
             let ran = running.join().unwrap();
             stopped.map(|_| ran)

@@ -96,10 +96,12 @@ impl World {
         path
     }
 
-    /// A command in this home, with nothing of the caller's environment but PATH for tools.
+    /// A command in this home. Its environment is HOME and PATH: the test's plugins, then the caller's PATH.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("HOME", &self.home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let tools = std::env::var_os("PATH").unwrap_or_default();
+        let all = std::iter::once(self.home.with_file_name("plugins")).chain(std::env::split_paths(&tools));
+        command.env_clear().env("HOME", &self.home).env("PATH", std::env::join_paths(all).unwrap());
         command.current_dir(&self.home);
         command
     }

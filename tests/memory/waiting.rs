@@ -27,10 +27,9 @@ fn run_holds_no_value_while_it_waits() {
 fn waiting(world: &World, ram: &Path, program: &str, args: &[&str]) -> Child {
     let mut command = world.command("sh");
     command.env("AGEVAULT_RUNTIME_DIR", ram);
-    command.args([
-        "-c",
-        if is_root() { "exec setpriv --reuid=65534 --regid=65534 --clear-groups -- \"$@\"" } else { "exec \"$@\"" },
-    ]);
+    let start = if is_root() { "exec setpriv --reuid=65534 --regid=65534 --clear-groups --" } else { "exec" };
+    // With core dumps enabled, so that the program must disable them.
+    command.args(["-c", &format!("ulimit -S -c unlimited; {start} \"$@\"")]);
     command.arg("sh").arg(program).args(args);
     asleep(command, program)
 }

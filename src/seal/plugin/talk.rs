@@ -273,14 +273,42 @@ mod tests {
         }
     }
 
+    /// Answers with a stanza of the kind that its recipient names.
+    const SEALS: &str = "#!/bin/sh
+        read -r arrow command kind; read -r body
+        for line in 3 4 5 6 7 8; do read -r line; done
+        printf -- '-> recipient-stanza 0 %s x\\nAAAA\\n' \"$kind\"
+        read -r line; read -r line
+        printf -- '-> done\\n\\n'";
+
+    /// A plugin with this text.
+    fn program(dir: &std::path::Path, text: &str) -> PathBuf {
+        let program = dir.join("age-plugin-fixture");
+        // By a process of its own: one that another test forks meanwhile cannot hold it open for writing.
+        let mut write = Command::new("/bin/sh");
+        write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod 700 \"$2\"", "sh", text]).arg(&program);
+        assert!(write.status().unwrap().success());
+        program
+    }
+
+    #[test]
+    fn a_native_stanza_from_a_plugin_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = program(dir.path(), SEALS);
+        let seals = |kind: &str| {
+            let (host, file_key) = (Slow(SHORT, program.clone()), FileKey::new(Box::new([7; 16])));
+            wrap(&host, "fixture", kind, &file_key, 10 * SHORT).map(|(stanzas, _)| stanzas.len())
+        };
+        assert_eq!(seals("fixture").unwrap(), 1);
+        for kind in ["X25519", "scrypt", "ssh-ed25519", "agevault/argon2id/v1", "mlkem768x25519"] {
+            assert!(matches!(seals(kind), Err(Fault::Failed)), "{kind}");
+        }
+    }
+
     #[test]
     fn whoever_is_asked_may_take_longer_than_a_plugin() {
         let dir = tempfile::tempdir().unwrap();
-        let program = dir.path().join("age-plugin-fixture");
-        // By a process of its own: one that another test forks meanwhile cannot hold it open for writing.
-        let mut write = Command::new("/bin/sh");
-        write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod 700 \"$2\"", "sh", PLUGIN]).arg(&program);
-        assert!(write.status().unwrap().success());
+        let program = program(dir.path(), PLUGIN);
         let stanza = Stanza { tag: "fixture".to_owned(), args: Vec::new(), body: Vec::new() };
         let identity = Secret::new("AGE-PLUGIN-FIXTURE-1".to_owned());
         let open =

@@ -28,6 +28,15 @@ fn a_stanza_opens_with_its_own_key_alone_and_a_forged_one_is_no_obstacle() {
 }
 
 #[test]
+fn an_ephemeral_share_of_small_order_is_refused() {
+    let (mine, neutral) = (key(1), MontgomeryPoint([0; 32]));
+    let shared = neutral.mul_clamped(*mine.scalar().unwrap());
+    let body = aead_encrypt(&mine.public.wrapping_key(&neutral, &shared), &[7; 16]);
+    let args = vec![mine.public.tag(), BASE64_STANDARD_NO_PAD.encode(neutral.to_bytes())];
+    assert!(mine.unwrap(&Stanza { tag: TAG.to_owned(), args, body }).is_none());
+}
+
+#[test]
 fn a_public_half_reads_as_it_is_written() {
     let public = key(3).public();
     let read = |text: &str| Recipient::parse(text).map(|recipient| recipient.public());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::seal::Identity;
 
-/// What was written is known by its file key: that it opens does not show that it is what was to be written.
+/// A file that decrypts may still have the wrong content: `prove` must compare it.
 #[test]
 fn a_file_with_another_content_is_no_proof() {
     let identity = Identity::generate();
