@@ -47,9 +47,7 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     if is_at_hand && staying.len() > 1 {
         return Err(Usage::SeveralStay.into());
     }
-    if !is_here(&opened, &leaving)
-        && checked.vault.recipients.iter().all(|one| one.public == leaving.public || is_here(&opened, one))
-    {
+    if !is_at_hand && checked.vault.recipients.iter().all(|one| one.public == leaving.public || is_here(&opened, one)) {
         context.out.warn(
             "warning: every remaining key to this vault is on this host; if the host is lost, so are the vault and its backups",
         );
@@ -91,10 +89,11 @@ pub fn remove(context: &mut Context, name: &str, drop_unreadable: bool) -> Resul
     strangers(context, &opened)
 }
 
-/// Whether a recipient's key is one of the X25519 identities given to this command, and so on this host. An identity
-/// that is not given is not looked for.
+/// Whether a recipient's key is an identity or SSH key given to this command, and so on this host. A key that is not
+/// given is not looked for.
 pub fn is_here(opened: &Opened, recipient: &Recipient) -> bool {
-    recipient.kind == RecipientKind::X25519 && opened.seen.opener().all().any(|key| key.public() == recipient.public)
+    let is_file = matches!(recipient.kind, RecipientKind::X25519 | RecipientKind::Ssh);
+    is_file && opened.seen.opener().all().any(|key| key.public() == recipient.public)
 }
 
 /// Whether `key` belongs to `recipient`. A plugin's key that names another recipient, or none, is tried. An error

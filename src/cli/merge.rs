@@ -223,7 +223,8 @@ fn one(
     let difference = preview(context, ours, &change);
     if let Some(joining) = &joining {
         tell_recipients(context, joining);
-        if difference.is_empty() && joining.removed.is_empty() && joining.added.is_empty() {
+        let lists = [&joining.removed, &joining.added, &joining.changed];
+        if difference.is_empty() && lists.iter().all(|labels| labels.is_empty()) {
             context.out.say("no entries change");
         }
     }
@@ -239,18 +240,19 @@ fn one(
     confirm(context, relation, &theirs, checked.behind.is_some())?;
     let covered = checked.is_covered_by(their);
     let handover = hand_over(context, &ours.vault_id, &difference);
-    store::keep_state(&opened.place, &seen, their, context.patience())?;
+    let is_new = store::keep_state(&opened.place, &seen, their, context.patience())?;
     if joining.is_some() {
         let resealing = relation != Relation::Same;
         let unreadable = if args.drop_unreadable { Unreadable::Drop } else { Unreadable::Refuse };
         let known = if relation == Relation::Later { store::known_heirs(their) } else { Vec::new() };
-        let saved = context.save_joined(
-            opened,
-            checked,
-            change,
-            covered,
-            resealing.then_some((unreadable, known, seen.opener())),
-        )?;
+        let keys = resealing.then_some((unreadable, known, seen.opener()));
+        let outcome = context.save_joined(opened, checked, change, covered, keys);
+        let is_saved = matches!(outcome, Ok(_) | Err(Error::Store(store::Error::AfterSave(_))));
+        if resealing && is_new && !is_saved {
+            // It may be readable by a removed recipient.
+            store::drop_state(&opened.place, &seen, context.patience())?;
+        }
+        let saved = outcome?;
         context.out.say(&format!("merged; the previous state is generation {}", saved.displaced));
         if relation != Relation::Same {
             context.out.say(&format!("the vault's fingerprint is now {}", saved.pin));

@@ -52,14 +52,21 @@ fn around(context: &mut Context, opened: &Opened, save: &Save) -> Result<(Seen, 
 /// are preserved, and an entry that was changed again is a conflict.
 fn reverted(ours: &Vault<'_>, before: &Vault<'_>, after: &Vault<'_>) -> Result<Joined, Error> {
     let mut joined = Sides { bases: &[after], theirs: before, ours }.join(&Choice::default())?;
-    let (then, lineage) = (model::Entries::of(before)?, store::Lineage::of(ours)?);
+    let (then, now) = (model::Entries::of(before)?, model::Entries::of(ours)?);
     // A merge reports some one-sided changes as conflicts, such as a change of type. For an undo, what has not changed
     // since the save is not a conflict.
     let is_ours = |subject: &Subject| !after.contents().differs(ours.contents(), subject);
     for one in joined.conflicts.extract_if(.., |conflict| is_ours(&conflict.subject)) {
-        match one.subject {
-            Subject::Entry(id) if before.get(&id).is_some_and(|raw| lineage.is_old(&id, raw)) => joined.stale.push(id),
-            subject => joined.entries.take_from(&then, &subject),
+        joined.entries.take_from(&then, &one.subject);
+    }
+    // A refresh token may have been superseded under another name of its profile.
+    let lineage = store::Lineage::of(ours)?;
+    let difference = ours.contents().difference(joined.entries.contents());
+    for id in difference.added.into_iter().chain(difference.changed) {
+        let is_old = |state: Contents<'_>| state.get(&id).is_some_and(|raw| lineage.is_old(&id, raw));
+        if is_old(joined.entries.contents()) && !is_old(ours.contents()) {
+            joined.entries.take_from(&now, &Subject::Entry(id.clone()));
+            joined.stale.push(id);
         }
     }
     Ok(joined)

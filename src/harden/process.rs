@@ -74,3 +74,25 @@ fn close_on_exec() -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_gets_no_other_descriptors() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+        let has = |start: fn(&mut Command)| {
+            let mut command = Command::new("test");
+            command.arg("-e").arg(format!("/proc/self/fd/{}", file.as_raw_fd()));
+            start(&mut command);
+            command.status().unwrap().success()
+        };
+        assert!(has(|_| ()));
+        assert!(!has(inherits_nothing));
+    }
+}

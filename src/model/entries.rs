@@ -74,7 +74,9 @@ impl Entries {
             let is_there = orders.contains_key(&provider);
             let mut order = orders.remove(&provider).unwrap_or_default();
             let back = back.as_ref().filter(|back| names(&before, &scope, back)).map(|(_, profile)| profile);
-            if let Some(gone) = gone.as_ref().filter(|gone| names(&after, &scope, gone))
+            // What was listed before the save refers to another profile of this name.
+            let is_new = |gone: &&(Scope, String)| !was.is_some_and(|was| was.contains(&gone.1));
+            if let Some(gone) = gone.as_ref().filter(|gone| names(&after, &scope, gone)).filter(is_new)
                 && let Some(at) = order.iter().position(|listed| *listed == gone.1)
             {
                 order.remove(at);

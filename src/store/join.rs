@@ -7,7 +7,8 @@
 
 use super::{Checked, Error, Lineage, Pin, Place, Seen, Snapshot, exposure, pin, reseal, snapshot};
 use crate::model::{
-    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, SUCCESSION, Subject, Vault,
+    self, Adopted, CHECKLIST, Change, Entries, Join, Label, Op, RESEALING, Recipient, RecipientKind, SUCCESSION,
+    Subject, Vault,
 };
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -90,11 +91,13 @@ pub fn joining(
         members.push((RESEALING, reseal::joined_mark(mark, (other, is_trusted), generation)?));
     }
     let heirs = reseal::known_heirs(newer);
-    let stays = |one: &Recipient| {
-        let is_heir = |key: &str| heirs.iter().any(|heir| heir.of == one.public && heir.key == key);
-        recipients.iter().find(|have| have.public == one.public || is_heir(&have.public)).cloned()
+    // As by `passwd`: the holder is the same, and so is the label.
+    let is_changed = |one: &Recipient| {
+        let is_same = |have: &Recipient| have.kind == RecipientKind::Passphrase && have.label == one.label;
+        recipients.iter().any(is_same) && heirs.iter().any(|heir| heir.of == one.public)
     };
-    members.push((CHECKLIST, exposure::joined(ours, (theirs, is_trusted), |one| stays(one).is_some())?));
+    let stays = |one: &Recipient| recipients.iter().any(|have| have.public == one.public) || is_changed(one);
+    members.push((CHECKLIST, exposure::joined(ours, (theirs, is_trusted), stays)?));
     if relation == Relation::Apart {
         // Lets a host that knows only the other side's pin follow to the joined state.
         members.push((SUCCESSION, Some(pin::joined_links(ours, theirs)?)));
@@ -110,10 +113,10 @@ pub fn joining(
         more.map(|one| one.label.clone()).collect()
     };
     let (mut removed, mut added) = (labels(&ours.recipients, &recipients), labels(&recipients, &ours.recipients));
-    let replaced = |one: &Recipient| stays(one).filter(|new| new.public != one.public).map(|new| new.label);
-    let changed: Vec<Label> = ours.recipients.iter().filter_map(replaced).collect();
+    let changed: Vec<Label> =
+        ours.recipients.iter().filter(|one| is_changed(one)).map(|one| one.label.clone()).collect();
     added.retain(|label| !changed.contains(label));
-    removed.retain(|label| ours.recipients.iter().any(|one| one.label == *label && stays(one).is_none()));
+    removed.retain(|label| !changed.contains(label));
     let secret = (relation == Relation::Later).then(|| Adopted { secret: secret_of(theirs), epoch: theirs.epoch });
     let mut change = Change::of(Op::Join(Box::new(Join {
         state: model::state_name(theirs.generation, &theirs.rev),
@@ -316,11 +319,28 @@ fn open_kept(one: &Snapshot, by: &Seen) -> Option<Seen> {
 
 /// Adds another state to the kept generations, under its own name, as a merge base for later merges with that side.
 ///
+/// Returns whether it was not there before.
+///
 /// # Errors
 /// A lock that is not released in time; when the directory cannot be changed.
-pub fn keep_state(place: &Place, seen: &Seen, state: &Vault<'_>, patience: Duration) -> Result<(), Error> {
+pub fn keep_state(place: &Place, seen: &Seen, state: &Vault<'_>, patience: Duration) -> Result<bool, Error> {
     let _lock = place.lock(patience)?;
     let generations = place.generations()?;
+    let is_new = !snapshot::holds(&generations, &seen.sealed)?;
     snapshot::keep_foreign(&generations, &snapshot::name_of(state), &seen.sealed)?;
+    generations.sync()?;
+    Ok(is_new)
+}
+
+/// Removes a state that [`keep_state`] has added, for a merge that failed.
+///
+/// # Errors
+/// As [`keep_state`].
+pub fn drop_state(place: &Place, seen: &Seen, patience: Duration) -> Result<(), Error> {
+    let _lock = place.lock(patience)?;
+    let generations = place.generations()?;
+    for one in snapshot::list(&generations)?.iter().filter(|one| one.read().is_ok_and(|sealed| sealed == seen.sealed)) {
+        generations.remove(one.name.as_ref())?;
+    }
     Ok(generations.sync()?)
 }

@@ -28,7 +28,9 @@ pub use create::{New, create};
 pub use edit::{Edit, Saved, recipients};
 pub use exposure::{Checklist, Removed, readable};
 pub use heirs::Heir;
-pub use join::{Joining, Relation, are_all_common, common, descends, forks, is_base, joining, keep_state, relation};
+pub use join::{
+    Joining, Relation, are_all_common, common, descends, drop_state, forks, is_base, joining, keep_state, relation,
+};
 pub use lineage::Lineage;
 pub use local::{Known, Local, Served, Slot as KnownSlot};
 pub use pin::{Pin, former_secrets, rotation};

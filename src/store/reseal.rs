@@ -268,7 +268,16 @@ pub(super) fn finish(generations: &Dir, vault: &Vault<'_>, opener: &Opener) -> R
     let heirs = Mark::heirs(vault);
     let sealing = Sealing { tag: &mark.tag, today: &vault.recipients, heirs: &heirs, at_hand };
     for files in states(&all, &mark) {
-        let Some(best) = files.first().filter(|_| files.iter().any(|one| mark.is_old(one))) else { continue };
+        if !files.iter().any(|one| mark.is_old(one)) {
+            continue;
+        }
+        let natives = || opener.all().filter(|by| by.plugin().is_none());
+        let is_intact = |one: &Snapshot| {
+            let opens = |sealed: &[u8], by: &Opener| by.open(sealed).err();
+            let is_damage = |error| matches!(error, Some(seal::Error::Damaged | seal::Error::NotAge));
+            one.read().is_ok_and(|sealed| !natives().any(|by| is_damage(opens(&sealed, by))))
+        };
+        let Some(best) = files.iter().find(|one| is_intact(one)) else { continue };
         let mut name = best.name.clone();
         if mark.is_old(best) {
             let sealed = best.read()?;
