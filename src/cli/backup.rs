@@ -31,6 +31,12 @@ pub fn create(context: &mut Context, dir: &Path) -> Result<(), Error> {
             context.out.say(&format!("opens with {} ({}{needs})", recipient.label.as_str(), recipient.kind.word()));
         }
     }
+    if let Some(mode) = store::shared_mode(dir) {
+        context.out.warn(&format!(
+            "warning: others can write to {} (mode {mode:04o}) and could remove or replace the backup; agevault backup verify checks it",
+            words::path(dir)
+        ));
+    }
     if recipients.iter().all(|recipient| is_here(&opened, recipient)) {
         context.out.warn("note: every key to this backup lies on this host; keep a copy of the identity elsewhere");
     }

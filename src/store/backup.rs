@@ -92,7 +92,7 @@ pub fn backups_of(
 /// What the disk gives back is compared with what was opened.
 ///
 /// # Errors
-/// A directory of another user or open to writing by others, a full or failing disk.
+/// A directory that cannot be used, a full or failing disk.
 pub fn backup_create(local: &Local, seen: &Seen, checked: &Checked<'_>, dir: &Path) -> Result<Backup, Error> {
     let dir = place(dir)?;
     let vault = &checked.vault;
@@ -134,18 +134,19 @@ pub fn kept_sealed(place: &Place) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(is_kept).collect()
 }
 
+/// The mode of a directory that others can write to: they can remove or replace what is kept there, which is sealed.
+pub fn shared_mode(dir: &Path) -> Option<u32> {
+    let meta = Dir::open(&fsio::real_path(dir).ok()?).ok()?.own_meta().ok()?;
+    Some(meta.mode).filter(|mode| mode & 0o022 != 0)
+}
+
 /// A directory for what is kept, made 0700 if it is missing.
 fn place(dir: &Path) -> Result<Dir, Error> {
     let absolute = std::path::absolute(dir).map_err(|error| fsio::Error::io("look at", dir, error))?;
     if !absolute.exists() {
         Dir::open_or_create_private(&absolute)?;
     }
-    let dir = Dir::open(&fsio::real_path(&absolute)?)?;
-    let meta = dir.own_meta()?;
-    if meta.mode & 0o022 != 0 {
-        return Err(fsio::Error::Mode(dir.path().to_owned(), meta.mode).into());
-    }
-    Ok(dir)
+    Ok(Dir::open(&fsio::real_path(&absolute)?)?)
 }
 
 /// The newest backup in `dir` of just this state of the vault, if there is one: the same bytes, whatever its name.

@@ -22,7 +22,9 @@ mod snapshot;
 mod stray;
 mod tag;
 
-pub use backup::{Backup, Opens, backup_create, backup_list, backup_of, backups_of, keep_sealed, kept_sealed};
+pub use backup::{
+    Backup, Opens, backup_create, backup_list, backup_of, backups_of, keep_sealed, kept_sealed, shared_mode,
+};
 pub use belief::{confirm, hold_to};
 pub use create::{New, create};
 pub use edit::{Edit, Saved, recipients};
