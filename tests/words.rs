@@ -398,6 +398,7 @@ fn connects() -> Vec<connect::Error> {
         connect::Error::Another(_) => [connect::Error::Another(path())],
         connect::Error::NotConnected(_) => [connect::Error::NotConnected(path())],
         connect::Error::Torn(_) => [connect::Error::Torn(names())],
+        connect::Error::Untraced => [connect::Error::Untraced],
         connect::Error::ReadOnly(_) => [connect::Error::ReadOnly(None), connect::Error::ReadOnly(Some(path()))],
         connect::Error::TooMany(_) => [connect::Error::TooMany(512)],
         connect::Error::Record(_) => [connect::Error::Record(path())],

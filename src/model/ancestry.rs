@@ -5,8 +5,13 @@ use super::{Step, Vault};
 use std::collections::{BTreeSet, HashMap};
 
 /// The saves on all paths from the state `tip` back to states for which `is_known` holds, in the order of `all`.
-/// `None` if the records are incomplete: the record of one of these saves was dropped, or leaves out steps.
-pub(super) fn since<'s>(all: &'s [Save], tip: &str, is_known: impl Fn(&str) -> bool) -> Option<Vec<&'s Save>> {
+/// `None` if the records are incomplete: the record of one of these saves was dropped, or is not `enough`.
+pub(super) fn since<'s>(
+    all: &'s [Save],
+    tip: &str,
+    is_known: impl Fn(&str) -> bool,
+    enough: impl Fn(&Save) -> bool,
+) -> Option<Vec<&'s Save>> {
     let by_state: HashMap<&str, &Save> =
         all.iter().flat_map(|save| save.states().map(move |state| (state, save))).collect();
     let (mut found, mut open) = (BTreeSet::new(), vec![tip]);
@@ -16,7 +21,7 @@ pub(super) fn since<'s>(all: &'s [Save], tip: &str, is_known: impl Fn(&str) -> b
         }
         // The first save has an empty `from`, which no record has: the walk has missed the known states.
         let save = *by_state.get(state)?;
-        if save.more > 0 {
+        if !enough(save) {
             return None;
         }
         if found.insert(&save.to) && !save.squashed.iter().any(|state| is_known(state)) {
@@ -40,7 +45,7 @@ pub fn touched(ours: &Vault<'_>, theirs: &Vault<'_>) -> Option<(BTreeSet<String>
         let (all, others) = (saves(of), saves(other));
         let known: BTreeSet<&str> = others.iter().flat_map(Save::states).collect();
         let tip = state_name(of.generation, &of.rev);
-        let since = since(&all, &tip, |state| known.contains(state))?;
+        let since = since(&all, &tip, |state| known.contains(state), |save| save.more == 0)?;
         Some(since.iter().flat_map(|save| &save.steps).flat_map(Step::subjects).map(str::to_owned).collect())
     };
     Some((names(ours, theirs)?, names(theirs, ours)?))
@@ -64,6 +69,7 @@ mod tests {
             from,
             host: String::new(),
             machine: String::new(),
+            lost: 0,
             more: u64::from(rest.contains('!')),
             squashed: after('~').into_iter().map(str::to_owned).collect(),
             steps: after('+').into_iter().map(|state| Step::of(&["merged", state])).collect(),
@@ -96,7 +102,7 @@ mod tests {
         ] {
             let all: Vec<Save> = records.split_whitespace().map(save).collect();
             let known: Vec<&str> = known.split_whitespace().collect();
-            let walk = since(&all, tip, |state| known.contains(&state));
+            let walk = since(&all, tip, |state| known.contains(&state), |save| save.more == 0);
             let names = walk.map(|saves| saves.iter().map(|save| save.to.as_str()).collect::<Vec<_>>().join(" "));
             assert_eq!(names.as_deref(), found, "{records}: {tip} from {known:?}");
         }

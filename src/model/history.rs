@@ -1,11 +1,9 @@
 //! Records of what each save did, by name only: the member `changes`.
 
-use super::{Change, Contents, Difference, Error, MAX_NAME, Op, Recipient, Scope, SecretId, Subject, Vault};
+use super::{Error, MAX_NAME, SecretId, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::HashMap;
 use std::fmt;
-use std::mem::{Discriminant, discriminant};
 
 /// The member with the records, the oldest first.
 pub(super) const CHANGES: &str = "changes";
@@ -27,7 +25,7 @@ const DAY: u64 = 86_400;
 /// One step of a save: a verb and what it was applied to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(transparent)]
-pub struct Step(Vec<String>);
+pub struct Step(pub(super) Vec<String>);
 
 impl Step {
     #[cfg(test)]
@@ -35,11 +33,11 @@ impl Step {
         Self(words.iter().map(|word| (*word).to_owned()).collect())
     }
 
-    fn new(verb: &str, what: impl fmt::Display) -> Self {
+    pub(super) fn new(verb: &str, what: impl fmt::Display) -> Self {
         Self(vec![verb.to_owned(), what.to_string()])
     }
 
-    fn renaming(from: &SecretId, to: &SecretId) -> Self {
+    pub(super) fn renaming(from: &SecretId, to: &SecretId) -> Self {
         Self(vec!["renamed".to_owned(), from.to_string(), to.to_string()])
     }
 
@@ -64,6 +62,11 @@ impl Step {
     pub(super) fn merged(&self) -> Option<&str> {
         let [verb, state] = self.0.as_slice() else { return None };
         (verb == "merged").then_some(state)
+    }
+
+    /// Whether the entry that a name refers to cannot be told without it.
+    fn moves(&self) -> bool {
+        self.removed().is_some() || self.renamed().is_some() || self.merged().is_some()
     }
 
     /// Whether it records a conflict for which a merge chose our side.
@@ -119,6 +122,9 @@ pub struct Save {
     pub host: String,
     /// The name of the host at that time.
     pub machine: String,
+    /// How many of the steps that were left out are renames or removals.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u64,
     /// How many more steps were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
@@ -142,12 +148,11 @@ impl Save {
         number_of(&self.to)
     }
 
-    /// The record without its steps, except those that name a merged state.
+    /// The record with only those steps that tell what names refer to.
     fn bare(&self) -> Self {
-        let (merged, others): (Vec<Step>, Vec<Step>) =
-            self.steps.iter().cloned().partition(|step| step.merged().is_some());
+        let (moves, others): (Vec<Step>, Vec<Step>) = self.steps.iter().cloned().partition(Step::moves);
         let more = self.more.saturating_add(u64::try_from(others.len()).unwrap_or_default());
-        Self { more, steps: merged, ..self.clone() }
+        Self { more, steps: moves, ..self.clone() }
     }
 
     /// The state that it wrote, and those of the captures that it replaced.
@@ -200,7 +205,11 @@ pub fn note(vault: &mut Vault<'_>, mut save: Save) -> Result<(), Error> {
         bytes += step.0.iter().map(|word| word.len() + 3).sum::<usize>();
         bytes <= MAX_STEP_BYTES
     };
+    // These are the last to be left out.
+    save.steps.sort_by_key(|step| !step.moves());
     let named = save.steps.iter().take(MAX_STEPS).take_while(fits).count();
+    let lost = save.steps.iter().skip(named).filter(|step| step.moves()).count();
+    save.lost = u64::try_from(lost).unwrap_or_default();
     save.more = u64::try_from(save.steps.len() - named).unwrap_or_default();
     save.steps.truncate(named);
     let mut all = saves(vault);
@@ -251,100 +260,4 @@ pub(super) fn put(vault: &mut Vault<'_>, all: &[Save]) -> Result<(), Error> {
     let dropped = texts.iter().map(|text| text.get().len() + 1).take_while(is_too_much).count();
     vault.other.put(CHANGES, to_raw_value(texts.get(dropped..).unwrap_or_default())?);
     Ok(())
-}
-
-impl Change {
-    /// The steps of applying it to `vault`, by name.
-    pub fn steps(&self, vault: &Vault<'_>) -> Vec<Step> {
-        self.ops().iter().flat_map(|op| op.steps(vault)).collect()
-    }
-}
-
-impl Op {
-    fn steps(&self, vault: &Vault<'_>) -> Vec<Step> {
-        let one = |step: Step| vec![step];
-        match self {
-            Self::Put(id, value, _) => match vault.get(id) {
-                None => one(Step::new("added", id)),
-                Some(have) if have.get() != value.get() => one(Step::new("changed", id)),
-                Some(_) => Vec::new(),
-            },
-            Self::Remove(id) => with_orders(vault, id, Step::new("removed", id)),
-            Self::Rename(from, to) => with_orders(vault, from, Step::renaming(from, to)),
-            Self::Order(scope, provider, _) => {
-                one(Step::new("ordered", Subject::Order(scope.clone(), provider.clone())))
-            }
-            Self::AddRecipient(recipient) => one(Step::new("recipient-added", recipient.label.as_str())),
-            Self::RemoveRecipient(label) => one(Step::new("recipient-removed", label.as_str())),
-            Self::RenameRecipient(from, _) => one(Step::new("recipient-renamed", from.as_str())),
-            Self::ReplaceRecipient(label, _) => one(Step::new("recipient-changed", label.as_str())),
-            Self::Restore(entries) => {
-                let mut difference = vault.contents().difference(entries.contents());
-                let renamed = take_renamed(vault, entries.contents(), &mut difference);
-                let steps = |verb, ids: Vec<_>| ids.into_iter().map(move |id| Step::new(verb, id));
-                let orders = difference.orders.into_iter().map(|(scope, provider)| Subject::Order(scope, provider));
-                let renamed = renamed.into_iter().map(|(from, to)| Step::renaming(&from, &to));
-                renamed
-                    .chain(steps("added", difference.added))
-                    .chain(steps("changed", difference.changed))
-                    .chain(steps("removed", difference.removed))
-                    .chain(orders.map(|order| Step::new("ordered", order)))
-                    .collect()
-            }
-            Self::Checklist(_) => one(Step(vec!["waived".to_owned()])),
-            Self::Join(join) => {
-                let has = |all: &[Recipient], one: &Recipient| all.iter().any(|have| have.public == one.public);
-                let steps = |verb, of: &[Recipient], than: &[Recipient]| {
-                    let more = of.iter().filter(|one| !has(than, one));
-                    more.map(|one| Step::new(verb, one.label.as_str())).collect::<Vec<_>>()
-                };
-                let mut all = one(Step::new("merged", &join.state));
-                all.extend(steps("recipient-added", &join.recipients, &vault.recipients));
-                all.extend(steps("recipient-removed", &vault.recipients, &join.recipients));
-                let is_renamed = |one: &&Recipient| {
-                    join.recipients.iter().any(|have| have.public == one.public && have.label != one.label)
-                };
-                let renamed = vault.recipients.iter().filter(is_renamed);
-                all.extend(renamed.map(|one| Step::new("recipient-renamed", one.label.as_str())));
-                all.extend(join.kept.iter().map(|subject| Step::new("kept", subject)));
-                all
-            }
-            Self::Rotate(_) => Vec::new(),
-        }
-    }
-}
-
-/// Takes out of `difference` the entries whose value has another name of the same kind in the later state, such as when
-/// a rename is undone: the earlier and the later name. Values that several of these entries have are left out.
-fn take_renamed(vault: &Vault<'_>, later: Contents<'_>, difference: &mut Difference) -> Vec<(SecretId, SecretId)> {
-    fn by_value<'v>(ids: &[SecretId], of: Contents<'v>) -> HashMap<(Discriminant<SecretId>, &'v str), Vec<SecretId>> {
-        let mut all: HashMap<_, Vec<SecretId>> = HashMap::new();
-        for (id, raw) in ids.iter().filter_map(|id| Some((id, of.get(id)?))) {
-            all.entry((discriminant(id), raw.get())).or_default().push(id.clone());
-        }
-        all
-    }
-    let (then, now) = (by_value(&difference.removed, vault.contents()), by_value(&difference.added, later));
-    let pair = |(value, from): (_, &Vec<SecretId>)| match (from.as_slice(), now.get(value)?.as_slice()) {
-        ([from], [to]) => Some((from.clone(), to.clone())),
-        _ => None,
-    };
-    let mut renamed: Vec<(SecretId, SecretId)> = then.iter().filter_map(pair).collect();
-    renamed.sort();
-    difference.removed.retain(|id| !renamed.iter().any(|(from, _)| from == id));
-    difference.added.retain(|id| !renamed.iter().any(|(_, to)| to == id));
-    renamed
-}
-
-/// A step that removes or renames a profile, followed by one for each order that lists the profile.
-fn with_orders(vault: &Vault<'_>, id: &SecretId, step: Step) -> Vec<Step> {
-    let mut steps = vec![step];
-    if let SecretId::Auth(_, profile) = id {
-        let lists = |(scope, provider): &(Scope, String)| {
-            vault.contents().order(scope, provider).is_some_and(|order| order.contains(profile))
-        };
-        let orders = vault.contents().orders().filter(lists);
-        steps.extend(orders.map(|(scope, provider)| Step::new("ordered", Subject::Order(scope, provider))));
-    }
-    steps
 }

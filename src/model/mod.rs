@@ -16,6 +16,7 @@ mod history;
 mod id;
 mod raw;
 mod recipient;
+mod steps;
 mod trail;
 mod vault;
 

@@ -17,15 +17,18 @@ pub struct Renames {
     taken: BTreeSet<String>,
     /// First names of entries that were removed or cannot be traced.
     gone: BTreeSet<String>,
+    is_untraced: bool,
 }
 
 impl Renames {
-    /// The renames by the saves after the `known` states; empty if the records are incomplete.
+    /// The renames by the saves after the `known` states. Untraced if the records are incomplete.
     pub fn since(known: &BTreeSet<String>, vault: &Vault<'_>) -> Self {
         let (all, tip) = (saves(vault), state_name(vault.generation, &vault.rev));
-        let Some(new) = since(&all, &tip, |state| known.contains(state)) else { return Self::default() };
+        let Some(new) = since(&all, &tip, |state| known.contains(state), |save| save.lost == 0) else {
+            return Self { is_untraced: true, ..Self::default() };
+        };
         let mut trail = Trail::default();
-        for save in new {
+        for save in &new {
             let is_merge = save.steps.iter().any(|step| step.merged().is_some());
             // A merge repeats the steps of the merged side, which that side's own records have already given.
             let steps = save.steps.iter();
@@ -35,7 +38,18 @@ impl Renames {
                 }
             });
         }
-        trail.renames()
+        let mut renames = trail.renames();
+        if new.iter().any(|save| save.more > 0) {
+            // The steps that are left out add or change entries.
+            let is_there = |name: &&String| SecretId::parse(name).is_ok_and(|id| vault.get(&id).is_some());
+            renames.taken.extend(renames.now.keys().filter(is_there).cloned());
+        }
+        renames
+    }
+
+    /// Whether the records of saves do not tell what was renamed.
+    pub fn is_untraced(&self) -> bool {
+        self.is_untraced
     }
 
     /// The entry that `id` refers to: the one that had this name then, or else the one that has it now.
@@ -64,6 +78,7 @@ impl Renames {
         let Self { now, taken, .. } = &mut self;
         now.retain(|old, _| !taken.contains(old));
         taken.clear();
+        self.is_untraced = false;
         self
     }
 }

@@ -263,7 +263,8 @@ fn count(vault: &mut Vault<'_>, host: &str, kept: u64, done: Done<'_>) -> Result
     let to = model::state_name(vault.generation, &vault.rev);
     let machine = rustix::system::uname().nodename().to_string_lossy().chars().take(64).collect();
     let (command, host) = (command.to_owned(), host.to_owned());
-    let save = Save { at: vault.updated, command, from, host, machine, more: 0, squashed: Vec::new(), steps, to };
+    let save =
+        Save { at: vault.updated, command, from, host, machine, lost: 0, more: 0, squashed: Vec::new(), steps, to };
     Ok(model::note_save(vault, save)?)
 }
 

@@ -7,7 +7,7 @@ use super::guard::{port, unchanged};
 use super::{Findings, Way, show};
 use crate::formats::openclaw_config;
 use crate::gateway::{self, At, Content, Inventory, Part};
-use crate::model::{SecretId, Vault};
+use crate::model::{Renames, SecretId, Vault};
 use crate::ops::connect::{self, Connection, Left, Plan, Reload, Request, Search};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -87,7 +87,8 @@ pub fn finish(context: &Context, vault: &Vault<'_>, step: &Step<'_>) -> Result<F
     // A gateway that runs may have written its own copy of a store back before it took notice.
     let mut now = way.held()?;
     // `--on-conflict keep` was not said of what it has written since then.
-    let strict = Request { yields: false, ..*request };
+    // What was applied already refers to entries by their current names.
+    let strict = Request { yields: false, renames: &Renames::default(), ..*request };
     let again = connect::plan(vault, &now, &strict)?;
     unchanged(&again)?;
     if !again.is_empty() {

@@ -27,11 +27,15 @@ impl Way {
     /// `--on-conflict` decides which of the two the gateway's reference leads to.
     ///
     /// # Errors
-    /// [`connect::Error::Torn`] if `--on-conflict` is `fail`, the default.
+    /// [`connect::Error::Torn`] if `--on-conflict` is `fail`, the default; [`connect::Error::Untraced`] unless it is
+    /// `replace`.
     pub(super) fn renames(&self, connection: &Connection, vault: &Vault<'_>) -> Result<Renames, Error> {
         let renames = connection.renames(vault);
         let torn: Vec<String> = renames.torn(&connection.refs).map(|(old, now)| format!("{old} (now {now})")).collect();
         match self.options.on_conflict.unwrap_or(OnConflict::Fail) {
+            OnConflict::Fail | OnConflict::Keep if renames.is_untraced() && !connection.refs.is_empty() => {
+                Err(connect::Error::Untraced.into())
+            }
             OnConflict::Fail if !torn.is_empty() => Err(connect::Error::Torn(torn).into()),
             OnConflict::Replace => Ok(renames.by_name()),
             OnConflict::Fail | OnConflict::Keep => Ok(renames),

@@ -31,6 +31,13 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
     let vault = &checked.vault;
     let (root, id) = (context.local.root(), &vault.vault_id);
     let connection = Connection::load(root, id)?;
+    let renames = connection.as_ref().map(|connection| connection.renames(vault)).unwrap_or_default();
+    if renames.is_untraced() && connection.as_ref().is_some_and(|connection| !connection.refs.is_empty()) {
+        context.out.warn(
+            "warning: the vault's records do not reach back to the last connect: an entry that was renamed since is not followed, and its old name may be that of another",
+        );
+        context.terminal.confirm("undo by the names of the references?")?;
+    }
     let agents = gateway::agent_ids(settings)?;
     let still = || opened.is_current();
     let linked = connection.as_ref().map(|connection| connection.views.clone()).unwrap_or_default();
@@ -55,7 +62,6 @@ pub fn undo(context: &Context, opened: Opened, way: &Way) -> Result<(), Error> {
         context.out.say(&format!("sealed {} as it was in {}", path.display(), copy.display()));
         Ok(())
     };
-    let renames = connection.as_ref().map(|connection| connection.renames(vault)).unwrap_or_default();
     let origins = connection.as_ref().map(|connection| renames.after(&connection.renamed)).unwrap_or_default();
     let undo = Undo {
         seal: &seal,

@@ -175,6 +175,12 @@ pub fn of_connect(error: &connect::Error) -> Words {
                 name::path(dir)
             ),
         ),
+        Error::Untraced => Words::new(
+            "untraced",
+            exit::CONFLICT,
+            "the vault's records do not reach back to the last connect, so entries that the gateway refers to may have been renamed since",
+            "nothing of the gateway was changed; check its references with agevault resolve --check, then agevault connect --on-conflict replace takes them by name",
+        ),
         Error::Torn(names) => Words::new(
             "renamed",
             exit::CONFLICT,

@@ -67,6 +67,8 @@ pub enum Error {
     AnotherVault(PathBuf),
     /// Ids in the gateway's references that now belong to another entry, each with the current id of the entry meant.
     Torn(Vec<String>),
+    /// The records of saves no longer tell whether entries that the gateway refers to were renamed.
+    Untraced,
     /// References would be put where nothing answers for them: this gateway is not connected.
     NotConnected(PathBuf),
     /// More references than this gateway asks for at once.

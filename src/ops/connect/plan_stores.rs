@@ -164,6 +164,14 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// The id in the reference of a profile and the entry that it leads to, if that is not the profile's `own` entry but
+    /// the reference decides, because it led there before: the entry was renamed, or the reference was moved.
+    fn elsewhere(&self, own: &SecretId, have: &RawValue) -> Option<(SecretId, SecretId)> {
+        let asked = auth_profiles::referred(have).filter(|_| matches!(own, SecretId::Auth(..)))?;
+        let now = self.request.renames.entry(self.vault, &asked.to_string()).filter(|now| now != own)?;
+        (asked == *own || self.request.before.contains(&own.to_string())).then_some((asked, now))
+    }
+
     pub(super) fn stores(&mut self) -> Result<(), Error> {
         // Links stay links when the last OAuth profile has gone.
         self.plan.views |= self.request.linked && self.request.memory && !self.request.version.era().has_stores();
@@ -210,6 +218,15 @@ impl Planner<'_> {
                     self.plan.places.insert((scope.clone(), profile.clone()));
                 }
                 let have = self.held.profile(&scope, &profile);
+                if let Some((have, (asked, now))) = have.and_then(|have| Some((have, self.elsewhere(&id, have)?))) {
+                    self.plan.refs.insert(now.to_string());
+                    if let Some(new) = (now != asked).then(|| referring(have, &now)).transpose()?.flatten() {
+                        self.plan.added.push(now.to_string());
+                        change.expect.insert(profile.clone(), Some(have.to_owned()));
+                        change.put.insert(profile, new);
+                    }
+                    continue;
+                }
                 // What the gateway has is newer than what was taken in: nothing takes its place.
                 // A row of a database has no sealed copy: what else is in it stays, and is named.
                 let clean = self.request.version.era().has_stores()

@@ -129,7 +129,8 @@ impl Connection {
 
     /// Renames of entries since its references were last updated.
     pub fn renames(&self, vault: &Vault<'_>) -> Renames {
-        Renames::since(&self.saves, vault)
+        // A first connect that was interrupted has no references of a state yet.
+        if self.saves.is_empty() { Renames::default() } else { Renames::since(&self.saves, vault) }
     }
 
     /// Notes that all its references use the current ids of `vault`: only later renames are to be followed.
