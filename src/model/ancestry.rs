@@ -122,4 +122,22 @@ mod tests {
         let all = saves(&vault);
         assert!(all.last().is_some_and(|save| save.more == 0) && all.first().is_some_and(|save| save.more == 16));
     }
+
+    #[test]
+    fn a_record_that_leads_to_itself_or_to_a_later_state_does_not_count() {
+        for (from, squashed, to, counts) in [
+            ("1-00000000", "", "2-00000000", true),
+            ("1-00000000", "2-00000000", "3-00000000", true),
+            ("2-00000000", "", "2-00000000", false),
+            ("3-00000000", "", "2-00000000", false),
+            ("2-00000000", "2-00000000", "3-00000000", false),
+            ("2-00000000", "1-00000000", "3-00000000", false),
+        ] {
+            let mut vault = Vault::parse(super::super::vault::tests::SMALL).unwrap();
+            let squashed = squashed.split_whitespace().map(str::to_owned).collect();
+            let save = Save { from: from.to_owned(), to: to.to_owned(), squashed, ..save("") };
+            super::super::note_save(&mut vault, save).unwrap();
+            assert_eq!(!saves(&vault).is_empty(), counts, "{from} {to}");
+        }
+    }
 }

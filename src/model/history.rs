@@ -194,6 +194,8 @@ fn is_sound(save: &Save) -> bool {
         && [&save.command, &save.machine, &save.host].into_iter().all(is_short)
         && save.squashed.len() <= MAX_SQUASHED
         && save.squashed.iter().all(|state| is_state(state))
+        // No walk back along the records meets a state twice.
+        && save.states().all(|state| save.from.is_empty() || number_of(&save.from) < number_of(state))
         && save.steps.len() <= MAX_STEPS
         && save.steps.iter().flat_map(|step| &step.0).all(|name| name.len() <= 2 * MAX_NAME)
 }

@@ -156,7 +156,7 @@ pub(super) fn note(vault: &mut Vault<'_>, label: &str) -> Result<(), Error> {
 }
 
 /// The checklist after a merge: the removals of both states, and what each state exposed to those of its recipients
-/// that the merge removes (one whose key was replaced stays). Only a trusted state, which no removed recipient could have written,
+/// that do not stay. Only a trusted state, which no removed recipient could have written,
 /// can waive anything.
 pub(super) fn joined(
     ours: &Vault<'_>,
